@@ -1,0 +1,1 @@
+//! The decision core: one shard's state and what it answers to a command.

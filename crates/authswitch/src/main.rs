@@ -1,0 +1,2 @@
+//! A low-latency card authorization switch.
+fn main() {}

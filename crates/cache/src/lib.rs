@@ -1,0 +1,1 @@
+//! The lock-free in-memory balance and limit cache: lanes that own shards.

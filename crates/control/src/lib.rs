@@ -1,0 +1,1 @@
+//! The control API: issue, fund, freeze and limit cards over HTTP.

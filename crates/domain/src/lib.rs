@@ -1,0 +1,1 @@
+//! The shared words: money, cards, accounts, limits, holds, reasons, facts.

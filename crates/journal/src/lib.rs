@@ -1,0 +1,1 @@
+//! The write-behind journal: records, segments, group commit and recovery.

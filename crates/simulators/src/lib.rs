@@ -1,0 +1,1 @@
+//! The processor simulator, the balance-service simulator, and their books.

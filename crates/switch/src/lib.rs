@@ -1,0 +1,1 @@
+//! The daemon: processor links, translation, wiring, clock, metrics, shutdown.

@@ -1,0 +1,1 @@
+//! The simulated world, the naive reference model, scenarios and invariants.
