@@ -1,0 +1,143 @@
+//! Short text stored inline, so that a request carries its merchant and references without allocating.
+//!
+//! Guarantees: at most `N` bytes of valid UTF-8 without control characters; serialized as a plain string.
+//! It deliberately has no mutation: a text is checked once, at the edge.
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Text of at most `N` bytes, held inline. `N` must not exceed 255.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: u8,
+}
+
+/// Why a text was refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TextError {
+    /// The text has more bytes than the type holds.
+    #[error("text has {found} bytes, at most {max} are allowed")]
+    TooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// The text holds a control character.
+    #[error("text holds a control character at byte {offset}; only printable characters are allowed")]
+    Control {
+        /// Byte offset of the first control character.
+        offset: usize,
+    },
+    /// The text is empty where a name is needed.
+    #[error("text is empty, at least one character is needed")]
+    Empty,
+}
+
+impl<const N: usize> Text<N> {
+    /// The empty text.
+    pub const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+
+    /// Checks `text` and copies it. Fails when it is longer than `N` bytes or holds a control character.
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        if let Some(offset) = text.bytes().position(|byte| byte < 0x20 || byte == 0x7f) {
+            return Err(TextError::Control { offset });
+        }
+        let too_long = TextError::TooLong { found: text.len(), max: N };
+        let len = u8::try_from(text.len()).map_err(|_| too_long)?;
+        let mut bytes = [0; N];
+        bytes.get_mut(..text.len()).ok_or(too_long)?.copy_from_slice(text.as_bytes());
+        Ok(Self { bytes, len })
+    }
+
+    /// As [`Text::new`], and refuses the empty text: for names and identifiers.
+    pub fn name(text: &str) -> Result<Self, TextError> {
+        if text.is_empty() { Err(TextError::Empty) } else { Self::new(text) }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // The bytes were copied from a `str` and are never changed, so the fallback is unreachable.
+        self.bytes
+            .get(..usize::from(self.len))
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .unwrap_or("")
+    }
+
+    /// Whether there is no text at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl<const N: usize> fmt::Display for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl<const N: usize> Serialize for Text<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Text<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor<const N: usize>;
+        impl<const N: usize> Visitor<'_> for TextVisitor<N> {
+            type Value = Text<N>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a string of at most {N} bytes without control characters")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<N>, E> {
+                Text::new(text).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_keeps_what_it_was_given() {
+        assert_eq!(Text::<5>::new("café").unwrap().as_str(), "café");
+        assert!(Text::<5>::EMPTY.is_empty());
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_says_what_was_found_and_what_is_allowed() {
+        let error = Text::<4>::new("12345").unwrap_err();
+        assert_eq!(error.to_string(), "text has 5 bytes, at most 4 are allowed");
+        assert_eq!(Text::<4>::new("a\nb"), Err(TextError::Control { offset: 1 }));
+        assert_eq!(Text::<4>::name(""), Err(TextError::Empty));
+    }
+
+    #[test]
+    fn a_text_travels_as_a_string() {
+        let text = Text::<8>::new("USDT").unwrap();
+        let json = serde_json::to_string(&text).unwrap();
+        assert_eq!(json, "\"USDT\"");
+        assert_eq!(serde_json::from_str::<Text<8>>(&json).unwrap(), text);
+        assert!(serde_json::from_str::<Text<2>>(&json).is_err());
+    }
+}
