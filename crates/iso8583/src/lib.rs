@@ -1,1 +1,79 @@
-//! ISO 8583 messages and frames: bytes to elements and back, driven by a dialect file.
+//! ISO 8583: bytes to messages and frames, and back.
+//!
+//! A *dialect* file says how one card network or processor writes its messages: how the MTI and the
+//! bitmap look, and for every data element its content, its encoding and its length. [`Dialect`] is
+//! that file compiled into a flat table. [`Dialect::decode`] walks the received bytes once, checks
+//! every element against the table and keeps only positions; values are read on access.
+//! [`Draft`] goes the other way. [`FrameFormat`] cuts a byte stream into message bodies.
+//!
+//! Guarantees:
+//! - Zero copy: a [`Message`] borrows nothing and copies nothing; it shares the received [`bytes::Bytes`].
+//! - No panic and no unbounded work on any input. A length is checked before it is used.
+//! - A fault is never silent: [`DecodeError`] names the element, the offset, what was found and what is
+//!   allowed, and the elements read before the fault are kept, so that a format error can be answered.
+//! - Card data is masked in everything this crate prints, unless the caller asks for it in so many words.
+//!
+//! Left out on purpose: any business word. This crate does not know what an approval is; it does no
+//! input or output, reads no clock and starts no task.
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use iso8583::{Draft, Mti, shipped};
+//!
+//! let dialect = shipped("ascii-1987").expect("is shipped")?;
+//! let mut bytes = BytesMut::new();
+//! Draft::new(&dialect, Mti::parse("0800").expect("is an MTI"))
+//!     .number(11, 42)
+//!     .text(70, "301")
+//!     .encode_into(&mut bytes)?;
+//! assert_eq!(&bytes[..], b"080080200000000000000400000000000000000042301");
+//!
+//! let message = dialect.decode(Bytes::from(bytes))?;
+//! assert_eq!(message.number(11), Some(42));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
+mod frame;
+
+mod mti;
+
+mod content;
+
+mod encoding;
+
+mod length;
+
+mod element;
+
+mod bitmap;
+
+mod dialect_file;
+
+mod dialect;
+
+mod error;
+
+mod message;
+
+mod decode;
+
+mod draft;
+
+mod mask;
+
+mod describe;
+
+pub use content::Content;
+pub use decode::Rejected;
+pub use describe::{CardData, Row, describe};
+pub use dialect::{Dialect, SHIPPED, shipped};
+pub use dialect_file::DialectError;
+pub use draft::Draft;
+pub use element::ElementSpec;
+pub use encoding::Encoding;
+pub use error::{DecodeError, EncodeError, Fault, Place};
+pub use frame::{FrameError, FrameFormat, LengthHeader};
+pub use length::{Length, Prefix, Unit};
+pub use message::{Digits, Message};
+pub use mti::{Class, Function, Mti, Origin, Version};

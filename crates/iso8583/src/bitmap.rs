@@ -1,0 +1,212 @@
+//! Which data elements are present.
+//!
+//! A [`Bitmap`] holds data elements 2 to 192 only. The bits that announce a further bitmap (1 and,
+//! where a dialect has a tertiary bitmap, 65) belong to the wire form and are worked out here.
+
+use crate::error::Fault;
+use serde::Deserialize;
+
+/// The highest data element that any bitmap can name.
+pub(crate) const LAST_ELEMENT: u8 = 192;
+
+/// How many elements one bitmap of 64 bits speaks of.
+const BITS: u8 = 64;
+
+/// A set of data elements.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Bitmap([u64; 3]);
+
+/// How a bitmap of 64 bits is written.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BitmapEncoding {
+    /// Eight bytes.
+    Binary,
+    /// Sixteen hexadecimal digits in ASCII.
+    Hex,
+}
+
+/// How the bitmaps of one dialect are laid out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct BitmapFormat {
+    pub(crate) encoding: BitmapEncoding,
+}
+
+/// A bitmap's fault: which of the bitmaps (1, 2 or 3), where it starts, and what is wrong.
+pub(crate) type BitmapFault = (u8, usize, Fault);
+
+const FIRST_BIT: u64 = 1 << 63;
+
+impl Bitmap {
+    #[inline]
+    fn position(de: u8) -> Option<(usize, u64)> {
+        let index = de.checked_sub(1)?;
+        Some((usize::from(index / BITS), FIRST_BIT >> (index % BITS)))
+    }
+
+    /// Whether `de` is in the set.
+    #[inline]
+    pub(crate) fn contains(&self, de: u8) -> bool {
+        Self::position(de).is_some_and(|(word, bit)| self.0.get(word).is_some_and(|bits| bits & bit != 0))
+    }
+
+    /// Adds `de`, which is at most [`LAST_ELEMENT`].
+    pub(crate) fn insert(&mut self, de: u8) {
+        if let Some((word, bit)) = Self::position(de)
+            && let Some(bits) = self.0.get_mut(word)
+        {
+            *bits |= bit;
+        }
+    }
+
+    /// How many elements are in the set.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    }
+
+    /// How many elements of the set come before `de`: its place in a dense table.
+    #[inline]
+    pub(crate) fn rank(&self, de: u8) -> usize {
+        let [first, second, third] = self.0;
+        let index = u32::from(de.saturating_sub(1));
+        let before = |bits: u64, from: u32| {
+            let kept = index.saturating_sub(from).min(64);
+            bits.checked_shr(64 - kept).map_or(0, u64::count_ones)
+        };
+        (before(first, 0) + before(second, 64) + before(third, 128)) as usize
+    }
+
+    /// The elements below `de`: those that were read when `de` is at fault.
+    pub(crate) fn below(self, de: u8) -> Self {
+        let mut kept = Self::default();
+        self.iter().take_while(|present| *present < de).for_each(|present| kept.insert(present));
+        kept
+    }
+
+    /// The elements in ascending order.
+    #[inline]
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        let mut words = self.0;
+        std::iter::from_fn(move || {
+            let (word, bits) = words.iter_mut().enumerate().find(|(_, bits)| **bits != 0)?;
+            let index = bits.leading_zeros();
+            *bits &= !(FIRST_BIT >> index);
+            u8::try_from(word as u32 * 64 + index + 1).ok()
+        })
+    }
+}
+
+impl BitmapFormat {
+    /// Reads the bitmaps that start at `at`; returns the set and where the first element starts.
+    #[inline]
+    pub(crate) fn read(self, input: &[u8], at: usize) -> Result<(Bitmap, usize), BitmapFault> {
+        let mut set = Bitmap::default();
+        let [first, second, _] = &mut set.0;
+        let (bits, mut next) = self.encoding.read(input, at).map_err(|fault| (1, at, fault))?;
+        *first = bits & !FIRST_BIT;
+        if bits & FIRST_BIT != 0 {
+            let start = next;
+            (*second, next) = self.encoding.read(input, start).map_err(|fault| (2, start, fault))?;
+        }
+        Ok((set, next))
+    }
+
+    /// Writes the bitmaps of `set`; the secondary one only if an element above 64 is present.
+    pub(crate) fn write(self, set: Bitmap, out: &mut bytes::BytesMut) {
+        let [first, second, _] = set.0;
+        let extended = second != 0;
+        self.encoding.write(if extended { first | FIRST_BIT } else { first }, out);
+        if extended {
+            self.encoding.write(second, out);
+        }
+    }
+
+    /// The highest data element that this format can name.
+    pub(crate) const fn last_element(self) -> u8 {
+        128
+    }
+}
+
+impl BitmapEncoding {
+    #[inline]
+    fn read(self, input: &[u8], at: usize) -> Result<(u64, usize), Fault> {
+        let rest = input.get(at..).unwrap_or_default();
+        match self {
+            Self::Binary => match rest.first_chunk::<8>() {
+                Some(bytes) => Ok((u64::from_be_bytes(*bytes), at + 8)),
+                None => Err(Fault::Short { needed: 8, left: rest.len() }),
+            },
+            Self::Hex => match rest.first_chunk::<16>() {
+                Some(digits) => Ok((parse_hex(digits, at)?, at + 16)),
+                None => Err(Fault::Short { needed: 16, left: rest.len() }),
+            },
+        }
+    }
+
+    fn write(self, bits: u64, out: &mut bytes::BytesMut) {
+        match self {
+            Self::Binary => out.extend_from_slice(&bits.to_be_bytes()),
+            Self::Hex => {
+                let mut digits = [0; 16];
+                // The sizes fit by construction; encoding cannot fail.
+                if const_hex::encode_to_slice_upper(bits.to_be_bytes(), &mut digits).is_ok() {
+                    out.extend_from_slice(&digits);
+                }
+            }
+        }
+    }
+}
+
+fn parse_hex(digits: &[u8; 16], at: usize) -> Result<u64, Fault> {
+    let mut bytes = [0; 8];
+    if const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
+        return Ok(u64::from_be_bytes(bytes));
+    }
+    let wrong = digits.iter().position(|digit| !digit.is_ascii_hexdigit()).unwrap_or(0);
+    Err(Fault::Content { at: at + wrong, found: digits.get(wrong).copied(), allowed: "hexadecimal digits" })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEX: BitmapFormat = BitmapFormat { encoding: BitmapEncoding::Hex };
+
+    #[test]
+    fn the_secondary_bitmap_is_there_only_when_needed() {
+        let mut set = Bitmap::default();
+        set.insert(2);
+        let mut out = bytes::BytesMut::new();
+        HEX.write(set, &mut out);
+        assert_eq!(&out[..], b"4000000000000000");
+        set.insert(128);
+        out.clear();
+        HEX.write(set, &mut out);
+        assert_eq!(&out[..], b"C0000000000000000000000000000001");
+        assert_eq!(HEX.read(&out, 0).unwrap(), (set, 32));
+    }
+
+    #[test]
+    fn a_wrong_digit_is_pointed_at() {
+        let (level, start, fault) = HEX.read(b"....80000000000000000000x00000000000", 4).unwrap_err();
+        assert_eq!((level, start), (2, 20));
+        assert_eq!(fault, Fault::Content { at: 24, found: Some(b'x'), allowed: "hexadecimal digits" });
+    }
+
+    proptest! {
+        #[test]
+        fn rank_counts_the_elements_before(elements in proptest::collection::btree_set(1..=LAST_ELEMENT, 0..40)) {
+            let mut set = Bitmap::default();
+            elements.iter().for_each(|de| set.insert(*de));
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), elements.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(set.len(), elements.len());
+            for de in 1..=LAST_ELEMENT {
+                prop_assert_eq!(set.contains(de), elements.contains(&de));
+                prop_assert_eq!(set.rank(de), elements.range(..de).count());
+            }
+        }
+    }
+}

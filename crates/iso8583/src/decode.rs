@@ -1,0 +1,95 @@
+//! Bytes to [`Message`]: one walk over the received bytes, no value copied.
+//!
+//! Guarantees: one allocation, sized by the number of elements present; every value checked against
+//! the dialect; on a fault, everything that was read before it is handed back.
+
+use crate::bitmap::Bitmap;
+use crate::dialect::Dialect;
+use crate::error::{DecodeError, Fault, Place};
+use crate::message::Message;
+use bytes::Bytes;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// A message that breaks its dialect: the fault, and what could be read before it.
+#[derive(Clone, Debug, Error)]
+#[error("{error}")]
+pub struct Rejected {
+    /// Where and what the fault is.
+    pub error: DecodeError,
+    /// The MTI and the elements before the fault, so that a format error can be answered. `None` if
+    /// not even the MTI could be read.
+    pub partial: Option<Message>,
+}
+
+impl Dialect {
+    /// Decodes one message body.
+    ///
+    /// # Errors
+    /// [`Rejected`], with the first fault in the order of the message and the part before it.
+    pub fn decode(&self, bytes: Bytes) -> Result<Message, Box<Rejected>> {
+        let (mti, at) = match self.table.mti.read(&bytes, 0) {
+            Ok(read) => read,
+            Err(fault) => {
+                let error = DecodeError::new(Place::Mti, 0, fault);
+                return Err(Box::new(Rejected { error, partial: None }));
+            }
+        };
+        let mut message = Message {
+            bytes,
+            table: Arc::clone(&self.table),
+            mti,
+            present: Bitmap::default(),
+            spans: Vec::new(),
+            first: 0,
+        };
+        match message.read_elements(at) {
+            Ok(()) => Ok(message),
+            Err(error) => Err(Box::new(Rejected { error, partial: Some(message) })),
+        }
+    }
+}
+
+impl Message {
+    /// Reads bitmaps and elements. On a fault `self` holds the elements before it.
+    fn read_elements(&mut self, at: usize) -> Result<(), DecodeError> {
+        let (present, mut at) = self
+            .table
+            .bitmap
+            .read(&self.bytes, at)
+            .map_err(|(level, start, fault)| DecodeError::new(Place::Bitmap(level), start, fault))?;
+        self.first = u32::try_from(at).unwrap_or(u32::MAX);
+        self.spans.reserve_exact(present.len());
+        for de in present.iter() {
+            let located = match self.table.element(de) {
+                Some(spec) => spec.locate(&self.bytes, at),
+                None => Err((at, Fault::Unlisted)),
+            };
+            match located {
+                Ok(span) => {
+                    at = span.end as usize;
+                    self.spans.push(span);
+                }
+                Err((offset, fault)) => {
+                    self.present = present.below(de);
+                    return Err(self.error_at(de, offset, fault));
+                }
+            }
+        }
+        self.present = present;
+        if at < self.bytes.len() {
+            let last = present.iter().last().unwrap_or(1);
+            return Err(self.error_at(last, at, Fault::Trailing { bytes: self.bytes.len() - at }));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn error_at(&self, de: u8, offset: usize, fault: Fault) -> DecodeError {
+        if de == 1 {
+            return DecodeError::new(Place::Bitmap(1), offset, fault);
+        }
+        let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
+        DecodeError::new(Place::Element { de, name, path: String::new() }, offset, fault)
+    }
+}

@@ -1,0 +1,218 @@
+//! A message being written: elements in any order in, bytes in the dialect's order out.
+//!
+//! Guarantees that what is written decodes again in the same dialect. Values are checked as they come;
+//! the first wrong one is remembered and returned by [`Draft::encode_into`], so that a draft reads as a
+//! plain list of elements.
+
+use crate::bitmap::Bitmap;
+use crate::content::Content;
+use crate::dialect::{Dialect, Table};
+use crate::element::ElementSpec;
+use crate::error::{EncodeError, Fault};
+use crate::length::Length;
+use crate::message::Message;
+use crate::mti::Mti;
+use bytes::BytesMut;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Room for the elements of a usual answer, so that drafting one allocates twice and never again.
+const USUAL_BYTES: usize = 256;
+const USUAL_ELEMENTS: usize = 24;
+
+/// A message being written.
+#[derive(Clone)]
+pub struct Draft {
+    table: Arc<Table>,
+    mti: Mti,
+    /// Prefix and value of each element, in the order of the calls.
+    scratch: Vec<u8>,
+    /// Which bytes of the scratch belong to which element, ascending by element.
+    elements: Vec<(u8, Range<usize>)>,
+    error: Option<EncodeError>,
+}
+
+impl Draft {
+    /// Begins a message.
+    #[must_use]
+    pub fn new(dialect: &Dialect, mti: Mti) -> Self {
+        Self {
+            table: Arc::clone(&dialect.table),
+            mti,
+            scratch: Vec::with_capacity(USUAL_BYTES),
+            elements: Vec::with_capacity(USUAL_ELEMENTS),
+            error: None,
+        }
+    }
+
+    /// Sets `de` to characters. Text of a fixed length is filled up with spaces on the right; digits
+    /// must be exactly as many as the element has.
+    pub fn text(&mut self, de: u8, value: &str) -> &mut Self {
+        self.set(de, |spec, out| {
+            if spec.content == Content::Binary {
+                return Err(kind(spec, "characters"));
+            }
+            spec.write_text(value.as_bytes(), out).map_err(|fault| wrong(spec, fault))
+        })
+    }
+
+    /// Sets `de` to a number, with leading zeros up to the fixed length; a variable element gets as
+    /// many digits as the number has.
+    pub fn number(&mut self, de: u8, value: u64) -> &mut Self {
+        self.set(de, |spec, out| {
+            if !spec.content.is_numeric() {
+                return Err(kind(spec, "a number"));
+            }
+            let width = match spec.length {
+                Length::Fixed(width) => spec.encoding.characters(spec.unit, width as usize),
+                Length::Variable { .. } => 1,
+            };
+            let digits = decimal(value);
+            let significant = digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
+            let from = significant.min(digits.len().saturating_sub(width));
+            let mut text = [b'0'; DIGITS_MAX];
+            let shown = digits.get(from..).unwrap_or_default();
+            let zeros = width.saturating_sub(shown.len()).min(DIGITS_MAX - shown.len());
+            if let Some(room) = text.get_mut(zeros..zeros + shown.len()) {
+                room.copy_from_slice(shown);
+            }
+            let text = text.get(..zeros + shown.len()).unwrap_or_default();
+            spec.write_text(text, out).map_err(|fault| wrong(spec, fault))
+        })
+    }
+
+    /// Sets `de` to bytes.
+    pub fn binary(&mut self, de: u8, value: &[u8]) -> &mut Self {
+        self.set(de, |spec, out| {
+            if spec.content != Content::Binary {
+                return Err(kind(spec, "bytes"));
+            }
+            spec.write_bytes(value, out).map_err(|fault| wrong(spec, fault))
+        })
+    }
+
+    /// Sets `de` to what `request` has there, byte for byte if both speak the same dialect. An element
+    /// that the request does not have is not set.
+    pub fn echo(&mut self, de: u8, request: &Message) -> &mut Self {
+        if !Arc::ptr_eq(&self.table, &request.table) {
+            return self.translate(de, request);
+        }
+        match request.wire(de) {
+            Some(wire) => self.set(de, |_, out| {
+                out.extend_from_slice(wire);
+                Ok(())
+            }),
+            None => self,
+        }
+    }
+
+    /// Sets `de` to the same value in this dialect's own form.
+    fn translate(&mut self, de: u8, request: &Message) -> &mut Self {
+        let binary = self.table.element(de).is_some_and(|spec| spec.content == Content::Binary);
+        if binary && let Some(bytes) = request.binary(de) {
+            return self.binary(de, &bytes);
+        }
+        match request.text(de) {
+            Some(text) => self.text(de, &text),
+            None => self,
+        }
+    }
+
+    /// Takes `de` out again.
+    pub fn remove(&mut self, de: u8) -> &mut Self {
+        self.elements.retain(|(present, _)| *present != de);
+        self
+    }
+
+    /// The message type that is being written.
+    #[must_use]
+    pub const fn mti(&self) -> Mti {
+        self.mti
+    }
+
+    /// Appends the message to `out`.
+    ///
+    /// # Errors
+    /// The first [`EncodeError`] of the values that were set. `out` is then left as it was.
+    pub fn encode_into(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let mut present = Bitmap::default();
+        self.elements.iter().for_each(|(de, _)| present.insert(*de));
+        out.reserve(MTI_AND_BITMAPS_MAX + self.scratch.len());
+        self.table.mti.write(self.mti, out);
+        self.table.bitmap.write(present, out);
+        for (_, range) in &self.elements {
+            out.extend_from_slice(self.scratch.get(range.clone()).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn set(
+        &mut self,
+        de: u8,
+        write: impl FnOnce(&ElementSpec, &mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> &mut Self {
+        if self.error.is_some() {
+            return self;
+        }
+        let start = self.scratch.len();
+        let written = match self.table.element(de) {
+            Some(spec) => write(spec, &mut self.scratch),
+            None => Err(EncodeError::Unlisted { de, dialect: self.table.name.clone() }),
+        };
+        match written {
+            Ok(()) => self.place(de, start..self.scratch.len()),
+            Err(error) => self.error = Some(error),
+        }
+        self
+    }
+
+    /// Keeps the elements in order; setting an element again replaces it.
+    fn place(&mut self, de: u8, range: Range<usize>) {
+        match self.elements.binary_search_by_key(&de, |(present, _)| *present) {
+            Ok(at) => {
+                if let Some(slot) = self.elements.get_mut(at) {
+                    slot.1 = range;
+                }
+            }
+            Err(at) => self.elements.insert(at, (de, range)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Draft({} ", self.mti)?;
+        f.debug_list().entries(self.elements.iter().map(|(de, _)| de)).finish()?;
+        f.write_str(")")
+    }
+}
+
+/// An MTI of four characters and three bitmaps of sixteen.
+const MTI_AND_BITMAPS_MAX: usize = 4 + 3 * 16;
+
+/// More digits than any number has and any fixed numeric element of the standard wants.
+const DIGITS_MAX: usize = 48;
+
+/// The twenty decimal digits of `value`, with leading zeros.
+fn decimal(value: u64) -> [u8; 20] {
+    let mut digits = [b'0'; 20];
+    let mut rest = value;
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    digits
+}
+
+#[cold]
+fn wrong(spec: &ElementSpec, fault: Fault) -> EncodeError {
+    EncodeError::Value { de: spec.de, name: spec.name.clone(), fault }
+}
+
+#[cold]
+fn kind(spec: &ElementSpec, found: &'static str) -> EncodeError {
+    EncodeError::Kind { de: spec.de, name: spec.name.clone(), found, allowed: spec.content.describe() }
+}

@@ -1,0 +1,210 @@
+//! One data element of a dialect: how to find its end, check its value and write it.
+//!
+//! Guarantees that [`ElementSpec::locate`] reads nothing outside the message and that a value it
+//! accepted can be read back by every accessor of the message without a further check.
+
+use crate::content::Content;
+use crate::encoding::{Encoding, Pad, check_packed, pack};
+use crate::error::Fault;
+use crate::length::{Length, Unit};
+
+/// What a dialect says of one data element.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ElementSpec {
+    pub(crate) de: u8,
+    pub(crate) name: Box<str>,
+    pub(crate) content: Content,
+    pub(crate) encoding: Encoding,
+    pub(crate) length: Length,
+    pub(crate) unit: Unit,
+    pub(crate) pad: Pad,
+    pub(crate) sensitive: bool,
+}
+
+/// Where an element's value lies in the message.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Span {
+    /// The first byte of the value, after its length prefix.
+    pub(crate) start: u32,
+    /// The byte after the value.
+    pub(crate) end: u32,
+    /// How many characters the value has; for bytes, how many bytes.
+    pub(crate) characters: u32,
+}
+
+/// A fault and the offset of the part at fault.
+pub(crate) type FaultAt = (usize, Fault);
+
+impl ElementSpec {
+    /// The number of the data element.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        self.de
+    }
+
+    /// The name of the data element.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What characters the value may hold.
+    #[must_use]
+    pub const fn content(&self) -> Content {
+        self.content
+    }
+
+    /// How the value is written.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    /// How long the value is, in [`ElementSpec::unit`].
+    #[must_use]
+    pub const fn length(&self) -> Length {
+        self.length
+    }
+
+    /// What the length counts.
+    #[must_use]
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// Whether the value is masked in everything printed.
+    #[must_use]
+    pub const fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
+    /// Finds and checks the element's value that starts, with its prefix, at `at`.
+    #[inline]
+    pub(crate) fn locate(&self, input: &[u8], at: usize) -> Result<Span, FaultAt> {
+        let (start, count) = self.read_length(input, at)?;
+        let Some(size) = self.encoding.wire_bytes(self.unit, count) else {
+            return Err((at, Fault::Odd { found: count, unit: self.unit.describe() }));
+        };
+        let rest = input.get(start..).unwrap_or_default();
+        let Some(value) = rest.get(..size) else {
+            return Err((start, Fault::Short { needed: size, left: rest.len() }));
+        };
+        let characters = self.encoding.characters(self.unit, count);
+        self.check(value, start, characters).map_err(|fault| (start, fault))?;
+        // A message is bounded by its frame, far below 4 GiB; offsets that do not fit cannot occur.
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Ok(Span { start: narrow(start), end: narrow(start + size), characters: narrow(characters) })
+    }
+
+    /// Where the value starts and how long it is, in units.
+    #[inline]
+    fn read_length(&self, input: &[u8], at: usize) -> Result<(usize, usize), FaultAt> {
+        match self.length {
+            Length::Fixed(count) => Ok((at, count as usize)),
+            Length::Variable { prefix, min, max } => {
+                let rest = input.get(at..).unwrap_or_default();
+                let needed = prefix.bytes();
+                let Some(wire) = rest.get(..needed) else {
+                    return Err((at, Fault::Short { needed, left: rest.len() }));
+                };
+                let count = prefix.read(wire).map_err(|fault| (at, fault))?;
+                self.check_bounds(count, min, max).map_err(|fault| (at, fault))?;
+                Ok((at + needed, count as usize))
+            }
+        }
+    }
+
+    #[inline]
+    fn check_bounds(&self, count: u32, min: u32, max: u32) -> Result<(), Fault> {
+        let (found, unit) = (count as usize, self.unit.describe());
+        if count > max {
+            return Err(Fault::TooLong { found, max: max as usize, unit });
+        }
+        if count < min {
+            return Err(Fault::TooLittle { found, min: min as usize, unit });
+        }
+        Ok(())
+    }
+
+    /// Checks that the value holds only what the element may hold.
+    #[inline]
+    fn check(&self, value: &[u8], at: usize, characters: usize) -> Result<(), Fault> {
+        let wrong = match self.encoding {
+            Encoding::Ascii => self.content.first_wrong(value),
+            Encoding::Bcd => {
+                return check_packed(value, at, characters, self.pad, self.content, self.sensitive);
+            }
+            Encoding::Binary => None,
+            Encoding::Hex => value.iter().position(|byte| !byte.is_ascii_hexdigit()),
+        };
+        match wrong {
+            None => Ok(()),
+            Some(wrong) => Err(Fault::Content {
+                at: at + wrong,
+                found: value.get(wrong).copied().filter(|_| !self.sensitive),
+                allowed: if self.encoding == Encoding::Hex {
+                    "hexadecimal digits"
+                } else {
+                    self.content.describe()
+                },
+            }),
+        }
+    }
+
+    /// Writes prefix and value of `text`, which is padded with spaces where the element is fixed text.
+    pub(crate) fn write_text(&self, text: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        if let Some(at) = self.content.first_wrong(text) {
+            let found = text.get(at).copied().filter(|_| !self.sensitive);
+            return Err(Fault::Content { at, found, allowed: self.content.describe() });
+        }
+        let spaces = match self.length {
+            Length::Fixed(count) if self.content.pads_with_spaces() => {
+                (count as usize).saturating_sub(text.len())
+            }
+            Length::Fixed(_) | Length::Variable { .. } => 0,
+        };
+        let count = match (self.encoding, self.unit) {
+            (Encoding::Bcd, Unit::Bytes) => text.len().div_ceil(2),
+            _ => text.len() + spaces,
+        };
+        self.write_length(count, out)?;
+        match self.encoding {
+            Encoding::Bcd => pack(text, self.pad, self.content, out),
+            Encoding::Ascii | Encoding::Binary | Encoding::Hex => {
+                out.extend_from_slice(text);
+                out.resize(out.len() + spaces, b' ');
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes prefix and value of `bytes`.
+    pub(crate) fn write_bytes(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        match (self.encoding, self.unit) {
+            (Encoding::Hex, unit) => {
+                let digits = const_hex::encode_upper(bytes);
+                let count = if unit == Unit::Bytes { bytes.len() } else { digits.len() };
+                self.write_length(count, out)?;
+                out.extend_from_slice(digits.as_bytes());
+            }
+            _ => {
+                self.write_length(bytes.len(), out)?;
+                out.extend_from_slice(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the length prefix of a value of `count` units, or checks the fixed length.
+    fn write_length(&self, count: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
+        let counted = u32::try_from(count).unwrap_or(u32::MAX);
+        match self.length {
+            Length::Fixed(exact) => self.check_bounds(counted, exact, exact),
+            Length::Variable { prefix, min, max } => {
+                self.check_bounds(counted, min, max)?;
+                prefix.write(counted, out);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! How long an element is: fixed, or announced by a prefix of L to LLLLLL.
+//!
+//! Guarantees that a length is bounded by the dialect before anything is read with it. The unit of a
+//! length is always explicit: a prefix that counts digits and one that counts bytes are different
+//! dialects, and mixing them up is a classic of the field.
+
+use crate::error::Fault;
+use serde::Deserialize;
+
+/// The length of an element, in its [`Unit`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Length {
+    /// Always this many.
+    Fixed(u32),
+    /// As announced by the prefix.
+    Variable {
+        /// How the length is written before the value.
+        prefix: Prefix,
+        /// The least that is allowed; zero only if the dialect says so.
+        min: u32,
+        /// The most that is allowed.
+        max: u32,
+    },
+}
+
+/// What a length counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// Characters or digits of the value, whatever their size on the wire.
+    #[serde(alias = "digits")]
+    Characters,
+    /// Bytes of the value.
+    Bytes,
+}
+
+/// How a length is written before its value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Prefix {
+    /// The number of Ls: decimal digits, or bytes for [`PrefixEncoding::Binary`].
+    pub width: u8,
+    /// How they are written.
+    pub encoding: PrefixEncoding,
+}
+
+/// How the digits of a length prefix are written.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixEncoding {
+    /// One ASCII digit an L.
+    Ascii,
+    /// Two digits a byte; an odd number of Ls has a leading zero.
+    Bcd,
+    /// One byte an L, most significant first.
+    Binary,
+}
+
+impl Prefix {
+    /// The size of the prefix on the wire.
+    #[inline]
+    pub(crate) const fn bytes(self) -> usize {
+        match self.encoding {
+            PrefixEncoding::Ascii | PrefixEncoding::Binary => self.width as usize,
+            PrefixEncoding::Bcd => (self.width as usize).div_ceil(2),
+        }
+    }
+
+    /// The largest length that the prefix can announce.
+    pub(crate) fn largest(self) -> u32 {
+        let base: u32 = match self.encoding {
+            PrefixEncoding::Ascii | PrefixEncoding::Bcd => 10,
+            PrefixEncoding::Binary => 256,
+        };
+        base.checked_pow(u32::from(self.width)).map_or(u32::MAX, |over| over - 1)
+    }
+
+    /// Reads the announced length.
+    #[inline]
+    pub(crate) fn read(self, wire: &[u8]) -> Result<u32, Fault> {
+        let read = match self.encoding {
+            PrefixEncoding::Ascii => {
+                wire.iter().try_fold(0_u32, |sum, byte| push_digit(sum, byte.wrapping_sub(b'0')))
+            }
+            PrefixEncoding::Bcd => {
+                wire.iter().try_fold(0_u32, |sum, byte| push_digit(push_digit(sum, byte >> 4)?, byte & 0x0F))
+            }
+            PrefixEncoding::Binary => {
+                wire.iter().try_fold(0_u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))
+            }
+        };
+        read.ok_or_else(|| Fault::NotALength { found: wire.into(), allowed: self.encoding.describe() })
+    }
+
+    /// Writes `length`, which the caller has checked against [`Prefix::largest`].
+    pub(crate) fn write(self, length: u32, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.bytes(), 0);
+        let mut rest = length;
+        for byte in out.iter_mut().skip(start).rev() {
+            let (value, left) = match self.encoding {
+                PrefixEncoding::Ascii => (u32::from(b'0') + rest % 10, rest / 10),
+                PrefixEncoding::Bcd => (((rest / 10 % 10) << 4) | (rest % 10), rest / 100),
+                PrefixEncoding::Binary => (rest & 0xFF, rest >> 8),
+            };
+            *byte = u8::try_from(value).unwrap_or(0);
+            rest = left;
+        }
+    }
+}
+
+#[inline]
+fn push_digit(sum: u32, digit: u8) -> Option<u32> {
+    if digit > 9 {
+        return None;
+    }
+    sum.checked_mul(10)?.checked_add(u32::from(digit))
+}
+
+impl PrefixEncoding {
+    const fn describe(self) -> &'static str {
+        match self {
+            Self::Ascii => "ASCII digits",
+            Self::Bcd => "BCD digits",
+            Self::Binary => "a binary number below 2^32",
+        }
+    }
+}
+
+impl Unit {
+    /// The unit in words, for error messages.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Characters => "characters",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prefix(width: u8, encoding: PrefixEncoding) -> Prefix {
+        Prefix { width, encoding }
+    }
+
+    #[test]
+    fn a_prefix_is_written_and_read_back() {
+        for (prefix, length, wire) in [
+            (prefix(2, PrefixEncoding::Ascii), 16, &b"16"[..]),
+            (prefix(3, PrefixEncoding::Ascii), 7, b"007"),
+            (prefix(2, PrefixEncoding::Bcd), 37, b"\x37"),
+            (prefix(3, PrefixEncoding::Bcd), 104, b"\x01\x04"),
+            (prefix(1, PrefixEncoding::Binary), 255, b"\xFF"),
+            (prefix(2, PrefixEncoding::Binary), 256, b"\x01\x00"),
+            (prefix(6, PrefixEncoding::Ascii), 999_999, b"999999"),
+        ] {
+            let mut out = Vec::new();
+            prefix.write(length, &mut out);
+            assert_eq!(out, wire);
+            assert_eq!(prefix.read(wire), Ok(length));
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_digit_is_not_a_length() {
+        assert!(prefix(2, PrefixEncoding::Ascii).read(b"-1").is_err());
+        assert!(prefix(1, PrefixEncoding::Bcd).read(b"\x0A").is_err());
+        assert!(prefix(6, PrefixEncoding::Binary).read(b"\x01\0\0\0\0\0").is_err());
+    }
+}
