@@ -1,0 +1,248 @@
+//! The running journal, as the lanes see it.
+
+use std::any::Any;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::buffer::{Batch, RecordBuffer};
+use crate::config::{Acknowledge, JournalConfig};
+use crate::error::JournalError;
+use crate::observer::JournalObserver;
+use crate::recovery::Journal;
+use crate::shared::{Entry, Exposure, Positions, Shared, Space};
+use crate::upkeep::Upkeep;
+use crate::writer::Writer;
+
+/// What happened to an appended batch.
+#[derive(Debug, Eq, PartialEq)]
+pub enum Appended<R> {
+    /// It is on its way; its release comes through `on_release` when it is acknowledged.
+    Queued,
+    /// Mode `memory`: it is acknowledged now, and here is its release. It will be written behind.
+    Released(R),
+}
+
+/// Why a batch was not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RefusedBecause {
+    /// The queue is full, or as much is at risk as the settings allow. It may pass later.
+    #[error("journal is full")]
+    Full,
+    /// The batch has more bytes than `batch_bytes_max`; it will never pass.
+    #[error("batch is over the maximum")]
+    TooLarge,
+    /// The journal is shutting down.
+    #[error("journal is stopped")]
+    Stopped,
+    /// The journal has failed; see [`JournalHandle::failure`].
+    #[error("journal has failed")]
+    Failed,
+}
+
+/// A batch that was not taken, given back.
+#[derive(Debug)]
+pub struct Refused<R> {
+    /// Why.
+    pub because: RefusedBecause,
+    /// The batch, as it was.
+    pub batch: Batch<R>,
+}
+
+/// The running journal. Shared by the lanes behind an `Arc`; dropping the last one shuts it down. It must not be
+/// owned by its own `on_release`: the writer thread would have to wait for itself.
+pub struct JournalHandle<R> {
+    shared: Arc<Shared<R>>,
+    threads: Mutex<Vec<(&'static str, JoinHandle<()>)>>,
+    /// Given back when the handle is dropped, after the threads have ended.
+    _lock: Box<dyn Any + Send + Sync>,
+}
+
+impl Journal {
+    /// Starts the journal's two threads. `on_release` runs on the writer thread, with the releases of all batches
+    /// that one write and sync have acknowledged, in the order of hand-over; what it leaves in the vector is dropped.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn start<R: Send + 'static>(
+        self,
+        on_release: impl FnMut(&mut Vec<R>) + Send + 'static,
+        observer: Arc<dyn JournalObserver>,
+    ) -> Result<JournalHandle<R>, JournalError> {
+        let Self { config, storage, log, spares, next_serial, lock } = self;
+        let shared = Arc::new(Shared::new(config, log.synced()));
+        for spare in spares {
+            let _ = shared.spares.push(spare);
+        }
+        let handle = JournalHandle { shared: shared.clone(), threads: Mutex::new(Vec::new()), _lock: lock };
+        let upkeep = Upkeep { shared: shared.clone(), observer: observer.clone(), storage, next_serial };
+        let upkeep = handle.spawn("upkeep", move || upkeep.run())?;
+        shared.set_threads(None, Some(upkeep));
+        let writer = Writer::new(shared.clone(), observer, log, on_release);
+        let writer = handle.spawn("writer", move || writer.run())?;
+        shared.set_threads(Some(writer), None);
+        // Woken once in case a wake-up was wanted before the threads were known.
+        shared.wake_writer();
+        shared.wake_upkeep();
+        Ok(handle)
+    }
+}
+
+impl<R> JournalHandle<R> {
+    fn spawn(
+        &self,
+        name: &'static str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<thread::Thread, JournalError> {
+        let join = thread::Builder::new()
+            .name(format!("journal-{name}"))
+            .spawn(run)
+            .map_err(|source| JournalError::Thread { name, source })?;
+        let thread = join.thread().clone();
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push((name, join));
+        Ok(thread)
+    }
+
+    /// Hands a batch over. Never waits.
+    ///
+    /// # Errors
+    /// Gives the batch back, with the reason, if it cannot be taken.
+    pub fn append(&self, batch: Batch<R>) -> Result<Appended<R>, Refused<R>> {
+        // Announced before looking at `stopping`: the writer leaves only when nobody is in here any more.
+        self.shared.entering.fetch_add(1, Ordering::SeqCst);
+        let outcome = self.enter(batch);
+        self.shared.entering.fetch_sub(1, Ordering::SeqCst);
+        self.shared.wake_writer();
+        outcome
+    }
+
+    fn enter(&self, batch: Batch<R>) -> Result<Appended<R>, Refused<R>> {
+        if let Some(because) = self.refusal(&batch.records) {
+            return Err(Refused { because, batch });
+        }
+        let Batch { records, release } = batch;
+        self.shared.count_appended(&records);
+        let memory = self.config().acknowledge == Acknowledge::Memory;
+        let (queued, released) = if memory { (None, Some(release)) } else { (Some(release), None) };
+        match (self.shared.queue.push(Entry { records, release: queued }), released) {
+            (Ok(()), None) => Ok(Appended::Queued),
+            (Ok(()), Some(release)) => Ok(Appended::Released(release)),
+            (Err(Entry { records, release }), released) => {
+                self.shared.uncount_appended(&records);
+                let because = RefusedBecause::Full;
+                match release.or(released) {
+                    Some(release) => Err(Refused { because, batch: Batch { records, release } }),
+                    // One of the two holds the release by construction; there is no third place.
+                    None => Ok(Appended::Queued),
+                }
+            }
+        }
+    }
+
+    fn refusal(&self, records: &RecordBuffer) -> Option<RefusedBecause> {
+        if self.shared.failure().is_some() {
+            return Some(RefusedBecause::Failed);
+        }
+        if self.shared.stopping.load(Ordering::SeqCst) {
+            return Some(RefusedBecause::Stopped);
+        }
+        if records.bytes() > self.config().batch_bytes_max {
+            return Some(RefusedBecause::TooLarge);
+        }
+        match self.config().acknowledge {
+            Acknowledge::Disk => None,
+            Acknowledge::Os | Acknowledge::Memory => self.over_exposure(records),
+        }
+    }
+
+    /// Whether taking these records would put more at risk than the settings allow.
+    fn over_exposure(&self, records: &RecordBuffer) -> Option<RefusedBecause> {
+        let at_risk = self.shared.exposure();
+        let amount = at_risk.amount.saturating_add(records.exposure());
+        let over_amount = at_risk.amount > 0 && amount > self.config().unsynced_exposure_max;
+        let count = at_risk.records.saturating_add(u64::from(records.records()));
+        let over_count = at_risk.records > 0 && count > self.config().unsynced_records_max;
+        (over_amount || over_count).then_some(RefusedBecause::Full)
+    }
+
+    /// An empty buffer, with the memory of a used one where there is one.
+    #[must_use]
+    pub fn buffer(&self) -> RecordBuffer {
+        self.shared.pool.pop().unwrap_or_default()
+    }
+
+    /// How far the journal has come.
+    #[must_use]
+    pub fn positions(&self) -> Positions {
+        self.shared.positions()
+    }
+
+    /// What a power cut at this moment would take.
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        self.shared.exposure()
+    }
+
+    /// Batches waiting for the writer, beside [`JournalConfig::queue_batches_max`].
+    #[must_use]
+    pub fn queued_batches(&self) -> usize {
+        self.shared.queue.len()
+    }
+
+    /// How long the last sync took.
+    #[must_use]
+    pub fn last_sync(&self) -> Duration {
+        self.shared.last_sync()
+    }
+
+    /// How the disk stands for space.
+    #[must_use]
+    pub fn space(&self) -> Space {
+        self.shared.space()
+    }
+
+    /// Whether batches are still written and acknowledged.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.shared.failure().is_none()
+    }
+
+    /// The error that ended the journal, if one has.
+    #[must_use]
+    pub fn failure(&self) -> Option<Arc<JournalError>> {
+        self.shared.failure().cloned()
+    }
+
+    /// The settings it runs with.
+    #[must_use]
+    pub fn config(&self) -> &JournalConfig {
+        &self.shared.config
+    }
+
+    /// Takes no more batches, writes and releases what was taken, syncs, and ends the threads. Called again it gives
+    /// the same answer.
+    ///
+    /// # Errors
+    /// The failure that ended the journal, now or before.
+    pub fn shutdown(&self) -> Result<(), Arc<JournalError>> {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.wake_writer();
+        self.shared.wake_upkeep();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for (name, join) in threads {
+            if join.join().is_err() {
+                self.shared.fail(JournalError::ThreadEnded { name });
+            }
+        }
+        self.failure().map_or(Ok(()), Err)
+    }
+}
+
+impl<R> Drop for JournalHandle<R> {
+    fn drop(&mut self) {
+        if let Err(error) = self.shutdown() {
+            tracing::error!(%error, "journal was dropped after a failure");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The journal's end on disk, without threads: place records, write a batch, sync, change segment, mark.
+//!
+//! Everything here is an ordinary call that has happened when it returns, so the crash tests can stop between any
+//! two file operations and the writer thread stays a loop. Time comes from the records; no clock is read.
+//!
+//! Guarantees: after an error other than [`JournalError::NoSpace`] the log must not be used again; the writer
+//! thread sees to that, and no sync is ever repeated after it failed.
+
+use std::sync::Arc;
+
+use crate::batch::{BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, BatchHeader, chain_after, encode_trailer};
+use crate::buffer::RecordBuffer;
+use crate::error::JournalError;
+use crate::mark::{Mark, MarkFile};
+use crate::record::place_record;
+use crate::segment::{Chain, SegmentHeader, segment_name};
+use crate::spare::Spare;
+use crate::storage::{Storage, StorageFile, StorageFileExt};
+
+/// The segment being written.
+pub(crate) struct ActiveSegment {
+    pub(crate) file: Box<dyn StorageFile>,
+    pub(crate) header: SegmentHeader,
+    pub(crate) next_batch_at: u64,
+}
+
+/// The end of the journal.
+pub(crate) struct Log {
+    storage: Arc<dyn Storage>,
+    active: ActiveSegment,
+    /// Block size of the segments to come.
+    block_bytes: u32,
+    seed: u32,
+    next_sequence: u64,
+    chain: Chain,
+    synced: u64,
+    mark: MarkFile,
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    /// Continues a journal whose every record before `next_sequence` is on disk.
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        active: ActiveSegment,
+        block_bytes: u32,
+        next_sequence: u64,
+        chain: Chain,
+        mark: MarkFile,
+    ) -> Self {
+        let seed = active.header.seed();
+        let synced = next_sequence - 1;
+        Self { storage, active, block_bytes, seed, next_sequence, chain, synced, mark, buffer: Vec::new() }
+    }
+
+    /// Sequence of the last record written; 0 before the first.
+    pub(crate) fn written(&self) -> u64 {
+        self.next_sequence - 1
+    }
+
+    /// Sequence of the last record known to be on disk; 0 before the first.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Number of the active segment.
+    pub(crate) fn segment(&self) -> u64 {
+        self.active.header.number
+    }
+
+    /// Bytes of records that the active segment still takes as one batch.
+    pub(crate) fn room(&self) -> u64 {
+        let overhead = (BATCH_HEADER_BYTES + BATCH_TRAILER_BYTES) as u64;
+        self.active.header.segment_bytes.saturating_sub(self.active.next_batch_at + overhead)
+    }
+
+    /// Writes the records of all `buffers` as one batch. They are not durable until [`Log::sync`].
+    ///
+    /// The caller has made sure of [`Log::room`]; there must be at least one record.
+    pub(crate) fn write<'a>(
+        &mut self,
+        buffers: impl Iterator<Item = &'a RecordBuffer>,
+    ) -> Result<(), JournalError> {
+        let first_sequence = self.next_sequence;
+        let records = self.place(buffers)?;
+        let offset = self.active.next_batch_at;
+        let next_sequence = first_sequence + u64::from(records);
+        let header = BatchHeader {
+            batch_bytes: u32::try_from(self.buffer.len() + BATCH_TRAILER_BYTES)
+                .map_err(|_| JournalError::Buffer { sequence: first_sequence })?,
+            records,
+            first_sequence,
+            synced_through: self.synced,
+            offset,
+        };
+        self.buffer[..BATCH_HEADER_BYTES].copy_from_slice(&header.encode(self.seed));
+        let chain = chain_after(&self.chain, &self.buffer);
+        self.buffer.extend_from_slice(&encode_trailer(self.seed, next_sequence - 1, &chain));
+        self.buffer.resize(self.buffer.len().next_multiple_of(self.active.header.block_bytes as usize), 0);
+        self.active
+            .file
+            .write_all_at(&self.buffer, offset)
+            .map_err(|source| self.io("write a batch", source))?;
+        self.active.next_batch_at = offset + self.buffer.len() as u64;
+        self.next_sequence = next_sequence;
+        self.chain = chain;
+        Ok(())
+    }
+
+    /// Copies the records behind room for the batch header and gives each its place; how many there are.
+    fn place<'a>(&mut self, buffers: impl Iterator<Item = &'a RecordBuffer>) -> Result<u32, JournalError> {
+        self.buffer.clear();
+        self.buffer.resize(BATCH_HEADER_BYTES, 0);
+        for records in buffers {
+            self.buffer.extend_from_slice(records.as_bytes());
+        }
+        let mut at = BATCH_HEADER_BYTES;
+        let mut records: u32 = 0;
+        while at < self.buffer.len() {
+            let sequence = self.next_sequence + u64::from(records);
+            let broken = JournalError::Buffer { sequence };
+            let record =
+                self.buffer.get_mut(at..).and_then(|rest| place_record(self.seed, sequence, 0, rest));
+            at += record.ok_or(broken)?;
+            records += 1;
+        }
+        if records == 0 || at != self.buffer.len() {
+            return Err(JournalError::Buffer { sequence: self.next_sequence });
+        }
+        Ok(records)
+    }
+
+    /// Makes every written batch durable.
+    pub(crate) fn sync(&mut self) -> Result<(), JournalError> {
+        self.active.file.sync().map_err(|source| self.io("sync a segment", source))?;
+        self.synced = self.written();
+        Ok(())
+    }
+
+    /// Ends the active segment, durable to its last byte, and continues in `spare`.
+    pub(crate) fn change_segment(&mut self, spare: Spare, at_utc_micros: i64) -> Result<(), JournalError> {
+        if self.synced < self.written() {
+            self.sync()?;
+        }
+        let header = SegmentHeader {
+            number: self.active.header.number + 1,
+            first_sequence: self.next_sequence,
+            segment_bytes: spare.bytes,
+            block_bytes: self.block_bytes,
+            opened_at_utc_micros: at_utc_micros,
+            chain: self.chain,
+            ..self.active.header.clone()
+        };
+        let file = spare.activate(&*self.storage, &header)?;
+        let next_batch_at = header.first_batch_at();
+        self.seed = header.seed();
+        self.active = ActiveSegment { file, header, next_batch_at };
+        Ok(())
+    }
+
+    /// Writes the mark: what is synced and what was acknowledged. It reaches the disk with [`Log::sync_mark`].
+    pub(crate) fn mark(&mut self, acknowledged: u64, clean: bool) -> Result<(), JournalError> {
+        self.mark.write(Mark {
+            node: self.active.header.node,
+            clean,
+            counter: 0,
+            synced: self.synced,
+            acknowledged,
+            segment: self.active.header.number,
+            offset: self.active.next_batch_at,
+        })
+    }
+
+    /// Whether the newest mark may not be on disk yet.
+    pub(crate) fn mark_is_unsynced(&self) -> bool {
+        self.mark.is_unsynced()
+    }
+
+    /// Makes the newest mark durable.
+    pub(crate) fn sync_mark(&mut self) -> Result<(), JournalError> {
+        self.mark.sync()
+    }
+
+    fn io(&self, doing: &'static str, source: std::io::Error) -> JournalError {
+        JournalError::io(doing, &self.storage.path(&segment_name(self.active.header.number)), source)
+    }
+}

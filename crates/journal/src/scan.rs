@@ -1,0 +1,358 @@
+//! Reads a journal directory from its first segment to where its records end; changes nothing.
+//!
+//! Recovery, `verify` and `dump` share this walk. It checks every checksum, every sequence number and the chain
+//! through all segments, and hands out a record only after its whole batch was checked. Where the walk ends in the
+//! last segment it does not judge: whether that is the end, a torn tail or damage is decided in `tail`.
+//!
+//! Bound: one segment at a time in memory, at most 1 GiB, its length checked before it is allocated.
+
+use crate::batch::{BatchFault, BatchView, read_batch};
+use crate::error::{Damage, JournalError, ReplayError};
+use crate::mark::{MARK_NAME, Mark, read_mark};
+use crate::payload::{self, PayloadError};
+use crate::record::{RecordKind, RecordView};
+use crate::segment::{
+    CHAIN_START, Chain, HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name,
+    segment_number,
+};
+use crate::storage::{Storage, StorageFileExt};
+
+/// A record as the journal holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct RecoveredRecord<'a> {
+    /// Position in the journal, first 1.
+    pub sequence: u64,
+    /// The shard it belongs to.
+    pub shard: u16,
+    /// When it was decided, microseconds since 1970-01-01 UTC.
+    pub at_utc_micros: i64,
+    /// What it is.
+    pub kind: RecordKind,
+    /// How the payload is encoded.
+    pub payload_version: u16,
+    /// The payload's bytes.
+    pub payload: &'a [u8],
+    /// Number of its segment.
+    pub segment: u64,
+    /// Where in the segment, in bytes.
+    pub offset: u64,
+}
+
+impl RecoveredRecord<'_> {
+    /// Decodes the payload.
+    ///
+    /// # Errors
+    /// The version is unknown, or the bytes are not exactly one `F`.
+    pub fn decode<F: serde::de::DeserializeOwned>(&self) -> Result<F, PayloadError> {
+        payload::decode(self.payload_version, self.payload)
+    }
+}
+
+/// Takes each record of a scan.
+type OnRecord<'a> = dyn FnMut(RecoveredRecord<'_>) -> Result<(), ReplayError> + 'a;
+
+/// Where a scan came to its end, in the last segment.
+pub(crate) struct LastSegment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) path: String,
+    pub(crate) bytes: Vec<u8>,
+    /// Where the next batch would start.
+    pub(crate) next_batch_at: u64,
+    /// Why no batch was read there.
+    pub(crate) fault: BatchFault,
+    /// Where the first batch starts that the mark does not know to be synced, if any.
+    pub(crate) unsynced_from: Option<u64>,
+}
+
+/// What a scan found.
+pub(crate) struct Scan {
+    pub(crate) mark: Option<Mark>,
+    /// The last segment; `None` for a journal without any.
+    pub(crate) last: Option<LastSegment>,
+    pub(crate) segments: u64,
+    pub(crate) batches: u64,
+    pub(crate) records: u64,
+    pub(crate) payload_bytes: u64,
+    pub(crate) first_sequence: u64,
+    pub(crate) next_sequence: u64,
+    pub(crate) chain: Chain,
+}
+
+/// Walks the directory. `node` is checked if given; records up to `after` are checked but not handed out, and
+/// segments that hold only such records may be missing.
+pub(crate) fn scan(
+    storage: &dyn Storage,
+    node: Option<u32>,
+    after: u64,
+    on_record: &mut OnRecord<'_>,
+) -> Result<Scan, JournalError> {
+    let mark = read_mark(storage)?;
+    let numbers = segment_numbers(storage)?;
+    if let Some(mark) = &mark {
+        check_node(storage, MARK_NAME, mark.node, node)?;
+    } else if !numbers.is_empty() {
+        let path = storage.path(MARK_NAME);
+        return Err(JournalError::MarkMissing { path, segments: numbers.len() });
+    }
+    let mut walk = Walk { storage, node, after, found: Scan::empty(mark) };
+    for number in numbers {
+        walk.segment(number, on_record)?;
+    }
+    Ok(walk.found)
+}
+
+/// The numbers of all segments, in order.
+fn segment_numbers(storage: &dyn Storage) -> Result<Vec<u64>, JournalError> {
+    let names =
+        storage.list().map_err(|source| JournalError::io("list the journal", &storage.path(""), source))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The header of the first segment present, if there is one and it can be read.
+pub(crate) fn first_header(storage: &dyn Storage) -> Result<Option<SegmentHeader>, JournalError> {
+    let Some(number) = segment_numbers(storage)?.first().copied() else {
+        return Ok(None);
+    };
+    let name = segment_name(number);
+    let io = |source| JournalError::io("read a segment", &storage.path(&name), source);
+    let mut start = [0; SEGMENT_HEADER_BYTES];
+    let read = storage.open_to_read(&name).and_then(|file| file.read_up_to(&mut start, 0)).map_err(io)?;
+    // A bad header is reported by the scan itself, which knows what is at risk.
+    Ok(SegmentHeader::decode(&start[..read]).ok())
+}
+
+fn check_node(
+    storage: &dyn Storage,
+    name: &str,
+    found: u32,
+    expected: Option<u32>,
+) -> Result<(), JournalError> {
+    match expected {
+        Some(expected) if expected != found => {
+            Err(JournalError::WrongNode { path: storage.path(name), found, expected })
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Scan {
+    fn empty(mark: Option<Mark>) -> Self {
+        Self {
+            mark,
+            last: None,
+            segments: 0,
+            batches: 0,
+            records: 0,
+            payload_bytes: 0,
+            first_sequence: 1,
+            next_sequence: 1,
+            chain: CHAIN_START,
+        }
+    }
+}
+
+/// The walk in progress: everything found so far, and where the next record must be.
+struct Walk<'s> {
+    storage: &'s dyn Storage,
+    node: Option<u32>,
+    after: u64,
+    found: Scan,
+}
+
+impl Walk<'_> {
+    fn segment(&mut self, number: u64, on_record: &mut OnRecord<'_>) -> Result<(), JournalError> {
+        // The buffer of the segment before is reused: one allocation serves the whole walk.
+        let mut bytes =
+            self.found.last.as_mut().map(|last| std::mem::take(&mut last.bytes)).unwrap_or_default();
+        let path = self.storage.path(&segment_name(number));
+        let header = self.read_segment(number, &path, &mut bytes)?;
+        check_node(self.storage, &segment_name(number), header.node, self.node)?;
+        self.check_continues(&header, &path)?;
+        let seed = header.seed();
+        let synced = self.found.mark.map_or(0, |mark| mark.synced);
+        let mut offset = header.first_batch_at();
+        let mut unsynced_from = None;
+        let fault = loop {
+            let batch = match read_batch(seed, &bytes, offset) {
+                Ok(batch) => batch,
+                Err(fault) => break fault,
+            };
+            self.found.chain = match batch.follows(self.found.next_sequence, &self.found.chain) {
+                Ok(chain) => chain,
+                Err(fault) => break fault,
+            };
+            for (at, record) in batch.records(seed) {
+                self.hand_out(number, at, &record, &path, on_record)?;
+            }
+            if batch.last_sequence > synced {
+                unsynced_from = unsynced_from.or(Some(offset));
+            }
+            self.count(&batch);
+            offset = batch.next_batch_at(header.block_bytes);
+        };
+        self.found.segments += 1;
+        self.found.last =
+            Some(LastSegment { header, path, bytes, next_batch_at: offset, fault, unsynced_from });
+        Ok(())
+    }
+
+    fn count(&mut self, batch: &BatchView<'_>) {
+        self.found.batches += 1;
+        self.found.records += u64::from(batch.header.records);
+        self.found.next_sequence = batch.last_sequence.saturating_add(1);
+    }
+
+    fn hand_out(
+        &mut self,
+        segment: u64,
+        offset: u64,
+        record: &RecordView<'_>,
+        path: &str,
+        on_record: &mut OnRecord<'_>,
+    ) -> Result<(), JournalError> {
+        let sequence = record.header.sequence;
+        self.found.payload_bytes += record.payload.len() as u64;
+        if sequence <= self.after {
+            return Ok(());
+        }
+        let recovered = RecoveredRecord {
+            sequence,
+            shard: record.header.shard,
+            at_utc_micros: record.header.at_utc_micros,
+            kind: record.kind,
+            payload_version: record.header.payload_version,
+            payload: record.payload,
+            segment,
+            offset,
+        };
+        on_record(recovered).map_err(|source| JournalError::Replay {
+            path: path.to_owned(),
+            offset,
+            sequence,
+            source,
+        })
+    }
+
+    /// Reads a whole segment; its header is checked before its length is believed.
+    fn read_segment(
+        &self,
+        number: u64,
+        path: &str,
+        bytes: &mut Vec<u8>,
+    ) -> Result<SegmentHeader, JournalError> {
+        let io = |source| JournalError::io("read a segment", path, source);
+        let file = self.storage.open_to_read(&segment_name(number)).map_err(io)?;
+        let length = file.length().map_err(io)?;
+        let mut start = [0; SEGMENT_HEADER_BYTES];
+        let read = file.read_up_to(&mut start, 0).map_err(io)?;
+        let header = SegmentHeader::decode(&start[..read]).map_err(|fault| self.header_fault(path, fault))?;
+        if header.number != number {
+            let found = format!("the header says segment {}", header.number);
+            return Err(self.damage(path, 0, found, "the file was renamed or misdirected"));
+        }
+        if length != header.segment_bytes || length > SEGMENT_BYTES_MAX {
+            let found = format!("the file has {length} bytes, its header says {}", header.segment_bytes);
+            return Err(self.damage(path, 0, found, "a segment has its full length before it gets its name"));
+        }
+        bytes.clear();
+        bytes.resize(usize::try_from(length).unwrap_or(0), 0);
+        let read = file.read_up_to(bytes, 0).map_err(io)?;
+        bytes.truncate(read);
+        Ok(header)
+    }
+
+    fn header_fault(&self, path: &str, fault: HeaderFault) -> JournalError {
+        match fault {
+            // A later version is not damage: another build can read it.
+            HeaderFault::Version { .. } => JournalError::Header { path: path.to_owned(), fault },
+            HeaderFault::Short { .. }
+            | HeaderFault::Magic
+            | HeaderFault::Checksum { .. }
+            | HeaderFault::Field { .. } => {
+                let proof = "a segment's header is on disk before it gets its name";
+                self.damage(path, 0, fault.to_string(), proof)
+            }
+        }
+    }
+
+    /// Checks that a segment begins where the one before it ended.
+    fn check_continues(&mut self, header: &SegmentHeader, path: &str) -> Result<(), JournalError> {
+        let Some(last) = &self.found.last else {
+            return self.check_first(header, path);
+        };
+        let expected = last.header.number.saturating_add(1);
+        if header.number != expected {
+            let missing = self.storage.path(&segment_name(expected));
+            let proof = format!("segment {} follows it", header.number);
+            return Err(self.damage_until(&missing, 0, "the file is missing", &proof, header.first_sequence));
+        }
+        if header.first_sequence != self.found.next_sequence || header.chain != self.found.chain {
+            let proof =
+                format!("segment {} continues from sequence {}", header.number, header.first_sequence);
+            let found = last.fault.to_string();
+            return Err(self.damage_until(
+                &last.path.clone(),
+                last.next_batch_at,
+                &found,
+                &proof,
+                header.first_sequence,
+            ));
+        }
+        Ok(())
+    }
+
+    /// The first segment present: number 1, or one that continues from what the caller already has.
+    fn check_first(&mut self, header: &SegmentHeader, path: &str) -> Result<(), JournalError> {
+        if header.number == 1 && (header.first_sequence != 1 || header.chain != CHAIN_START) {
+            let found = format!("it starts at sequence {}", header.first_sequence);
+            return Err(self.damage(path, 0, found, "the first segment starts at sequence 1"));
+        }
+        if header.first_sequence > self.after.saturating_add(1) {
+            self.found.next_sequence = self.after.saturating_add(1);
+            let found = format!("the first segment present starts at sequence {}", header.first_sequence);
+            return Err(self.damage_until(
+                path,
+                0,
+                &found,
+                "the earlier ones are missing",
+                header.first_sequence,
+            ));
+        }
+        self.found.first_sequence = header.first_sequence;
+        self.found.next_sequence = header.first_sequence;
+        self.found.chain = header.chain;
+        Ok(())
+    }
+
+    fn damage(&self, path: &str, offset: u64, found: String, proof: &str) -> JournalError {
+        JournalError::Damage(Damage {
+            path: path.to_owned(),
+            offset,
+            found,
+            proof: proof.to_owned(),
+            first_at_risk: self.found.next_sequence,
+            last_at_risk: None,
+        })
+    }
+
+    fn damage_until(
+        &self,
+        path: &str,
+        offset: u64,
+        found: &str,
+        proof: &str,
+        next_whole: u64,
+    ) -> JournalError {
+        let first = self.found.next_sequence;
+        JournalError::Damage(Damage {
+            path: path.to_owned(),
+            offset,
+            found: found.to_owned(),
+            proof: proof.to_owned(),
+            first_at_risk: first,
+            last_at_risk: next_whole.checked_sub(1).filter(|last| *last >= first),
+        })
+    }
+}

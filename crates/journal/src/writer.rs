@@ -1,0 +1,310 @@
+//! The writer thread: take all waiting batches, write them as one, sync once, release what waited.
+//!
+//! Guarantees, by mode: `disk` releases after the sync, `os` after the write, `memory` has released before (see
+//! `handle`). Releases keep the order of hand-over. In modes `os` and `memory` the time and the records between
+//! write and sync are bounded by the settings. After a write or sync error nothing is released any more, nothing
+//! is tried again, and the failure is published. A full disk is no error: the thread waits for the upkeep
+//! thread to bring a new segment, and the queue in front of it fills up.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::{Acknowledge, JournalConfig};
+use crate::error::JournalError;
+use crate::log::Log;
+use crate::observer::{JournalObserver, WriteReport};
+use crate::shared::{Entry, Shared, Space};
+
+/// While a new segment is awaited, the writer looks again this often, should the upkeep thread have died.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_millis(100);
+
+pub(crate) struct Writer<R, F> {
+    pub(crate) shared: Arc<Shared<R>>,
+    pub(crate) observer: Arc<dyn JournalObserver>,
+    pub(crate) log: Log,
+    pub(crate) on_release: F,
+    /// Batches that go into the next write.
+    group: Vec<Entry<R>>,
+    /// The batch that did not fit into this write any more.
+    carried: Option<Entry<R>>,
+    releases: Vec<R>,
+    /// When the writer last looked into the queue: what still waits was handed over later, or did not fit.
+    collected_at: u64,
+    /// What the written but unsynced batches carry.
+    unsynced_exposure: u64,
+    last_sync: Instant,
+    last_mark_sync: Instant,
+}
+
+impl<R, F> Writer<R, F>
+where
+    F: FnMut(&mut Vec<R>),
+{
+    pub(crate) fn new(
+        shared: Arc<Shared<R>>,
+        observer: Arc<dyn JournalObserver>,
+        log: Log,
+        on_release: F,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            observer,
+            log,
+            on_release,
+            group: Vec::new(),
+            carried: None,
+            releases: Vec::new(),
+            collected_at: 0,
+            unsynced_exposure: 0,
+            last_sync: now,
+            last_mark_sync: now,
+        }
+    }
+
+    /// Serves until the journal is stopped or fails, and publishes which.
+    pub(crate) fn run(mut self) {
+        let mut ending =
+            PublishEnd { shared: self.shared.clone(), observer: self.observer.clone(), told: false };
+        let outcome = self.serve();
+        ending.told = true;
+        if let Err(error) = outcome {
+            ending.publish(error);
+        }
+    }
+
+    fn serve(&mut self) -> Result<(), JournalError> {
+        loop {
+            if let Some(failed) = self.shared.failure() {
+                // The upkeep thread met an error of the disk: what it says of the disk holds for us too.
+                tracing::error!(error = %failed, "journal stops writing");
+                return Ok(());
+            }
+            // Read before the queue: what was handed over before the stop is seen by this look or the next.
+            let stopping = self.shared.stopping.load(Ordering::SeqCst);
+            let left = self.shared.entering.load(Ordering::SeqCst) == 0;
+            if self.collect() {
+                self.write_group()?;
+            } else if stopping && left {
+                return self.finish();
+            } else {
+                self.idle()?;
+            }
+        }
+    }
+
+    /// Takes what is waiting, up to the most that one write carries; whether there was anything.
+    fn collect(&mut self) -> bool {
+        self.collected_at = self.shared.micros();
+        let most = self.config().write_bytes_max;
+        let mut bytes = 0;
+        while let Some(entry) = self.carried.take().or_else(|| self.shared.queue.pop()) {
+            bytes += entry.records.bytes();
+            if bytes > most && !self.group.is_empty() {
+                self.carried = Some(entry);
+                break;
+            }
+            self.group.push(entry);
+        }
+        !self.group.is_empty()
+    }
+
+    fn write_group(&mut self) -> Result<(), JournalError> {
+        let records: u64 = self.group.iter().map(|entry| u64::from(entry.records.records())).sum();
+        if records > 0 {
+            self.write_records(records)?;
+            if self.must_sync_before_release() {
+                self.sync()?;
+            }
+        }
+        self.release()?;
+        if self.log.synced() < self.log.written() && self.last_sync.elapsed() >= self.config().sync_every {
+            self.sync()?;
+            self.mark()?;
+        }
+        self.sync_mark_if_due()
+    }
+
+    fn write_records(&mut self, records: u64) -> Result<(), JournalError> {
+        let bytes: usize = self.group.iter().map(|entry| entry.records.bytes()).sum();
+        if bytes as u64 > self.log.room() {
+            self.change_segment()?;
+        }
+        if self.log.synced() == self.log.written() {
+            // Nothing was at risk: the time at risk starts now.
+            self.last_sync = Instant::now();
+        }
+        let started = Instant::now();
+        self.log.write(self.group.iter().map(|entry| &entry.records))?;
+        self.unsynced_exposure += self.group.iter().map(|entry| entry.records.exposure()).sum::<u64>();
+        self.shared.set_written(self.log.written());
+        let (batches, write) = (self.group.len(), started.elapsed());
+        self.observer.wrote(&WriteReport { batches, records, bytes: bytes as u64, write });
+        Ok(())
+    }
+
+    fn must_sync_before_release(&self) -> bool {
+        match self.config().acknowledge {
+            Acknowledge::Disk => true,
+            Acknowledge::Os | Acknowledge::Memory => {
+                self.log.written() - self.log.synced() > self.config().unsynced_records_max
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        let started = Instant::now();
+        self.log.sync()?;
+        self.synced(started.elapsed());
+        Ok(())
+    }
+
+    fn synced(&mut self, took: Duration) {
+        let exposure = std::mem::take(&mut self.unsynced_exposure);
+        self.shared.set_durable(self.log.synced(), exposure, self.collected_at, took);
+        self.last_sync = Instant::now();
+        self.observer.synced(took);
+    }
+
+    /// Lets go what waited for the group, after the mark says that it may.
+    fn release(&mut self) -> Result<(), JournalError> {
+        self.mark()?;
+        for entry in self.group.drain(..) {
+            self.releases.extend(entry.release);
+            let mut records = entry.records;
+            records.clear();
+            // A full pool means that more buffers exist than can be used at once: this one is let go.
+            let _ = self.shared.pool.push(records);
+        }
+        if !self.releases.is_empty() {
+            (self.on_release)(&mut self.releases);
+            self.releases.clear();
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Result<(), JournalError> {
+        // Every mode acknowledges what was written: `disk` has synced it by now.
+        self.log.mark(self.log.written(), false)
+    }
+
+    fn sync_mark_if_due(&mut self) -> Result<(), JournalError> {
+        if self.last_mark_sync.elapsed() >= self.config().mark_sync_every {
+            self.sync_mark()?;
+        }
+        Ok(())
+    }
+
+    fn sync_mark(&mut self) -> Result<(), JournalError> {
+        self.log.sync_mark()?;
+        self.last_mark_sync = Instant::now();
+        Ok(())
+    }
+
+    /// Waits for a spare segment and continues in it.
+    fn change_segment(&mut self) -> Result<(), JournalError> {
+        let started = Instant::now();
+        let spare = loop {
+            if let Some(spare) = self.shared.spares.pop() {
+                break spare;
+            }
+            self.shared.wake_upkeep();
+            if self.shared.space() != Space::Ample {
+                self.tell_space(Space::Exhausted);
+            }
+            // While space is ample the upkeep thread is at work; at a shutdown without space nobody can wait.
+            let hopeless = self.shared.stopping.load(Ordering::SeqCst) && self.shared.space() != Space::Ample;
+            if hopeless || self.shared.failure().is_some() {
+                let path = self.config().directory.display().to_string();
+                return Err(JournalError::NoSpace { needed: self.config().segment_bytes, path });
+            }
+            thread::park_timeout(LOOK_AGAIN_EVERY);
+        };
+        self.shared.wake_upkeep();
+        let at = self.group.iter().find(|entry| !entry.records.is_empty());
+        let at_utc_micros = at.map_or(0, |entry| entry.records.first_at_utc_micros());
+        let unsynced = self.log.synced() < self.log.written();
+        let syncing = Instant::now();
+        self.log.change_segment(spare, at_utc_micros)?;
+        if unsynced {
+            self.synced(syncing.elapsed());
+        }
+        self.mark()?;
+        self.sync_mark()?;
+        self.observer.changed_segment(self.log.segment(), started.elapsed());
+        Ok(())
+    }
+
+    fn tell_space(&self, space: Space) {
+        if self.shared.set_space(space) {
+            self.observer.space_changed(space);
+        }
+    }
+
+    /// Nothing is waiting: do what is due, else sleep until a lane wakes us or something falls due.
+    fn idle(&mut self) -> Result<(), JournalError> {
+        if self.log.synced() < self.log.written() {
+            let left = self.config().sync_every.saturating_sub(self.last_sync.elapsed());
+            if !left.is_zero() {
+                thread::park_timeout(left);
+                return Ok(());
+            }
+            self.sync()?;
+            self.mark()?;
+            return self.sync_mark_if_due();
+        }
+        if self.log.mark_is_unsynced() {
+            let left = self.config().mark_sync_every.saturating_sub(self.last_mark_sync.elapsed());
+            if left.is_zero() {
+                return self.sync_mark();
+            }
+            thread::park_timeout(left);
+        } else {
+            thread::park();
+        }
+        Ok(())
+    }
+
+    /// The orderly end: everything on disk, and a mark that says so.
+    fn finish(&mut self) -> Result<(), JournalError> {
+        if self.log.synced() < self.log.written() {
+            self.sync()?;
+        }
+        self.log.mark(self.log.written(), true)?;
+        self.sync_mark()
+    }
+
+    fn config(&self) -> &JournalConfig {
+        &self.shared.config
+    }
+}
+
+/// Says that the writer thread has ended, and publishes a failure if it did so by a panic: nobody must wait for a
+/// dead writer.
+struct PublishEnd<R> {
+    shared: Arc<Shared<R>>,
+    observer: Arc<dyn JournalObserver>,
+    told: bool,
+}
+
+impl<R> PublishEnd<R> {
+    fn publish(&self, error: JournalError) {
+        if self.shared.fail(error)
+            && let Some(error) = self.shared.failure()
+        {
+            self.observer.failed(error);
+        }
+    }
+}
+
+impl<R> Drop for PublishEnd<R> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.publish(JournalError::ThreadEnded { name: "writer" });
+        }
+        self.shared.writer_ended.store(true, Ordering::SeqCst);
+        self.shared.wake_upkeep();
+    }
+}
