@@ -1,1 +1,41 @@
-//! The decision core: one shard's state and what it answers to a command.
+//! The decision core: one shard's state, and what it answers to a command.
+//!
+//! A [`Shard`] holds a set of funding accounts with all their cards, holds, counters and recent transactions.
+//! [`Shard::decide`] reads the state and a [`Command`] and returns **facts** (what is now true) and
+//! **actions** (what has to happen once the facts are durable). It changes nothing. [`Shard::apply`] is the only
+//! way the state changes, and recovery is `apply` over the journal: no rule is ever run again for the past.
+//!
+//! Everything here is a function of its arguments. The crate reads no clock, starts no task, touches no
+//! socket, file or environment, uses no float, and iterates over no hash map, so that two replays of the same
+//! facts end in the same state.
+//!
+//! Where to start reading: [`Command`], then `decide.rs`, then one file a step: `repeats`, `controls`,
+//! `limits`, `reversals`, `asks`, `changes`.
+
+mod action;
+mod apply;
+mod asks;
+mod authorize;
+mod calendar;
+mod changes;
+mod command;
+mod controls;
+mod decide;
+mod expiry;
+mod inquiries;
+mod limits;
+mod policy;
+mod repeats;
+mod reversals;
+mod shard;
+mod store;
+mod transaction;
+mod view;
+
+pub use action::{Action, Answer, Effects, FundingPath};
+pub use command::{Caller, Change, Command, Inquiry, NewCard, Refusal, Reply};
+pub use decide::Context;
+pub use policy::Policy;
+pub use shard::{ApplyError, Shard, Totals};
+pub use transaction::TransactionState;
+pub use view::{AccountView, CardView, LimitView, PostingView, TransactionView};

@@ -157,6 +157,11 @@ impl Units {
         self.0.checked_sub(other.0).map(Self)
     }
 
+    /// Adds `other` for a running total, held at the ends of the range instead of wrapping.
+    pub fn grow(&mut self, other: Self) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+
     /// Whether this is more than nothing.
     #[must_use]
     pub const fn is_positive(self) -> bool {

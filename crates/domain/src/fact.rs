@@ -144,6 +144,8 @@ pub enum Fact {
         transaction: TransactionNo,
         /// What is promised, at most what was reserved.
         amounts: Amounts,
+        /// The amount approved in the transaction's currency, when it is less than was asked.
+        part: Option<Money>,
         /// `Approved` or `ApprovedPartially`.
         reason: Reason,
     },

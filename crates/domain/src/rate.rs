@@ -148,6 +148,12 @@ impl RateTable {
         Ok(rate)
     }
 
+    /// The rate of a pair, however old. Only for what must be recorded whatever the rate, such as an advice.
+    #[must_use]
+    pub fn latest(&self, from: AssetCode, to: AssetCode) -> Option<&Rate> {
+        self.rates.get(&(from, to))
+    }
+
     /// What `amount` costs in `asset`, and the rate used; no rate where the two are the same money.
     pub fn to_asset(
         &self,

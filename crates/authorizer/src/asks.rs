@@ -1,0 +1,194 @@
+//! The end of an ask: exactly one transition out of `Asked`; whoever comes later compensates.
+//!
+//! An outcome that may have reserved money at the balance service, and is not used, becomes a durable duty to
+//! cancel in the same batch of facts as the decline (E1, P6).
+
+use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::controls;
+use crate::decide::Context;
+use crate::shard::Shard;
+use crate::transaction::{Transaction, TransactionState};
+use domain::{
+    Amounts, ApprovalCode, CancelCause, Duty, DutyKind, Fact, FundingFailure, FundingOutcome, Money,
+    PartialApproval, Reason, Text, TransactionNo, Units,
+};
+
+impl Shard {
+    /// The balance service answered, or will not.
+    pub(crate) fn ask_ended(
+        &self,
+        number: TransactionNo,
+        outcome: FundingOutcome,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let asked = self.store.find(number).filter(|found| found.state == TransactionState::Asked);
+        // Whatever ended the ask before has already ordered the cancel.
+        let Some(transaction) = asked else { return };
+        match outcome {
+            FundingOutcome::Approved { units } => self.funds_came(transaction, units, context, effects),
+            FundingOutcome::Declined { code } => {
+                self.end(transaction, Reason::FundingDeclined, code, None, context, 0, effects);
+            }
+            FundingOutcome::NotAsked(failure) => {
+                self.end(transaction, reason_of(failure), Text::EMPTY, None, context, 0, effects);
+            }
+            FundingOutcome::Unknown(failure) => {
+                let cancel = Some(CancelCause::OutcomeUnknown);
+                self.end(transaction, reason_of(failure), Text::EMPTY, cancel, context, 0, effects);
+            }
+        }
+    }
+
+    /// Ends an ask whose outcome will never be known. `given` numbers are used by this decision already.
+    pub(crate) fn interrupt_ask(
+        &self,
+        number: TransactionNo,
+        context: Context<'_>,
+        given: u64,
+        effects: &mut Effects,
+    ) {
+        if let Some(transaction) = self.store.find(number) {
+            let reason = reason_of(FundingFailure::Interrupted);
+            let cancel = Some(CancelCause::OutcomeUnknown);
+            self.end(transaction, reason, Text::EMPTY, cancel, context, given, effects);
+        }
+    }
+
+    /// Ends an ask whose answer is overdue although nobody has said so.
+    pub(crate) fn time_ask_out(
+        &self,
+        number: TransactionNo,
+        context: Context<'_>,
+        given: u64,
+        effects: &mut Effects,
+    ) {
+        if let Some(transaction) = self.store.find(number) {
+            let cancel = Some(CancelCause::OutcomeUnknown);
+            self.end(transaction, Reason::FundingTimedOut, Text::EMPTY, cancel, context, given, effects);
+        }
+    }
+
+    fn funds_came(
+        &self,
+        transaction: &Transaction,
+        units: Units,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let number = transaction.number;
+        let Some(asked) = transaction.held else { return };
+        if let Some(reason) = self.why_unusable(transaction, asked, units, context) {
+            let cancel = Some(CancelCause::Unused);
+            self.end(transaction, reason, Text::EMPTY, cancel, context, 0, effects);
+            return;
+        }
+        let (amounts, part) = match transaction.amount {
+            Some(amount) if units < asked.units => (part_of(asked, units), Some(share(amount, asked, units))),
+            Some(_) | None => (asked, None),
+        };
+        let reason = if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved };
+        effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason });
+        let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
+        let answer = Answer::Authorization { reason, approval_code, part, path: FundingPath::Jit };
+        effects.action(Action::AnswerWaiting { transaction: number, answer });
+    }
+
+    /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer
+    /// may be due already, and a part is no use to a terminal that cannot take one.
+    fn why_unusable(
+        &self,
+        transaction: &Transaction,
+        asked: Amounts,
+        units: Units,
+        context: Context<'_>,
+    ) -> Option<Reason> {
+        let card = self.card(transaction.card).ok()?;
+        let account = self.account(card.account).ok()?;
+        if let Some(reason) = controls::state_failure(card.status) {
+            return Some(reason);
+        }
+        if !units.is_positive() || units > asked.units {
+            return Some(Reason::FundingMalformed);
+        }
+        if self.asked.get(&transaction.number).is_some_and(|deadline| context.now.mono >= *deadline) {
+            return Some(Reason::FundingTimedOut);
+        }
+        if account.balance.credit(units).and_then(|balance| balance.place(units)).is_err() {
+            return Some(Reason::AmountOutOfRange);
+        }
+        let nothing_left = part_of(asked, units).card.minor() <= 0;
+        let partial = units < asked.units;
+        let cannot = transaction.partial == PartialApproval::NotSupported || nothing_left;
+        (partial && cannot).then_some(Reason::InsufficientFunds)
+    }
+
+    #[allow(clippy::too_many_arguments)] // one step's whole context
+    fn end(
+        &self,
+        transaction: &Transaction,
+        reason: Reason,
+        code: Text<24>,
+        cancel: Option<CancelCause>,
+        context: Context<'_>,
+        given: u64,
+        effects: &mut Effects,
+    ) {
+        let number = transaction.number;
+        effects.fact(Fact::AskDeclined { transaction: number, failures: vec![reason.into()], code });
+        if let Some(cause) = cancel {
+            self.owe_cancel(transaction, cause, context, given, effects);
+        }
+        let answer =
+            Answer::Authorization { reason, approval_code: None, part: None, path: FundingPath::Jit };
+        effects.action(Action::AnswerWaiting { transaction: number, answer });
+    }
+
+    /// Makes giving back what the balance service holds for a transaction a durable duty.
+    pub(crate) fn owe_cancel(
+        &self,
+        transaction: &Transaction,
+        cause: CancelCause,
+        context: Context<'_>,
+        given: u64,
+        effects: &mut Effects,
+    ) {
+        let account = self.card(transaction.card).and_then(|card| self.account(card.account));
+        let (Ok(account), Some(held)) = (account, transaction.held) else { return };
+        let duty = Duty {
+            number: self.next_number(context, given),
+            transaction: transaction.number,
+            account: account.id,
+            kind: DutyKind::Cancel(cause),
+            units: held.units,
+            asset: account.asset,
+        };
+        effects.fact(Fact::DutyOwed { duty });
+        effects.action(Action::Owe(duty));
+    }
+}
+
+/// What a part of the units covers on the card side: rounded down, so a part never buys more than it paid.
+fn part_of(asked: Amounts, units: Units) -> Amounts {
+    Amounts { card: share(asked.card, asked, units), units }
+}
+
+fn share(money: Money, asked: Amounts, units: Units) -> Money {
+    let minor = i128::from(money.minor())
+        .checked_mul(units.0)
+        .and_then(|product| product.checked_div(asked.units.0))
+        .and_then(|minor| i64::try_from(minor).ok());
+    Money::new(minor.unwrap_or(0), money.currency())
+}
+
+const fn reason_of(failure: FundingFailure) -> Reason {
+    match failure {
+        FundingFailure::TimedOut => Reason::FundingTimedOut,
+        FundingFailure::Refused
+        | FundingFailure::Reset
+        | FundingFailure::HttpError
+        | FundingFailure::Interrupted => Reason::FundingUnavailable,
+        FundingFailure::Malformed => Reason::FundingMalformed,
+        FundingFailure::Overloaded => Reason::FundingOverloaded,
+    }
+}

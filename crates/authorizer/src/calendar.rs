@@ -1,0 +1,169 @@
+//! Which day, week or month a time falls in, per IANA time zone.
+//!
+//! Windows follow the switch's receive time in the limit's zone; terminal time is never used (E27). The zone
+//! database is compiled in, so two nodes and two replays agree. The last local day of each zone is
+//! remembered, which makes the common case two comparisons; that memory changes no result.
+
+use domain::{Timestamp, Window, ZoneName};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use std::cell::Cell;
+
+/// A zone that the shard knows, by its place in the list.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct ZoneId(u16);
+
+/// The number of one window: days since 1970, weeks since 1970, months since year 0, or 0.
+pub(crate) type WindowId = i64;
+
+/// The zones in use and their local days.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calendar {
+    zones: Vec<Zone>,
+}
+
+#[derive(Clone, Debug)]
+struct Zone {
+    name: ZoneName,
+    zone: TimeZone,
+    day: Cell<LocalDay>,
+}
+
+/// One local day: when it begins and ends, and which windows it belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+struct LocalDay {
+    from: Timestamp,
+    until: Timestamp,
+    day: WindowId,
+    month: WindowId,
+}
+
+impl Calendar {
+    /// The zone of that name, or `None` when the IANA database has none.
+    pub(crate) fn zone(&mut self, name: ZoneName) -> Option<ZoneId> {
+        if let Some(known) = self.zones.iter().position(|zone| zone.name == name) {
+            return u16::try_from(known).ok().map(ZoneId);
+        }
+        let id = u16::try_from(self.zones.len()).ok()?;
+        let zone = find(name)?;
+        self.zones.push(Zone { name, zone, day: Cell::default() });
+        Some(ZoneId(id))
+    }
+
+    /// The name of a zone, as it was given.
+    pub(crate) fn name(&self, zone: ZoneId) -> Option<ZoneName> {
+        self.zones.get(usize::from(zone.0)).map(|zone| zone.name)
+    }
+
+    /// The window that `at` falls in.
+    pub(crate) fn window(&self, zone: ZoneId, window: Window, at: Timestamp) -> WindowId {
+        let Some(zone) = self.zones.get(usize::from(zone.0)) else { return 0 };
+        match window {
+            Window::Transaction | Window::Lifetime => 0,
+            Window::Day => zone.local_day(at).day,
+            // 1970-01-01 was a Thursday, so weeks that begin on Monday are three days off.
+            Window::Week => (zone.local_day(at).day + 3).div_euclid(7),
+            Window::Month => zone.local_day(at).month,
+        }
+    }
+}
+
+/// Whether the IANA database has a zone of that name.
+pub(crate) fn zone_exists(name: ZoneName) -> bool {
+    find(name).is_some()
+}
+
+fn find(name: ZoneName) -> Option<TimeZone> {
+    TimeZoneDatabase::bundled().get(name.as_str()).ok()
+}
+
+impl Zone {
+    fn local_day(&self, at: Timestamp) -> LocalDay {
+        let remembered = self.day.get();
+        if remembered.from <= at && at < remembered.until {
+            return remembered;
+        }
+        let day = self.compute(at).unwrap_or_default();
+        self.day.set(day);
+        day
+    }
+
+    /// Fails only outside the years -9999 to 9999, where no switch runs.
+    fn compute(&self, at: Timestamp) -> Option<LocalDay> {
+        let date = jiff::Timestamp::from_microsecond(at.micros()).ok()?.to_zoned(self.zone.clone()).date();
+        let begin = |date: jiff::civil::Date| {
+            let midnight = date.to_zoned(self.zone.clone()).ok()?.timestamp();
+            Some(Timestamp::from_micros(midnight.as_microsecond()))
+        };
+        let epoch = jiff::civil::date(1970, 1, 1);
+        let day = i64::from(epoch.until(date).ok()?.get_days());
+        let month = i64::from(date.year()) * 12 + i64::from(date.month());
+        Some(LocalDay { from: begin(date)?, until: begin(date.tomorrow().ok()?)?, day, month })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::from_micros(text.parse::<jiff::Timestamp>().unwrap().as_microsecond())
+    }
+
+    fn window_ids(zone: &str, window: Window, times: &[&str]) -> Vec<WindowId> {
+        let mut calendar = Calendar::default();
+        let zone = calendar.zone(ZoneName::new(zone).unwrap()).unwrap();
+        times.iter().map(|time| calendar.window(zone, window, at(time))).collect()
+    }
+
+    #[test]
+    fn a_day_begins_at_local_midnight() {
+        let days = window_ids(
+            "America/New_York",
+            Window::Day,
+            &["2026-11-20T04:59:59Z", "2026-11-20T05:00:00Z", "2026-11-21T04:59:59Z"],
+        );
+        assert_eq!(days[1], days[0] + 1);
+        assert_eq!(days[1], days[2]);
+    }
+
+    #[test]
+    fn a_day_has_23_or_25_hours_when_the_clocks_change() {
+        // Berlin, 2026-03-29: 23 hours; 2026-10-25: 25 hours.
+        let spring = window_ids(
+            "Europe/Berlin",
+            Window::Day,
+            &["2026-03-28T23:00:00Z", "2026-03-29T21:59:59Z", "2026-03-29T22:00:00Z"],
+        );
+        assert_eq!((spring[0], spring[2]), (spring[1], spring[1] + 1));
+        let autumn = window_ids(
+            "Europe/Berlin",
+            Window::Day,
+            &["2026-10-24T22:00:00Z", "2026-10-25T22:59:59Z", "2026-10-25T23:00:00Z"],
+        );
+        assert_eq!((autumn[0], autumn[2]), (autumn[1], autumn[1] + 1));
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_months_on_the_first() {
+        // 2026-11-22 is a Sunday.
+        let weeks = window_ids("UTC", Window::Week, &["2026-11-22T23:59:59Z", "2026-11-23T00:00:00Z"]);
+        assert_eq!(weeks[1], weeks[0] + 1);
+        let months = window_ids("UTC", Window::Month, &["2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"]);
+        assert_eq!(months[1], months[0] + 1);
+    }
+
+    #[test]
+    fn the_remembered_day_never_changes_a_result() {
+        let times = ["2026-11-20T12:00:00Z", "2020-01-01T00:00:00Z", "2026-11-20T13:00:00Z"];
+        let together = window_ids("Asia/Tokyo", Window::Day, &times);
+        let apart: Vec<_> =
+            times.iter().flat_map(|time| window_ids("Asia/Tokyo", Window::Day, &[time])).collect();
+        assert_eq!(together, apart);
+    }
+
+    #[test]
+    fn an_unknown_zone_is_not_taken_for_utc() {
+        assert!(Calendar::default().zone(ZoneName::new("Mars/Olympus").unwrap()).is_none());
+        assert!(!zone_exists(ZoneName::new("Mars/Olympus").unwrap()));
+    }
+}

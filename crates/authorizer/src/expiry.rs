@@ -1,0 +1,33 @@
+//! What time alone brings about: holds run out, and asks that nobody has ended are ended.
+//!
+//! Expiry is a command like any other, so a reversal at the same instant wins or loses cleanly (E20).
+
+use crate::action::Effects;
+use crate::decide::Context;
+use crate::shard::Shard;
+use domain::{CancelCause, Fact, FundingMode};
+
+/// How many holds one tick may expire, so that no decision waits behind a long backlog.
+const EXPIRE_AT_ONCE_MAX: usize = 64;
+
+impl Shard {
+    /// Ends what has run out.
+    pub(crate) fn tick(&self, context: Context<'_>, effects: &mut Effects) {
+        let mut given = 0;
+        for transaction in self.store.expired(context.now.utc).take(EXPIRE_AT_ONCE_MAX) {
+            let Some(amounts) = transaction.held else { continue };
+            effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
+            let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+            if jit {
+                self.owe_cancel(transaction, CancelCause::Expired, context, given, effects);
+                given += 1;
+            }
+        }
+        for (number, deadline) in &self.asked {
+            if context.now.mono >= *deadline {
+                self.time_ask_out(*number, context, given, effects);
+                given += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the control API and support look up: copies of the state as it is now.
+
+use crate::command::{Inquiry, Refusal, Reply};
+use crate::shard::Shard;
+use crate::transaction::{Transaction, TransactionState};
+use crate::view::{AccountView, CardView, PostingView, TransactionView};
+use domain::{AccountNo, ApprovalCode, CardNo, Controls, Reason, Timestamp};
+
+impl Shard {
+    /// Looks something up.
+    #[must_use]
+    pub fn inquire(&self, inquiry: Inquiry, now: Timestamp) -> Reply {
+        let found = match inquiry {
+            Inquiry::Account(account) => self.account_view(account, now).map(Reply::Account),
+            Inquiry::Posting { account, repeated } => {
+                let view = self.account_view(account, now);
+                view.map(|account| Reply::Posted(PostingView { repeated, account }))
+            }
+            Inquiry::Card(card) => self.card_view(card, now).map(Reply::Card),
+            Inquiry::TransactionsOf { card, count_max } => {
+                let recent = self.store.of_card(card).take(count_max);
+                Ok(Reply::Transactions(recent.filter_map(|found| self.transaction_view(found)).collect()))
+            }
+            Inquiry::Transaction(number) => {
+                let found = self.store.find(number).and_then(|found| self.transaction_view(found));
+                found.map(|view| Reply::Transactions(vec![view])).ok_or(Refusal::NoSuchTransaction)
+            }
+        };
+        found.unwrap_or_else(Reply::Refused)
+    }
+
+    fn account_view(&self, account: AccountNo, now: Timestamp) -> Result<AccountView, Refusal> {
+        let account = self.account(account).map_err(|_| Refusal::NoSuchAccount)?;
+        Ok(AccountView {
+            id: account.id,
+            asset: account.asset,
+            balance: account.balance,
+            limits: account.limits.view(&self.calendar, now),
+        })
+    }
+
+    fn card_view(&self, card: CardNo, now: Timestamp) -> Result<CardView, Refusal> {
+        let card = self.card(card).map_err(|_| Refusal::NoSuchCard)?;
+        let account = self.account(card.account).map_err(|_| Refusal::NoSuchAccount)?;
+        Ok(CardView {
+            id: card.id,
+            token: card.token,
+            last_four: card.last_four,
+            account: account.id,
+            currency: card.currency,
+            expiry: card.expiry,
+            funding: card.funding,
+            status: card.status,
+            controls: card.controls.as_deref().cloned().unwrap_or_else(Controls::default),
+            limits: card.limits.view(&self.calendar, now),
+            open_holds: card.open_holds,
+        })
+    }
+
+    fn transaction_view(&self, found: &Transaction) -> Option<TransactionView> {
+        let id = self.transaction_id(found.number);
+        let card = self.card(found.card).ok()?;
+        let account = self.account(card.account).ok()?;
+        let approved = found.reason.is_some_and(Reason::is_approval);
+        Some(TransactionView {
+            id,
+            at: found.at,
+            card: card.id,
+            account: account.id,
+            card_currency: card.currency,
+            asset: account.asset,
+            class: (found.state != TransactionState::ReversedFirst).then_some(found.class),
+            state: found.state,
+            amount: found.amount,
+            part: found.part,
+            held: found.held,
+            rate: found.rate.as_deref().copied(),
+            expires_at: found.held.map(|_| found.expires_at),
+            reason: found.reason,
+            failures: found.failures.to_vec(),
+            approval_code: approved.then(|| ApprovalCode::of(id)),
+            mcc: found.mcc,
+            stan: found.stan,
+            transmission: found.transmission,
+            rrn: found.rrn,
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! What a card or an account may spend per window, and what it has spent.
+//!
+//! One rule covers holds, partial answers, reversals and expiry: usage belongs to the window of its
+//! authorization, and what is given back is given back only there (E27, E30). A clock that is set back
+//! never opens an old window again: spending then counts into the newest window known.
+
+use crate::calendar::{Calendar, WindowId, ZoneId};
+use crate::view::LimitView;
+use domain::{Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, Window};
+
+/// The limits of one owner, with their counters.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Limits(Box<[Limit]>);
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Limit {
+    window: Window,
+    zone: ZoneId,
+    amount_max: Option<i128>,
+    count_max: Option<u32>,
+    /// Nothing that was approved before is in the counters, so nothing of it is given back either.
+    since: Timestamp,
+    current: WindowId,
+    used_amount: i128,
+    used_count: u32,
+}
+
+/// Money and approvals that a transaction adds to the counters, or takes back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Usage {
+    pub(crate) amount: i128,
+    pub(crate) count: u32,
+}
+
+impl Limits {
+    /// Limits by the rules given. Counters of a window that was limited before go on.
+    pub(crate) fn replaced(&self, rules: &[LimitRule], calendar: &mut Calendar, at: Timestamp) -> Self {
+        let limits = rules.iter().filter_map(|rule| {
+            let zone = calendar.zone(rule.zone)?;
+            let before = self.0.iter().find(|limit| limit.window == rule.window && limit.zone == zone);
+            let fresh = Limit {
+                window: rule.window,
+                zone,
+                amount_max: None,
+                count_max: None,
+                since: at,
+                current: calendar.window(zone, rule.window, at),
+                used_amount: 0,
+                used_count: 0,
+            };
+            let limit = before.copied().unwrap_or(fresh);
+            Some(Limit { amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
+        });
+        Self(limits.collect())
+    }
+
+    /// Adds every limit that one more approval of `amount` would break.
+    pub(crate) fn check(
+        &self,
+        owner: LimitOwner,
+        amount: i128,
+        calendar: &Calendar,
+        at: Timestamp,
+        failures: &mut Vec<Failure>,
+    ) {
+        for limit in &self.0 {
+            let used = limit.used_at(calendar, at);
+            let breach = |measure, max: i128, used: i128, asked: i128| {
+                let reason = match (limit.window, measure) {
+                    (Window::Transaction, _) => Reason::TransactionLimit,
+                    (_, Measure::Amount) => Reason::AmountLimit,
+                    (_, Measure::Count) => Reason::CountLimit,
+                };
+                let limit = LimitBreach { owner, window: limit.window, measure, max, used, asked };
+                (used.saturating_add(asked) > max).then_some(Failure { reason, limit: Some(limit) })
+            };
+            let amount_breach =
+                limit.amount_max.and_then(|max| breach(Measure::Amount, max, used.amount, amount));
+            let count_breach = limit
+                .count_max
+                .and_then(|max| breach(Measure::Count, i128::from(max), i128::from(used.count), 1));
+            failures.extend(amount_breach.into_iter().chain(count_breach));
+        }
+    }
+
+    /// Counts an approval of `at`.
+    pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
+        for limit in &mut self.0 {
+            let window = calendar.window(limit.zone, limit.window, at);
+            if window > limit.current {
+                (limit.current, limit.used_amount, limit.used_count) = (window, 0, 0);
+            }
+            if limit.window != Window::Transaction {
+                limit.used_amount = limit.used_amount.saturating_add(usage.amount);
+                limit.used_count = limit.used_count.saturating_add(usage.count);
+            }
+        }
+    }
+
+    /// Gives back what an approval of `approved_at` had used, where its window is still the current one.
+    pub(crate) fn give_back(&mut self, usage: Usage, calendar: &Calendar, approved_at: Timestamp) {
+        for limit in &mut self.0 {
+            let same_window = calendar.window(limit.zone, limit.window, approved_at) == limit.current;
+            if same_window && approved_at >= limit.since && limit.window != Window::Transaction {
+                limit.used_amount = limit.used_amount.saturating_sub(usage.amount);
+                limit.used_count = limit.used_count.saturating_sub(usage.count);
+            }
+        }
+    }
+
+    /// The limits and their usage at `at`, for people.
+    pub(crate) fn view(&self, calendar: &Calendar, at: Timestamp) -> Vec<LimitView> {
+        let views = self.0.iter().filter_map(|limit| {
+            let used = limit.used_at(calendar, at);
+            let rule = LimitRule {
+                window: limit.window,
+                zone: calendar.name(limit.zone)?,
+                amount_max: limit.amount_max,
+                count_max: limit.count_max,
+            };
+            Some(LimitView { rule, used_amount: used.amount, used_count: used.count })
+        });
+        views.collect()
+    }
+}
+
+impl Limit {
+    fn used_at(&self, calendar: &Calendar, at: Timestamp) -> Usage {
+        if calendar.window(self.zone, self.window, at) > self.current {
+            Usage { amount: 0, count: 0 }
+        } else {
+            Usage { amount: self.used_amount, count: self.used_count }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::ZoneName;
+
+    const DAY: i64 = 86_400;
+
+    fn rule(window: Window, amount_max: Option<i128>, count_max: Option<u32>) -> LimitRule {
+        LimitRule { window, zone: ZoneName::new("UTC").unwrap(), amount_max, count_max }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn broken(limits: &Limits, calendar: &Calendar, amount: i128, now: Timestamp) -> Vec<Reason> {
+        let mut failures = Vec::new();
+        limits.check(LimitOwner::Card, amount, calendar, now, &mut failures);
+        failures.into_iter().map(|failure| failure.reason).collect()
+    }
+
+    fn one(amount: i128) -> Usage {
+        Usage { amount, count: 1 }
+    }
+
+    #[test]
+    fn the_last_unit_of_a_window_can_be_spent_and_no_more() {
+        let mut calendar = Calendar::default();
+        let mut limits =
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0));
+        limits.charge(one(60), &calendar, at(1));
+        assert_eq!(broken(&limits, &calendar, 40, at(2)), []);
+        assert_eq!(broken(&limits, &calendar, 41, at(2)), [Reason::AmountLimit]);
+        assert_eq!(broken(&limits, &calendar, 100, at(DAY)), [], "a new day starts from zero");
+    }
+
+    #[test]
+    fn what_is_given_back_belongs_to_the_window_of_its_authorization() {
+        let mut calendar = Calendar::default();
+        let rules = [rule(Window::Day, Some(100), Some(1)), rule(Window::Lifetime, Some(100), None)];
+        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0));
+        limits.charge(one(60), &calendar, at(1));
+        limits.charge(one(10), &calendar, at(DAY));
+        limits.give_back(one(60), &calendar, at(1));
+        let used: Vec<_> = limits.view(&calendar, at(DAY)).iter().map(|view| view.used_amount).collect();
+        assert_eq!(used, [10, 10], "yesterday's money does not come back today; the lifetime's does");
+    }
+
+    #[test]
+    fn a_clock_set_back_opens_no_old_window() {
+        let mut calendar = Calendar::default();
+        let mut limits =
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(DAY));
+        limits.charge(one(90), &calendar, at(DAY));
+        assert_eq!(broken(&limits, &calendar, 20, at(DAY - 1)), [Reason::AmountLimit]);
+    }
+
+    #[test]
+    fn a_raised_limit_remembers_what_was_spent() {
+        let mut calendar = Calendar::default();
+        let mut limits =
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0));
+        limits.charge(one(90), &calendar, at(1));
+        let raised = limits.replaced(&[rule(Window::Day, Some(120), None)], &mut calendar, at(2));
+        assert_eq!(broken(&raised, &calendar, 31, at(3)), [Reason::AmountLimit]);
+        assert_eq!(broken(&raised, &calendar, 30, at(3)), []);
+    }
+
+    #[test]
+    fn a_new_limit_gives_nothing_back_for_what_it_never_counted() {
+        let mut calendar = Calendar::default();
+        let mut limits =
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(10));
+        limits.charge(one(50), &calendar, at(11));
+        limits.give_back(one(50), &calendar, at(9));
+        assert_eq!(limits.view(&calendar, at(12))[0].used_amount, 50);
+    }
+
+    #[test]
+    fn every_broken_limit_is_named_with_what_was_left() {
+        let mut calendar = Calendar::default();
+        let rules = [
+            rule(Window::Transaction, Some(30), None),
+            rule(Window::Day, Some(50), Some(1)),
+            rule(Window::Month, None, Some(9)),
+        ];
+        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0));
+        limits.charge(one(20), &calendar, at(1));
+        let mut failures = Vec::new();
+        limits.check(LimitOwner::Account, 31, &calendar, at(2), &mut failures);
+        let breaches: Vec<_> = failures.iter().filter_map(|failure| failure.limit).collect();
+        let described: Vec<_> =
+            breaches.iter().map(|breach| (breach.window, breach.measure, breach.max, breach.used)).collect();
+        assert_eq!(
+            described,
+            [
+                (Window::Transaction, Measure::Amount, 30, 0),
+                (Window::Day, Measure::Amount, 50, 20),
+                (Window::Day, Measure::Count, 1, 1),
+            ]
+        );
+    }
+}

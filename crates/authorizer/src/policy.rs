@@ -1,0 +1,36 @@
+//! The settings that decisions depend on, fixed while the switch runs.
+
+use std::time::Duration;
+
+/// How long things are kept and how many of them there may be. The daemon reads it from its configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// How long an approval holds money when nothing is cleared.
+    pub hold_for: Duration,
+    /// How long a repeat is recognised after its first answer.
+    pub repeat_window: Duration,
+    /// Transactions kept in one shard; the oldest finished ones are forgotten above it.
+    pub transactions_per_shard_max: usize,
+    /// Open holds that one card may have.
+    pub open_holds_per_card_max: u32,
+    /// Duties towards the balance service pending in one shard; above it no more asks are made.
+    pub duties_per_shard_max: usize,
+    /// Limits that one card or account may have.
+    pub limits_per_owner_max: usize,
+    /// Idempotency keys of the control API kept in one shard; the oldest are forgotten above it.
+    pub requests_per_shard_max: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            hold_for: Duration::from_secs(7 * 24 * 3600),
+            repeat_window: Duration::from_secs(72 * 3600),
+            transactions_per_shard_max: 1_000_000,
+            open_holds_per_card_max: 1_000,
+            duties_per_shard_max: 10_000,
+            limits_per_owner_max: 16,
+            requests_per_shard_max: 100_000,
+        }
+    }
+}

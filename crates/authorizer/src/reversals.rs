@@ -1,0 +1,102 @@
+//! Finds the authorization that a reversal speaks of and undoes it exactly once (E2, E3, E4).
+//!
+//! A reversal is always accepted. One that finds nothing is remembered, so that its original is declined
+//! when it comes; money never moves because of it.
+
+use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::command::Caller;
+use crate::decide::Context;
+use crate::shard::Shard;
+use crate::transaction::{MatchKey, Transaction, TransactionState};
+use domain::{CancelCause, CardNo, Fact, FundingMode, Reason, Reversal, ReversalMatch, Timestamp};
+
+/// How many of a card's recent transactions are searched when a reversal names no transmission time.
+const SEARCH_MAX: usize = 1_000;
+
+impl Shard {
+    /// Undoes what `reversal` speaks of, and acknowledges.
+    pub(crate) fn reverse(
+        &self,
+        card: CardNo,
+        reversal: Reversal,
+        caller: Caller,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        if self.card_and_account(card, reversal.card).is_none() {
+            effects.answer(caller, Answer::Reversal(ReversalMatch::UnknownCard));
+            return;
+        }
+        let matched = match self.original(card, &reversal, context.now.utc) {
+            Some(original) if original.state.is_open() => {
+                self.undo_original(original, reversal, context, effects);
+                ReversalMatch::Matched
+            }
+            Some(_) => ReversalMatch::NothingLeft,
+            None => {
+                let transaction = self.next_number(context, 0);
+                effects.fact(Fact::ReversalUnmatched { transaction, card, reversal });
+                ReversalMatch::Unmatched
+            }
+        };
+        effects.answer(caller, Answer::Reversal(matched));
+    }
+
+    fn undo_original(
+        &self,
+        original: &Transaction,
+        reversal: Reversal,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let Some(amounts) = original.held else { return };
+        effects.fact(Fact::Reversed { transaction: original.number, amounts, reversal });
+        let jit = self.card(original.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+        if jit {
+            self.owe_cancel(original, CancelCause::Reversed, context, 0, effects);
+        }
+        if original.state == TransactionState::Asked {
+            // Whoever still waits for the original is told no; funds that come now find no taker.
+            let answer = Answer::Authorization {
+                reason: Reason::ReversedInFlight,
+                approval_code: None,
+                part: None,
+                path: FundingPath::Jit,
+            };
+            effects.action(Action::AnswerWaiting { transaction: original.number, answer });
+        }
+    }
+
+    /// The transaction a reversal speaks of: an open one if there is any, else one that is finished. By STAN
+    /// and transmission time; where the latter was not sent, by STAN or retrieval reference among the card's
+    /// recent transactions.
+    fn original(&self, card: CardNo, reversal: &Reversal, now: Timestamp) -> Option<&Transaction> {
+        let matches = |found: &&Transaction| {
+            self.is_within_window(found, now)
+                && reversal.acquirer.is_none_or(|acquirer| found.acquirer == Some(acquirer))
+        };
+        let prefer_open = |best: Option<&'_ Transaction>, found: &'_ Transaction| -> bool {
+            best.is_none() || (found.state.is_open() && best.is_some_and(|best| !best.state.is_open()))
+        };
+        let mut best: Option<&Transaction> = None;
+        if reversal.transmission.is_some() {
+            let key = MatchKey { card, stan: reversal.stan, transmission: reversal.transmission };
+            for found in self.store.with_key(key).filter(matches) {
+                if prefer_open(best, found) {
+                    best = Some(found);
+                }
+            }
+            return best;
+        }
+        let same = |found: &&Transaction| {
+            let rrn = reversal.rrn.is_none() || found.rrn.is_none() || found.rrn == reversal.rrn;
+            found.stan == reversal.stan && rrn
+        };
+        for found in self.store.of_card(card).take(SEARCH_MAX).filter(same).filter(matches) {
+            if prefer_open(best, found) {
+                best = Some(found);
+            }
+        }
+        best
+    }
+}

@@ -1,0 +1,218 @@
+//! The state of one shard: accounts, cards, transactions, duties, and the totals that its books are checked by.
+//!
+//! It is plain data with one owner. It changes only through `apply`, in its own module.
+
+use crate::calendar::Calendar;
+use crate::limits::Limits;
+use crate::policy::Policy;
+use crate::store::{Store, index};
+use domain::{
+    AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
+    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, LastFour, Mono, PostingKind, Rate, RequestKey,
+    ShardId, TransactionId, TransactionNo, Units,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// A set of funding accounts with all their cards, holds, counters and recent transactions.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) policy: Policy,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) cards: Vec<Card>,
+    pub(crate) calendar: Calendar,
+    pub(crate) store: Store,
+    /// What the balance service is owed, in order.
+    pub(crate) duties: BTreeMap<DutyNo, Duty>,
+    /// Transactions that the balance service is deciding, and when their answer is due.
+    pub(crate) asked: BTreeMap<TransactionNo, Mono>,
+    pub(crate) requests: Requests,
+    pub(crate) last_number: TransactionNo,
+    /// The rate of the newest hold; holds of one quotation share it.
+    pub(crate) newest_rate: Option<Arc<Rate>>,
+    pub(crate) flows: BTreeMap<AssetCode, Totals>,
+}
+
+/// A funding account.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) asset: Asset,
+    pub(crate) balance: Balance,
+    pub(crate) limits: Limits,
+}
+
+/// A card.
+#[derive(Clone, Debug)]
+pub(crate) struct Card {
+    pub(crate) id: CardId,
+    pub(crate) token: CardToken,
+    pub(crate) last_four: LastFour,
+    pub(crate) account: AccountNo,
+    pub(crate) currency: Currency,
+    pub(crate) expiry: Expiry,
+    pub(crate) funding: FundingMode,
+    pub(crate) status: CardStatus,
+    pub(crate) controls: Option<Arc<Controls>>,
+    pub(crate) limits: Limits,
+    pub(crate) open_holds: u32,
+}
+
+/// Idempotency keys that were used, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Requests {
+    pub(crate) known: BTreeMap<RequestKey, (AccountNo, PostingKind, Units)>,
+    order: VecDeque<RequestKey>,
+}
+
+/// Money that moved, in one asset: what the books are checked against.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Totals {
+    /// Sum of the ledger balances.
+    pub ledger: Units,
+    /// Sum of what is held.
+    pub held: Units,
+    /// Booked in by the product.
+    pub credited: Units,
+    /// Booked out by the product.
+    pub debited: Units,
+    /// Moved in by the balance service at authorization time.
+    pub funded: Units,
+    /// Moved back to the balance service after a reversal or expiry.
+    pub returned: Units,
+}
+
+/// A fact that does not fit the state.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ApplyError {
+    /// Numbers are given in order; this one is not the next.
+    #[error("shard {shard}: number {found} was given to a new account or card, {expected} was expected")]
+    NumberOutOfOrder {
+        /// The shard.
+        shard: ShardId,
+        /// The number found.
+        found: u32,
+        /// The number expected.
+        expected: u32,
+    },
+    /// The fact speaks of an account that was never opened.
+    #[error("shard {shard}: account number {account} was never opened", account = .account.0)]
+    UnknownAccount {
+        /// The shard.
+        shard: ShardId,
+        /// The account.
+        account: AccountNo,
+    },
+    /// The fact speaks of a card that was never issued.
+    #[error("shard {shard}: card number {card} was never issued", card = .card.0)]
+    UnknownCard {
+        /// The shard.
+        shard: ShardId,
+        /// The card.
+        card: CardNo,
+    },
+    /// The fact speaks of a transaction that is not known, or not in the state that the fact needs.
+    #[error("transaction {transaction} is not known, or cannot go from its state to the one recorded")]
+    NoSuchTransition {
+        /// The transaction.
+        transaction: TransactionId,
+    },
+    /// A balance would leave its range.
+    #[error("shard {shard}: {source}")]
+    Balance {
+        /// The shard.
+        shard: ShardId,
+        /// What went wrong.
+        source: BalanceError,
+    },
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(id: ShardId, policy: Policy) -> Self {
+        Self {
+            id,
+            policy,
+            accounts: Vec::new(),
+            cards: Vec::new(),
+            calendar: Calendar::default(),
+            store: Store::default(),
+            duties: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            requests: Requests::default(),
+            last_number: TransactionNo::default(),
+            newest_rate: None,
+            flows: BTreeMap::new(),
+        }
+    }
+
+    /// Which shard this is.
+    #[must_use]
+    pub const fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// Duties pending towards the balance service.
+    #[must_use]
+    pub fn duties_pending(&self) -> usize {
+        self.duties.len()
+    }
+
+    /// Transactions remembered, open or finished.
+    #[must_use]
+    pub fn transactions(&self) -> usize {
+        self.store.len()
+    }
+
+    pub(crate) fn transaction_id(&self, number: TransactionNo) -> TransactionId {
+        TransactionId { shard: self.id, number }
+    }
+
+    pub(crate) fn account(&self, account: AccountNo) -> Result<&Account, ApplyError> {
+        let unknown = ApplyError::UnknownAccount { shard: self.id, account };
+        self.accounts.get(index(account.0)).ok_or(unknown)
+    }
+
+    pub(crate) fn account_mut(&mut self, account: AccountNo) -> Result<&mut Account, ApplyError> {
+        let unknown = ApplyError::UnknownAccount { shard: self.id, account };
+        self.accounts.get_mut(index(account.0)).ok_or(unknown)
+    }
+
+    pub(crate) fn card(&self, card: CardNo) -> Result<&Card, ApplyError> {
+        self.cards.get(index(card.0)).ok_or(ApplyError::UnknownCard { shard: self.id, card })
+    }
+
+    pub(crate) fn card_mut(&mut self, card: CardNo) -> Result<&mut Card, ApplyError> {
+        let unknown = ApplyError::UnknownCard { shard: self.id, card };
+        self.cards.get_mut(index(card.0)).ok_or(unknown)
+    }
+
+    /// The books of this shard, by asset: balances summed from the accounts, flows counted as they happened.
+    /// Always `ledger = credited - debited + funded - returned`.
+    #[must_use]
+    pub fn totals(&self) -> BTreeMap<AssetCode, Totals> {
+        let mut totals = self.flows.clone();
+        for account in &self.accounts {
+            let total = totals.entry(account.asset.code()).or_default();
+            total.ledger.grow(account.balance.ledger);
+            total.held.grow(account.balance.held);
+        }
+        totals
+    }
+}
+
+impl Requests {
+    /// Remembers a posting under its key and forgets the oldest above `max`.
+    pub(crate) fn remember(&mut self, key: RequestKey, posting: (AccountNo, PostingKind, Units), max: usize) {
+        if self.known.insert(key, posting).is_none() {
+            self.order.push_back(key);
+        }
+        while self.order.len() > max.max(1) {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The transactions of a shard: found by number, by references and by card, in constant time.
+//!
+//! Bounded: finished transactions older than the repeat window are forgotten, and the oldest finished ones
+//! also when there are too many. Open ones are never forgotten.
+
+use crate::policy::Policy;
+use crate::transaction::{MatchKey, Transaction};
+use domain::{CardNo, Timestamp, TransactionNo};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::collections::{BTreeSet, VecDeque};
+
+/// Keys are references of a trusted processor and replay must not depend on a seed, so the hash has none.
+type Map<K, V> = HashMap<K, V, FixedState>;
+
+/// How many transactions one insertion may forget, so that no decision pays for a long backlog.
+const FORGET_AT_ONCE_MAX: usize = 4;
+
+/// A place in `slots`.
+type Slot = u32;
+
+/// All transactions that the shard remembers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    slots: Vec<Option<Entry>>,
+    free: Vec<Slot>,
+    by_number: Map<TransactionNo, Slot>,
+    by_key: Map<MatchKey, Slot>,
+    newest_of_card: Vec<Option<Slot>>,
+    finished: VecDeque<(Timestamp, TransactionNo)>,
+    expiries: BTreeSet<(Timestamp, TransactionNo)>,
+    without_transmission: usize,
+}
+
+/// A transaction and its neighbours in the two lists it stands in.
+#[derive(Clone, Debug)]
+struct Entry {
+    transaction: Transaction,
+    next_of_key: Option<Slot>,
+    older_of_card: Option<Slot>,
+    newer_of_card: Option<Slot>,
+}
+
+impl Store {
+    /// How many transactions are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    /// How many reversals are remembered whose original gave no transmission time.
+    pub(crate) const fn without_transmission(&self) -> usize {
+        self.without_transmission
+    }
+
+    /// The transaction of that number.
+    pub(crate) fn find(&self, number: TransactionNo) -> Option<&Transaction> {
+        self.entry(*self.by_number.get(&number)?).map(|entry| &entry.transaction)
+    }
+
+    /// The transaction of that number, to be changed. Its references must stay as they are.
+    pub(crate) fn find_mut(&mut self, number: TransactionNo) -> Option<&mut Transaction> {
+        let slot = *self.by_number.get(&number)?;
+        self.entry_mut(slot).map(|entry| &mut entry.transaction)
+    }
+
+    /// All transactions with these references, oldest first.
+    pub(crate) fn with_key(&self, key: MatchKey) -> impl Iterator<Item = &Transaction> {
+        let first = self.by_key.get(&key).and_then(|slot| self.entry(*slot));
+        std::iter::successors(first, |entry| self.entry(entry.next_of_key?)).map(|entry| &entry.transaction)
+    }
+
+    /// All transactions of a card, newest first.
+    pub(crate) fn of_card(&self, card: CardNo) -> impl Iterator<Item = &Transaction> {
+        let newest = self.newest_of_card.get(index(card.0)).copied().flatten();
+        let first = newest.and_then(|slot| self.entry(slot));
+        std::iter::successors(first, |entry| self.entry(entry.older_of_card?)).map(|entry| &entry.transaction)
+    }
+
+    /// Remembers a transaction. One that is not open counts as finished at once.
+    pub(crate) fn insert(&mut self, transaction: Transaction, policy: &Policy) {
+        let (number, key, card, at) =
+            (transaction.number, transaction.key(), transaction.card, transaction.at);
+        let open = transaction.state.is_open();
+        self.without_transmission += usize::from(key.transmission.is_none());
+        let older_of_card = self.newest_of_card.get(index(card.0)).copied().flatten();
+        let entry = Entry { transaction, next_of_key: None, older_of_card, newer_of_card: None };
+        let slot = self.place(entry);
+        self.by_number.insert(number, slot);
+        self.append_to_key(key, slot);
+        if let Some(older) = older_of_card.and_then(|older| self.entry_mut(older)) {
+            older.newer_of_card = Some(slot);
+        }
+        if self.newest_of_card.len() <= index(card.0) {
+            self.newest_of_card.resize(index(card.0) + 1, None);
+        }
+        self.set_newest(card, Some(slot));
+        if !open {
+            self.finish(number, at);
+        }
+        self.forget_old(at, policy);
+    }
+
+    /// Notes that a transaction is finished: it may be forgotten once it is old enough.
+    pub(crate) fn finish(&mut self, number: TransactionNo, at: Timestamp) {
+        self.finished.push_back((at, number));
+    }
+
+    /// Notes when a hold runs out.
+    pub(crate) fn expect_expiry(&mut self, number: TransactionNo, expires_at: Timestamp) {
+        self.expiries.insert((expires_at, number));
+    }
+
+    /// Forgets when a hold would have run out: it is finished.
+    pub(crate) fn cancel_expiry(&mut self, number: TransactionNo, expires_at: Timestamp) {
+        self.expiries.remove(&(expires_at, number));
+    }
+
+    /// Holds that have run out at `now`, oldest first.
+    pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Transaction> {
+        let due = self.expiries.range(..=(now, TransactionNo(u64::MAX)));
+        due.filter_map(|(_, number)| self.find(*number))
+    }
+
+    fn forget_old(&mut self, now: Timestamp, policy: &Policy) {
+        for _ in 0..FORGET_AT_ONCE_MAX {
+            let Some((at, number)) = self.finished.front().copied() else { break };
+            let too_old = now.since(at) > policy.repeat_window;
+            if !too_old && self.len() <= policy.transactions_per_shard_max {
+                break;
+            }
+            self.finished.pop_front();
+            self.forget(number);
+        }
+    }
+
+    fn forget(&mut self, number: TransactionNo) {
+        let Some(slot) = self.by_number.remove(&number) else { return };
+        let Some(entry) = self.slots.get_mut(index(slot)).and_then(Option::take) else { return };
+        self.free.push(slot);
+        let key = entry.transaction.key();
+        self.without_transmission -= usize::from(key.transmission.is_none());
+        self.remove_from_key(key, slot, entry.next_of_key);
+        if let Some(older) = entry.older_of_card.and_then(|older| self.entry_mut(older)) {
+            older.newer_of_card = entry.newer_of_card;
+        }
+        match entry.newer_of_card {
+            Some(newer) => {
+                if let Some(newer) = self.entry_mut(newer) {
+                    newer.older_of_card = entry.older_of_card;
+                }
+            }
+            None => self.set_newest(entry.transaction.card, entry.older_of_card),
+        }
+    }
+
+    fn append_to_key(&mut self, key: MatchKey, slot: Slot) {
+        let Some(first) = self.by_key.get(&key).copied() else {
+            self.by_key.insert(key, slot);
+            return;
+        };
+        let mut last = first;
+        while let Some(next) = self.entry(last).and_then(|entry| entry.next_of_key) {
+            last = next;
+        }
+        if let Some(entry) = self.entry_mut(last) {
+            entry.next_of_key = Some(slot);
+        }
+    }
+
+    fn remove_from_key(&mut self, key: MatchKey, slot: Slot, next: Option<Slot>) {
+        let Some(first) = self.by_key.get(&key).copied() else { return };
+        if first == slot {
+            match next {
+                Some(next) => self.by_key.insert(key, next),
+                None => self.by_key.remove(&key),
+            };
+            return;
+        }
+        let mut before = Some(first);
+        while let Some(entry) = before.and_then(|before| self.entry_mut(before)) {
+            if entry.next_of_key == Some(slot) {
+                entry.next_of_key = next;
+                return;
+            }
+            before = entry.next_of_key;
+        }
+    }
+
+    fn place(&mut self, entry: Entry) -> Slot {
+        if let Some(slot) = self.free.pop()
+            && let Some(place) = self.slots.get_mut(index(slot))
+        {
+            *place = Some(entry);
+            return slot;
+        }
+        let slot = Slot::try_from(self.slots.len()).unwrap_or(Slot::MAX);
+        assert!(slot < Slot::MAX, "a shard holds fewer than 2^32 transactions");
+        self.slots.push(Some(entry));
+        slot
+    }
+
+    fn entry(&self, slot: Slot) -> Option<&Entry> {
+        self.slots.get(index(slot)).and_then(Option::as_ref)
+    }
+
+    fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.slots.get_mut(index(slot)).and_then(Option::as_mut)
+    }
+
+    fn set_newest(&mut self, card: CardNo, slot: Option<Slot>) {
+        if let Some(newest) = self.newest_of_card.get_mut(index(card.0)) {
+            *newest = slot;
+        }
+    }
+}
+
+/// Numbers in a shard are 32 bits, and so is the smallest `usize` this is built for.
+pub(crate) fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
