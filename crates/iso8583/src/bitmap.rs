@@ -3,6 +3,7 @@
 //! A [`Bitmap`] holds data elements 2 to 192 only. The bits that announce a further bitmap (1 and,
 //! where a dialect has a tertiary bitmap, 65) belong to the wire form and are worked out here.
 
+use crate::ebcdic::CodePage;
 use crate::error::Fault;
 use serde::Deserialize;
 
@@ -24,12 +25,33 @@ pub(crate) enum BitmapEncoding {
     Binary,
     /// Sixteen hexadecimal digits in ASCII.
     Hex,
+    /// Sixteen hexadecimal digits in EBCDIC.
+    EbcdicHex,
 }
 
 /// How the bitmaps of one dialect are laid out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct BitmapFormat {
+    /// How the first bitmap is written.
     pub(crate) encoding: BitmapEncoding,
+    /// How the others are written; nearly always the same.
+    pub(crate) next_encoding: BitmapEncoding,
+    /// Which bitmaps there are.
+    pub(crate) layout: BitmapLayout,
+}
+
+/// Which bitmaps a message has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum BitmapLayout {
+    /// One, and a second if bit 1 announces it.
+    #[default]
+    Automatic,
+    /// As automatic, and a third, for elements 129 to 192, if bit 65 announces it.
+    Tertiary,
+    /// Always two, whatever bit 1 says; it is written as 0.
+    #[serde(rename = "always-128")]
+    Always128,
 }
 
 /// A bitmap's fault: which of the bitmaps (1, 2 or 3), where it starts, and what is wrong.
@@ -102,29 +124,53 @@ impl BitmapFormat {
     #[inline]
     pub(crate) fn read(self, input: &[u8], at: usize) -> Result<(Bitmap, usize), BitmapFault> {
         let mut set = Bitmap::default();
-        let [first, second, _] = &mut set.0;
+        let [first, second, third] = &mut set.0;
         let (bits, mut next) = self.encoding.read(input, at).map_err(|fault| (1, at, fault))?;
         *first = bits & !FIRST_BIT;
-        if bits & FIRST_BIT != 0 {
+        if bits & FIRST_BIT == 0 && self.layout != BitmapLayout::Always128 {
+            return Ok((set, next));
+        }
+        let start = next;
+        (*second, next) = self.next_encoding.read(input, start).map_err(|fault| (2, start, fault))?;
+        if self.layout == BitmapLayout::Tertiary && *second & FIRST_BIT != 0 {
+            *second &= !FIRST_BIT;
             let start = next;
-            (*second, next) = self.encoding.read(input, start).map_err(|fault| (2, start, fault))?;
+            (*third, next) = self.next_encoding.read(input, start).map_err(|fault| (3, start, fault))?;
         }
         Ok((set, next))
     }
 
-    /// Writes the bitmaps of `set`; the secondary one only if an element above 64 is present.
+    /// Writes the bitmaps of `set`; the later ones only if an element of theirs is present.
     pub(crate) fn write(self, set: Bitmap, out: &mut bytes::BytesMut) {
-        let [first, second, _] = set.0;
-        let extended = second != 0;
-        self.encoding.write(if extended { first | FIRST_BIT } else { first }, out);
-        if extended {
-            self.encoding.write(second, out);
+        let [first, second, third] = set.0;
+        if self.layout == BitmapLayout::Always128 {
+            self.encoding.write(first, out);
+            self.next_encoding.write(second, out);
+            return;
+        }
+        let second = if third == 0 { second } else { second | FIRST_BIT };
+        let first = if second == 0 { first } else { first | FIRST_BIT };
+        self.encoding.write(first, out);
+        if second != 0 {
+            self.next_encoding.write(second, out);
+        }
+        if third != 0 {
+            self.next_encoding.write(third, out);
         }
     }
 
     /// The highest data element that this format can name.
     pub(crate) const fn last_element(self) -> u8 {
-        128
+        match self.layout {
+            BitmapLayout::Automatic | BitmapLayout::Always128 => 128,
+            BitmapLayout::Tertiary => LAST_ELEMENT,
+        }
+    }
+
+    /// Whether `de` can be an element: bits that announce a further bitmap cannot.
+    pub(crate) const fn can_name(self, de: u8) -> bool {
+        let announces = de <= 1 || de == 65 && matches!(self.layout, BitmapLayout::Tertiary);
+        !announces && de <= self.last_element()
     }
 }
 
@@ -137,8 +183,15 @@ impl BitmapEncoding {
                 Some(bytes) => Ok((u64::from_be_bytes(*bytes), at + 8)),
                 None => Err(Fault::Short { needed: 8, left: rest.len() }),
             },
+            Self::EbcdicHex => match rest.first_chunk::<16>() {
+                Some(digits) => {
+                    let ascii = digits.map(|byte| CodePage::Cp500.to_ascii(byte));
+                    Ok((parse_hex(&ascii, digits, at)?, at + 16))
+                }
+                None => Err(Fault::Short { needed: 16, left: rest.len() }),
+            },
             Self::Hex => match rest.first_chunk::<16>() {
-                Some(digits) => Ok((parse_hex(digits, at)?, at + 16)),
+                Some(digits) => Ok((parse_hex(digits, digits, at)?, at + 16)),
                 None => Err(Fault::Short { needed: 16, left: rest.len() }),
             },
         }
@@ -147,10 +200,13 @@ impl BitmapEncoding {
     fn write(self, bits: u64, out: &mut bytes::BytesMut) {
         match self {
             Self::Binary => out.extend_from_slice(&bits.to_be_bytes()),
-            Self::Hex => {
+            Self::Hex | Self::EbcdicHex => {
                 let mut digits = [0; 16];
                 // The sizes fit by construction; encoding cannot fail.
                 if const_hex::encode_to_slice_upper(bits.to_be_bytes(), &mut digits).is_ok() {
+                    if self == Self::EbcdicHex {
+                        digits = digits.map(|digit| CodePage::Cp500.to_ebcdic(digit));
+                    }
                     out.extend_from_slice(&digits);
                 }
             }
@@ -158,13 +214,14 @@ impl BitmapEncoding {
     }
 }
 
-fn parse_hex(digits: &[u8; 16], at: usize) -> Result<u64, Fault> {
+/// Reads sixteen hexadecimal digits; `found` are the bytes they were on the wire.
+fn parse_hex(digits: &[u8; 16], found: &[u8; 16], at: usize) -> Result<u64, Fault> {
     let mut bytes = [0; 8];
     if const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
         return Ok(u64::from_be_bytes(bytes));
     }
     let wrong = digits.iter().position(|digit| !digit.is_ascii_hexdigit()).unwrap_or(0);
-    Err(Fault::Content { at: at + wrong, found: digits.get(wrong).copied(), allowed: "hexadecimal digits" })
+    Err(Fault::Content { at: at + wrong, found: found.get(wrong).copied(), allowed: "hexadecimal digits" })
 }
 
 #[cfg(test)]
@@ -173,7 +230,40 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HEX: BitmapFormat = BitmapFormat { encoding: BitmapEncoding::Hex };
+    const HEX: BitmapFormat = format(BitmapEncoding::Hex, BitmapLayout::Automatic);
+
+    const fn format(encoding: BitmapEncoding, layout: BitmapLayout) -> BitmapFormat {
+        BitmapFormat { encoding, next_encoding: encoding, layout }
+    }
+
+    #[test]
+    fn every_layout_writes_what_it_reads() {
+        for encoding in [BitmapEncoding::Binary, BitmapEncoding::Hex, BitmapEncoding::EbcdicHex] {
+            for (layout, elements, bitmaps) in [
+                (BitmapLayout::Automatic, &[2, 64][..], 1),
+                (BitmapLayout::Automatic, &[65], 2),
+                (BitmapLayout::Always128, &[2], 2),
+                (BitmapLayout::Tertiary, &[2, 66], 2),
+                (BitmapLayout::Tertiary, &[130, 192], 3),
+            ] {
+                let mut set = Bitmap::default();
+                elements.iter().for_each(|de| set.insert(*de));
+                let mut out = bytes::BytesMut::new();
+                format(encoding, layout).write(set, &mut out);
+                assert_eq!(out.len(), bitmaps * if encoding == BitmapEncoding::Binary { 8 } else { 16 });
+                assert_eq!(format(encoding, layout).read(&out, 0).unwrap(), (set, out.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_bitmap_that_is_always_128_bits_does_not_announce_it() {
+        let mut set = Bitmap::default();
+        set.insert(70);
+        let mut out = bytes::BytesMut::new();
+        format(BitmapEncoding::Binary, BitmapLayout::Always128).write(set, &mut out);
+        assert_eq!(&out[..], b"\0\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0");
+    }
 
     #[test]
     fn the_secondary_bitmap_is_there_only_when_needed() {

@@ -29,6 +29,9 @@ pub enum Content {
     /// `x+n`: `C` (credit) or `D` (debit), then digits.
     #[serde(rename = "x+n")]
     SignedNumeric,
+    /// `hex`: hexadecimal digits, for packed values that are not numbers.
+    #[serde(rename = "hex")]
+    Hexadecimal,
     /// `b`: bytes.
     #[serde(rename = "b")]
     Binary,
@@ -40,6 +43,7 @@ const SPACE: u8 = 4;
 const SPECIAL: u8 = 8;
 const TRACK: u8 = 16;
 const CONTROL: u8 = 32;
+const HEX: u8 = 64;
 
 /// The classes that each ASCII character belongs to; no class from 0x80 up.
 const CLASSES: [u8; 256] = {
@@ -57,9 +61,10 @@ const CLASSES: [u8; 256] = {
 
 const fn class_of(byte: usize) -> u8 {
     match byte {
-        0x30..=0x39 => DIGIT | TRACK,
+        0x30..=0x39 => DIGIT | TRACK | HEX,
         0x3A..=0x3F => SPECIAL | TRACK,
-        0x44 | 0x64 => LETTER | TRACK,
+        0x44 | 0x64 => LETTER | TRACK | HEX,
+        0x41..=0x46 | 0x61..=0x66 => LETTER | HEX,
         0x41..=0x5A | 0x61..=0x7A => LETTER,
         0x20 => SPACE,
         0x21..=0x7E => SPECIAL,
@@ -77,6 +82,7 @@ impl Content {
             Self::Printable => DIGIT | LETTER | SPACE | SPECIAL,
             Self::Text => DIGIT | LETTER | SPACE | SPECIAL | CONTROL,
             Self::Track => TRACK,
+            Self::Hexadecimal => HEX,
             Self::Binary => 0xFF,
         }
     }
@@ -92,11 +98,29 @@ impl Content {
                 Some(_) => Some(0),
                 None => None,
             },
-            Self::Alphabetic | Self::Alphanumeric | Self::Printable | Self::Text | Self::Track => {
+            Self::Alphabetic
+            | Self::Alphanumeric
+            | Self::Printable
+            | Self::Text
+            | Self::Track
+            | Self::Hexadecimal => {
                 let allowed = self.classes();
                 text.iter().position(|byte| class(*byte) & allowed == 0)
             }
         }
+    }
+
+    /// The same for a value in another character set, whose characters come as ASCII one by one.
+    pub(crate) fn first_wrong_of(self, mut text: impl Iterator<Item = u8>) -> Option<usize> {
+        if self == Self::SignedNumeric {
+            return match text.next() {
+                Some(b'C' | b'D') => Self::Numeric.first_wrong_of(text).map(|at| at + 1),
+                Some(_) => Some(0),
+                None => None,
+            };
+        }
+        let allowed = self.classes();
+        text.position(|character| class(character) & allowed == 0)
     }
 
     /// Whether a short value of a fixed length is filled up with spaces on the right.
@@ -120,6 +144,7 @@ impl Content {
             Self::Text => "seven-bit characters",
             Self::Track => "track characters (digits, = or D, :;<>?)",
             Self::SignedNumeric => "C or D, then digits",
+            Self::Hexadecimal => "hexadecimal digits",
             Self::Binary => "bytes",
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::bitmap::{BitmapFormat, LAST_ELEMENT};
 use crate::dialect_file::{Compiled, DialectError, compile};
+use crate::ebcdic::CodePage;
 use crate::element::ElementSpec;
 use crate::error::Fault;
 use crate::mti::Mti;
@@ -47,6 +48,8 @@ pub(crate) struct Table {
 pub(crate) enum MtiEncoding {
     /// Four ASCII digits.
     Ascii,
+    /// Four EBCDIC digits.
+    Ebcdic,
     /// Two bytes of two digits each.
     Bcd,
 }
@@ -102,6 +105,10 @@ impl MtiEncoding {
         let short = |needed| Fault::Short { needed, left: rest.len() };
         let (digits, size) = match self {
             Self::Ascii => (*rest.first_chunk().ok_or(short(4))?, 4),
+            Self::Ebcdic => {
+                let bytes: [u8; 4] = *rest.first_chunk().ok_or(short(4))?;
+                (bytes.map(|byte| CodePage::Cp500.to_ascii(byte)), 4)
+            }
             Self::Bcd => (unpack(*rest.first_chunk().ok_or(short(2))?), 2),
         };
         let mti = Mti::from_digits(digits).ok_or_else(|| self.wrong_digit(rest, digits, at))?;
@@ -111,7 +118,7 @@ impl MtiEncoding {
     fn wrong_digit(self, rest: &[u8], digits: [u8; 4], at: usize) -> Fault {
         let wrong = digits.iter().position(|digit| !digit.is_ascii_digit()).unwrap_or(0);
         let byte = match self {
-            Self::Ascii => wrong,
+            Self::Ascii | Self::Ebcdic => wrong,
             Self::Bcd => wrong / 2,
         };
         Fault::Content { at: at + byte, found: rest.get(byte).copied(), allowed: "digits" }
@@ -121,6 +128,9 @@ impl MtiEncoding {
         let digits = mti.digits();
         match self {
             Self::Ascii => out.extend_from_slice(&digits),
+            Self::Ebcdic => {
+                out.extend_from_slice(&digits.map(|digit| CodePage::Cp500.to_ebcdic(digit)));
+            }
             Self::Bcd => {
                 let [a, b, c, d] = digits.map(|digit| digit & 0x0F);
                 out.extend_from_slice(&[a << 4 | b, c << 4 | d]);

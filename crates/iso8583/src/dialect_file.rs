@@ -3,7 +3,7 @@
 //! Guarantees that an error names the file, the line, the key, what was found and what is allowed.
 //! An unknown key fails: a misspelt key that is silently ignored is a message misread in production.
 
-use crate::bitmap::{BitmapEncoding, BitmapFormat};
+use crate::bitmap::{BitmapEncoding, BitmapFormat, BitmapLayout};
 use crate::content::Content;
 use crate::dialect::MtiEncoding;
 use crate::element::ElementSpec;
@@ -67,6 +67,9 @@ struct MtiTable {
 #[serde(deny_unknown_fields)]
 struct BitmapTable {
     encoding: BitmapEncoding,
+    secondary_encoding: Option<BitmapEncoding>,
+    #[serde(default)]
+    layout: BitmapLayout,
 }
 
 /// What an element uses that names no encoding of its own.
@@ -148,7 +151,11 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
         origin: origin.to_owned(),
         message: error.to_string().trim_end().to_owned(),
     })?;
-    let bitmap = BitmapFormat { encoding: file.bitmap.encoding };
+    let bitmap = BitmapFormat {
+        encoding: file.bitmap.encoding,
+        next_encoding: file.bitmap.secondary_encoding.unwrap_or(file.bitmap.encoding),
+        layout: file.bitmap.layout,
+    };
     let mut elements = Vec::with_capacity(file.elements.len());
     for (key, table) in &file.elements {
         let spec = element_number(key, bitmap)
@@ -177,21 +184,18 @@ fn element_number(key: &str, bitmap: BitmapFormat) -> Result<u8, Problem> {
     let last = bitmap.last_element();
     key.parse()
         .ok()
-        .filter(|de| (2..=last).contains(de))
+        .filter(|de| bitmap.can_name(*de))
         .ok_or_else(|| ("", key.to_owned(), format!("a data element, 2 to {last}")))
 }
 
 fn compile_element(de: u8, table: &ElementTable, defaults: &Defaults) -> Result<ElementSpec, Problem> {
     let encoding = encoding_of(table, defaults)?;
-    let unit = table.unit.unwrap_or(encoding.default_unit());
-    if encoding == Encoding::Binary && unit != Unit::Bytes {
-        return Err(("unit", unit.describe().to_owned(), "bytes for binary elements".to_owned()));
-    }
+    let unit = unit_of(table, encoding)?;
     let length = length_of(table, defaults)?;
     if let Length::Fixed(count) = length
         && encoding.wire_bytes(unit, count as usize).is_none()
     {
-        return Err(("length", count.to_string(), "an even number of hexadecimal digits".to_owned()));
+        return Err(("length", count.to_string(), "an even number".to_owned()));
     }
     if table.pad.is_some() && encoding != Encoding::Bcd {
         return Err(("pad", encoding.describe().to_owned(), "padding in BCD elements only".to_owned()));
@@ -209,23 +213,41 @@ fn compile_element(de: u8, table: &ElementTable, defaults: &Defaults) -> Result<
     })
 }
 
+/// The element's encoding, if it can write the element's content.
 fn encoding_of(table: &ElementTable, defaults: &Defaults) -> Result<Encoding, Problem> {
-    let (default, allowed): (_, &[Encoding]) = match table.content {
-        Content::Numeric => (defaults.digits, &[Encoding::Ascii, Encoding::Bcd]),
-        Content::Track => (defaults.track, &[Encoding::Ascii, Encoding::Bcd]),
-        Content::Binary => (defaults.binary, &[Encoding::Binary, Encoding::Hex]),
+    let default = match table.content {
+        Content::Numeric | Content::Hexadecimal => defaults.digits,
+        Content::Track => defaults.track,
+        Content::Binary => defaults.binary,
         Content::Alphabetic
         | Content::Alphanumeric
         | Content::Printable
         | Content::Text
-        | Content::SignedNumeric => (defaults.text, &[Encoding::Ascii]),
+        | Content::SignedNumeric => defaults.text,
     };
     let encoding = table.encoding.unwrap_or(default);
-    if allowed.contains(&encoding) {
-        return Ok(encoding);
-    }
-    let names: Vec<_> = allowed.iter().map(|encoding| encoding.describe()).collect();
-    Err(("encoding", encoding.describe().to_owned(), format!("{} for this content", names.join(" or "))))
+    let packs = matches!(table.content, Content::Numeric | Content::Hexadecimal | Content::Track);
+    let (fits, allowed) = match encoding {
+        Encoding::Ascii | Encoding::Ebcdic(_) => {
+            (table.content != Content::Binary, "binary or hex for bytes")
+        }
+        Encoding::Bcd => (packs, "bcd for digits, hexadecimal digits and tracks only"),
+        Encoding::Binary | Encoding::Hex => {
+            (table.content == Content::Binary, "ascii, ebcdic-500, ebcdic-1047 or bcd for characters")
+        }
+    };
+    if fits { Ok(encoding) } else { Err(("encoding", encoding.describe().to_owned(), allowed.to_owned())) }
+}
+
+/// The unit of the element's length, if the encoding can count in it.
+fn unit_of(table: &ElementTable, encoding: Encoding) -> Result<Unit, Problem> {
+    let unit = table.unit.unwrap_or(encoding.default_unit());
+    let allowed = match (encoding, unit) {
+        (Encoding::Binary, Unit::Characters) => "bytes or nibbles for binary elements",
+        (Encoding::Hex, Unit::Nibbles) => "characters or bytes for hexadecimal text",
+        _ => return Ok(unit),
+    };
+    Err(("unit", unit.describe().to_owned(), allowed.to_owned()))
 }
 
 fn length_of(table: &ElementTable, defaults: &Defaults) -> Result<Length, Problem> {
@@ -294,11 +316,11 @@ mod tests {
             ),
             (
                 "2 = { name = \"a\", content = \"ans\", length = 3, encoding = \"bcd\" }",
-                "t.toml, line 5: elements.2.encoding: found BCD, allowed: ASCII for this content",
+                "t.toml, line 5: elements.2.encoding: found BCD, allowed: bcd for digits, hexadecimal digits and tracks only",
             ),
             (
                 "52 = { name = \"a\", content = \"b\", length = 15, encoding = \"hex\" }",
-                "t.toml, line 5: elements.52.length: found 15, allowed: an even number of hexadecimal digits",
+                "t.toml, line 5: elements.52.length: found 15, allowed: an even number",
             ),
         ] {
             assert_eq!(error_of(elements), expected);

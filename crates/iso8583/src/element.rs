@@ -4,7 +4,7 @@
 //! accepted can be read back by every accessor of the message without a further check.
 
 use crate::content::Content;
-use crate::encoding::{Encoding, Pad, check_packed, pack};
+use crate::encoding::{Encoding, Pad, check_packed, pack, without_filler};
 use crate::error::Fault;
 use crate::length::{Length, Unit};
 
@@ -89,7 +89,10 @@ impl ElementSpec {
         let Some(value) = rest.get(..size) else {
             return Err((start, Fault::Short { needed: size, left: rest.len() }));
         };
-        let characters = self.encoding.characters(self.unit, count);
+        let characters = match (self.encoding, self.unit) {
+            (Encoding::Bcd, Unit::Bytes) => without_filler(value, self.pad),
+            (encoding, unit) => encoding.characters(unit, count),
+        };
         self.check(value, start, characters).map_err(|fault| (start, fault))?;
         // A message is bounded by its frame, far below 4 GiB; offsets that do not fit cannot occur.
         let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
@@ -131,6 +134,9 @@ impl ElementSpec {
     fn check(&self, value: &[u8], at: usize, characters: usize) -> Result<(), Fault> {
         let wrong = match self.encoding {
             Encoding::Ascii => self.content.first_wrong(value),
+            Encoding::Ebcdic(page) => {
+                self.content.first_wrong_of(value.iter().map(|byte| page.to_ascii(*byte)))
+            }
             Encoding::Bcd => {
                 return check_packed(value, at, characters, self.pad, self.content, self.sensitive);
             }
@@ -159,17 +165,18 @@ impl ElementSpec {
         }
         let spaces = match self.length {
             Length::Fixed(count) if self.content.pads_with_spaces() => {
-                (count as usize).saturating_sub(text.len())
+                self.encoding.characters(self.unit, count as usize).saturating_sub(text.len())
             }
             Length::Fixed(_) | Length::Variable { .. } => 0,
         };
-        let count = match (self.encoding, self.unit) {
-            (Encoding::Bcd, Unit::Bytes) => text.len().div_ceil(2),
-            _ => text.len() + spaces,
-        };
-        self.write_length(count, out)?;
+        self.write_length(self.encoding.units(self.unit, text.len() + spaces), out)?;
         match self.encoding {
             Encoding::Bcd => pack(text, self.pad, self.content, out),
+            Encoding::Ebcdic(page) => {
+                out.extend(text.iter().map(|character| page.to_ebcdic(*character)));
+                out.resize(out.len() + spaces, page.to_ebcdic(b' '));
+                Ok(())
+            }
             Encoding::Ascii | Encoding::Binary | Encoding::Hex => {
                 out.extend_from_slice(text);
                 out.resize(out.len() + spaces, b' ');
@@ -180,17 +187,11 @@ impl ElementSpec {
 
     /// Writes prefix and value of `bytes`.
     pub(crate) fn write_bytes(&self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        match (self.encoding, self.unit) {
-            (Encoding::Hex, unit) => {
-                let digits = const_hex::encode_upper(bytes);
-                let count = if unit == Unit::Bytes { bytes.len() } else { digits.len() };
-                self.write_length(count, out)?;
-                out.extend_from_slice(digits.as_bytes());
-            }
-            _ => {
-                self.write_length(bytes.len(), out)?;
-                out.extend_from_slice(bytes);
-            }
+        self.write_length(self.encoding.units(self.unit, bytes.len()), out)?;
+        if self.encoding == Encoding::Hex {
+            out.extend_from_slice(const_hex::encode_upper(bytes).as_bytes());
+        } else {
+            out.extend_from_slice(bytes);
         }
         Ok(())
     }

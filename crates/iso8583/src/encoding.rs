@@ -5,22 +5,52 @@
 //! half byte is part of the dialect and is checked.
 
 use crate::content::Content;
+use crate::ebcdic::CodePage;
 use crate::error::Fault;
 use crate::length::Unit;
 use serde::Deserialize;
 
 /// The wire form of a value.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
+#[serde(from = "EncodingName")]
 pub enum Encoding {
     /// One ASCII character a byte.
     Ascii,
+    /// One EBCDIC character a byte.
+    Ebcdic(CodePage),
     /// Two digits a byte.
     Bcd,
     /// The bytes themselves.
     Binary,
     /// Two hexadecimal ASCII digits for each byte.
     Hex,
+}
+
+/// The names of the encodings in a dialect file.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum EncodingName {
+    Ascii,
+    #[serde(rename = "ebcdic-500")]
+    Ebcdic500,
+    #[serde(rename = "ebcdic-1047")]
+    Ebcdic1047,
+    Bcd,
+    Binary,
+    Hex,
+}
+
+impl From<EncodingName> for Encoding {
+    fn from(name: EncodingName) -> Self {
+        match name {
+            EncodingName::Ascii => Self::Ascii,
+            EncodingName::Ebcdic500 => Self::Ebcdic(CodePage::Cp500),
+            EncodingName::Ebcdic1047 => Self::Ebcdic(CodePage::Cp1047),
+            EncodingName::Bcd => Self::Bcd,
+            EncodingName::Binary => Self::Binary,
+            EncodingName::Hex => Self::Hex,
+        }
+    }
 }
 
 /// The filler of the unused half byte when an odd number of digits is packed.
@@ -58,7 +88,7 @@ impl Encoding {
     /// The unit of a length where the dialect file names none.
     pub(crate) const fn default_unit(self) -> Unit {
         match self {
-            Self::Ascii | Self::Bcd | Self::Hex => Unit::Characters,
+            Self::Ascii | Self::Ebcdic(_) | Self::Bcd | Self::Hex => Unit::Characters,
             Self::Binary => Unit::Bytes,
         }
     }
@@ -67,16 +97,11 @@ impl Encoding {
     #[inline]
     pub(crate) const fn wire_bytes(self, unit: Unit, count: usize) -> Option<usize> {
         match (self, unit) {
-            (Self::Ascii | Self::Binary, _) | (Self::Bcd, Unit::Bytes) => Some(count),
-            (Self::Bcd, Unit::Characters) => Some(count.div_ceil(2)),
+            (Self::Bcd, Unit::Characters | Unit::Nibbles) => Some(count.div_ceil(2)),
             (Self::Hex, Unit::Bytes) => Some(count * 2),
-            (Self::Hex, Unit::Characters) => {
-                if count.is_multiple_of(2) {
-                    Some(count)
-                } else {
-                    None
-                }
-            }
+            (Self::Hex, Unit::Characters) => even(count, count),
+            (_, Unit::Nibbles) => even(count, count / 2),
+            (_, Unit::Characters | Unit::Bytes) => Some(count),
         }
     }
 
@@ -85,10 +110,19 @@ impl Encoding {
     pub(crate) const fn characters(self, unit: Unit, count: usize) -> usize {
         match (self, unit) {
             (Self::Bcd, Unit::Bytes) => count * 2,
-            (Self::Hex, Unit::Characters) => count / 2,
-            (Self::Ascii | Self::Binary, _) | (Self::Bcd, Unit::Characters) | (Self::Hex, Unit::Bytes) => {
-                count
-            }
+            (Self::Bcd, Unit::Characters | Unit::Nibbles) => count,
+            (Self::Hex, Unit::Characters) | (_, Unit::Nibbles) => count / 2,
+            (_, Unit::Characters | Unit::Bytes) => count,
+        }
+    }
+
+    /// The other way round: how many units a value of so many characters, or bytes, has.
+    pub(crate) const fn units(self, unit: Unit, characters: usize) -> usize {
+        match (self, unit) {
+            (Self::Bcd, Unit::Bytes) => characters.div_ceil(2),
+            (Self::Bcd, Unit::Characters | Unit::Nibbles) => characters,
+            (Self::Hex, Unit::Characters) | (_, Unit::Nibbles) => characters * 2,
+            (_, Unit::Characters | Unit::Bytes) => characters,
         }
     }
 
@@ -97,11 +131,24 @@ impl Encoding {
     pub const fn describe(self) -> &'static str {
         match self {
             Self::Ascii => "ASCII",
+            Self::Ebcdic(CodePage::Cp500) => "EBCDIC 500",
+            Self::Ebcdic(CodePage::Cp1047) => "EBCDIC 1047",
             Self::Bcd => "BCD",
             Self::Binary => "binary",
             Self::Hex => "hexadecimal text",
         }
     }
+}
+
+/// `value` if `count` is even.
+const fn even(count: usize, value: usize) -> Option<usize> {
+    if count.is_multiple_of(2) { Some(value) } else { None }
+}
+
+/// How many characters a packed value has whose length counts bytes: a filler of F is not one of them.
+pub(crate) fn without_filler(wire: &[u8], pad: Pad) -> usize {
+    let filled = pad.filler() == 0xF && !wire.is_empty() && filler_of(wire, pad) == 0xF;
+    wire.len() * 2 - usize::from(filled)
 }
 
 /// Checks a packed value of `digits` digits at offset `at`.
@@ -142,8 +189,7 @@ fn check_each_nibble(
         let place = if pad.is_left() { 0 } else { wire.len().saturating_sub(1) };
         return Err(Fault::Padding { at: at + place, allowed: pad.filler() });
     }
-    let wrong = nibbles(wire, digits, pad)
-        .position(|nibble| nibble > 9 && !(content == Content::Track && nibble == SEPARATOR));
+    let wrong = nibbles(wire, digits, pad).position(|nibble| !can_hold(content, nibble));
     let Some(wrong) = wrong else {
         return Ok(());
     };
@@ -154,6 +200,21 @@ fn check_each_nibble(
         found: wire.get(byte).copied().filter(|_| !masked),
         allowed: content.describe(),
     })
+}
+
+/// Whether a packed value of this content can hold the half byte.
+const fn can_hold(content: Content, nibble: u8) -> bool {
+    match content {
+        Content::Hexadecimal => true,
+        Content::Track => nibble <= 9 || nibble == SEPARATOR,
+        Content::Numeric
+        | Content::Alphabetic
+        | Content::Alphanumeric
+        | Content::Printable
+        | Content::Text
+        | Content::SignedNumeric
+        | Content::Binary => nibble <= 9,
+    }
 }
 
 /// The packed form of a track's separator.
@@ -174,7 +235,9 @@ pub(crate) const fn character(nibble: u8) -> u8 {
 const fn nibble(character: u8) -> Option<u8> {
     match character {
         b'0'..=b'9' => Some(character - b'0'),
-        b'=' | b'D' | b'd' => Some(SEPARATOR),
+        b'=' => Some(SEPARATOR),
+        b'A'..=b'F' => Some(character - b'A' + 10),
+        b'a'..=b'f' => Some(character - b'a' + 10),
         _ => None,
     }
 }

@@ -32,16 +32,22 @@ pub enum Unit {
     Characters,
     /// Bytes of the value.
     Bytes,
+    /// Half bytes of the value as it is on the wire.
+    Nibbles,
 }
 
 /// How a length is written before its value.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Prefix {
-    /// The number of Ls: decimal digits, or bytes for [`PrefixEncoding::Binary`].
+    /// The number of Ls: decimal digits, hexadecimal digits for [`PrefixEncoding::Hex`], bytes for
+    /// [`PrefixEncoding::Binary`].
     pub width: u8,
     /// How they are written.
     pub encoding: PrefixEncoding,
 }
+
+/// The digit 0 in every EBCDIC code page; 1 to 9 follow it.
+const EBCDIC_ZERO: u8 = 0xF0;
 
 /// How the digits of a length prefix are written.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -51,8 +57,12 @@ pub enum PrefixEncoding {
     Ascii,
     /// Two digits a byte; an odd number of Ls has a leading zero.
     Bcd,
+    /// One EBCDIC digit an L.
+    Ebcdic,
     /// One byte an L, most significant first.
     Binary,
+    /// One hexadecimal ASCII digit an L.
+    Hex,
 }
 
 impl Prefix {
@@ -60,16 +70,19 @@ impl Prefix {
     #[inline]
     pub(crate) const fn bytes(self) -> usize {
         match self.encoding {
-            PrefixEncoding::Ascii | PrefixEncoding::Binary => self.width as usize,
             PrefixEncoding::Bcd => (self.width as usize).div_ceil(2),
+            PrefixEncoding::Ascii | PrefixEncoding::Ebcdic | PrefixEncoding::Binary | PrefixEncoding::Hex => {
+                self.width as usize
+            }
         }
     }
 
     /// The largest length that the prefix can announce.
     pub(crate) fn largest(self) -> u32 {
         let base: u32 = match self.encoding {
-            PrefixEncoding::Ascii | PrefixEncoding::Bcd => 10,
+            PrefixEncoding::Ascii | PrefixEncoding::Ebcdic | PrefixEncoding::Bcd => 10,
             PrefixEncoding::Binary => 256,
+            PrefixEncoding::Hex => 16,
         };
         base.checked_pow(u32::from(self.width)).map_or(u32::MAX, |over| over - 1)
     }
@@ -84,6 +97,12 @@ impl Prefix {
             PrefixEncoding::Bcd => {
                 wire.iter().try_fold(0_u32, |sum, byte| push_digit(push_digit(sum, byte >> 4)?, byte & 0x0F))
             }
+            PrefixEncoding::Ebcdic => {
+                wire.iter().try_fold(0_u32, |sum, byte| push_digit(sum, byte.wrapping_sub(EBCDIC_ZERO)))
+            }
+            PrefixEncoding::Hex => wire.iter().try_fold(0_u32, |sum, byte| {
+                sum.checked_mul(16)?.checked_add(char::from(*byte).to_digit(16)?)
+            }),
             PrefixEncoding::Binary => {
                 wire.iter().try_fold(0_u32, |sum, byte| sum.checked_mul(256)?.checked_add(u32::from(*byte)))
             }
@@ -100,7 +119,12 @@ impl Prefix {
             let (value, left) = match self.encoding {
                 PrefixEncoding::Ascii => (u32::from(b'0') + rest % 10, rest / 10),
                 PrefixEncoding::Bcd => (((rest / 10 % 10) << 4) | (rest % 10), rest / 100),
+                PrefixEncoding::Ebcdic => (u32::from(EBCDIC_ZERO) + rest % 10, rest / 10),
                 PrefixEncoding::Binary => (rest & 0xFF, rest >> 8),
+                PrefixEncoding::Hex => {
+                    let digit = char::from_digit(rest & 0xF, 16).unwrap_or('0');
+                    (u32::from(digit.to_ascii_uppercase()), rest >> 4)
+                }
             };
             *byte = u8::try_from(value).unwrap_or(0);
             rest = left;
@@ -121,7 +145,9 @@ impl PrefixEncoding {
         match self {
             Self::Ascii => "ASCII digits",
             Self::Bcd => "BCD digits",
+            Self::Ebcdic => "EBCDIC digits",
             Self::Binary => "a binary number below 2^32",
+            Self::Hex => "hexadecimal digits",
         }
     }
 }
@@ -133,6 +159,7 @@ impl Unit {
         match self {
             Self::Characters => "characters",
             Self::Bytes => "bytes",
+            Self::Nibbles => "half bytes",
         }
     }
 }
@@ -155,6 +182,8 @@ mod tests {
             (prefix(1, PrefixEncoding::Binary), 255, b"\xFF"),
             (prefix(2, PrefixEncoding::Binary), 256, b"\x01\x00"),
             (prefix(6, PrefixEncoding::Ascii), 999_999, b"999999"),
+            (prefix(2, PrefixEncoding::Ebcdic), 16, b"\xF1\xF6"),
+            (prefix(2, PrefixEncoding::Hex), 255, b"FF"),
         ] {
             let mut out = Vec::new();
             prefix.write(length, &mut out);
@@ -167,6 +196,8 @@ mod tests {
     fn what_is_not_a_digit_is_not_a_length() {
         assert!(prefix(2, PrefixEncoding::Ascii).read(b"-1").is_err());
         assert!(prefix(1, PrefixEncoding::Bcd).read(b"\x0A").is_err());
+        assert!(prefix(2, PrefixEncoding::Ebcdic).read(b"16").is_err());
+        assert!(prefix(2, PrefixEncoding::Hex).read(b"0G").is_err());
         assert!(prefix(6, PrefixEncoding::Binary).read(b"\x01\0\0\0\0\0").is_err());
     }
 }

@@ -40,6 +40,8 @@ mod mti;
 
 mod content;
 
+mod ebcdic;
+
 mod encoding;
 
 mod length;
@@ -70,10 +72,11 @@ pub use describe::{CardData, Row, describe};
 pub use dialect::{Dialect, SHIPPED, shipped};
 pub use dialect_file::DialectError;
 pub use draft::Draft;
+pub use ebcdic::CodePage;
 pub use element::ElementSpec;
 pub use encoding::Encoding;
 pub use error::{DecodeError, EncodeError, Fault, Place};
 pub use frame::{FrameError, FrameFormat, LengthHeader};
-pub use length::{Length, Prefix, Unit};
+pub use length::{Length, Prefix, PrefixEncoding, Unit};
 pub use message::{Digits, Message};
 pub use mti::{Class, Function, Mti, Origin, Version};

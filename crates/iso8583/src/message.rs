@@ -69,6 +69,7 @@ impl Message {
             Encoding::Bcd => nibbles(wire, span.characters as usize, spec.pad)
                 .map(|nibble| char::from(character(nibble)))
                 .collect(),
+            Encoding::Ebcdic(page) => wire.iter().map(|byte| char::from(page.to_ascii(*byte))).collect(),
             Encoding::Binary => Cow::Owned(const_hex::encode_upper(wire)),
             Encoding::Hex => {
                 let text = String::from_utf8_lossy(wire);
@@ -96,6 +97,9 @@ impl Message {
                 .iter_mut()
                 .zip(nibbles(wire, span.characters as usize, spec.pad))
                 .for_each(|(to, nibble)| *to = character(nibble)),
+            Encoding::Ebcdic(page) => {
+                room.iter_mut().zip(wire).for_each(|(to, byte)| *to = page.to_ascii(*byte));
+            }
             Encoding::Ascii | Encoding::Binary | Encoding::Hex => {
                 room.copy_from_slice(wire.get(..room.len())?)
             }
@@ -115,7 +119,10 @@ impl Message {
         let push = |sum: u64, digit: u8| sum.checked_mul(10)?.checked_add(u64::from(digit & 0x0F));
         match spec.encoding {
             Encoding::Bcd => nibbles(wire, span.characters as usize, spec.pad).try_fold(0, push),
-            Encoding::Ascii | Encoding::Binary | Encoding::Hex => wire.iter().copied().try_fold(0, push),
+            // The low half of a digit's byte is its value, in ASCII and in EBCDIC alike.
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Binary | Encoding::Hex => {
+                wire.iter().copied().try_fold(0, push)
+            }
         }
     }
 
@@ -129,7 +136,9 @@ impl Message {
         }
         match spec.encoding {
             Encoding::Hex => const_hex::decode(wire).ok().map(Cow::Owned),
-            Encoding::Ascii | Encoding::Bcd | Encoding::Binary => Some(Cow::Borrowed(wire)),
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Bcd | Encoding::Binary => {
+                Some(Cow::Borrowed(wire))
+            }
         }
     }
 

@@ -29,6 +29,7 @@ fn characters(content: Content) -> &'static [u8] {
         Content::Printable => b"ABCxyz0189 !~/.,*=",
         Content::Text => b"Az09 \t\n\x00\x7F",
         Content::Track => b"0123456789D",
+        Content::Hexadecimal => b"0123456789ABCDEF",
         Content::SignedNumeric => b"0123456789",
         Content::Binary => b"",
     }
