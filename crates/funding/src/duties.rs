@@ -1,0 +1,232 @@
+//! What the switch owes the balance service until the service acknowledges it: cancels and advices.
+//!
+//! Guarantees: a duty stays until it is acknowledged; two duties of one transaction are never open at the
+//! same time, and the later one waits for the earlier; a duty that failed comes again after a pause that
+//! doubles up to a maximum, spread at random so that a service which comes back is not met by all at once.
+//!
+//! Nothing is refused here: a duty is durable before it is handed over, so refusing it would only forget it
+//! until the next start. The bound lies where duties are made: with [`Duties::is_full`] no more asks go out.
+//!
+//! Pure: time is an argument and chance comes from a seed. It deliberately sends nothing and stores nothing.
+
+use domain::{Duty, DutyNo, Mono, ShardId, TransactionId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// Names a duty across the whole switch.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DutyKey {
+    /// The shard that owes it.
+    pub shard: ShardId,
+    /// Its number there.
+    pub number: DutyNo,
+}
+
+/// The pauses between the attempts at one duty.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Backoff {
+    /// The longest pause after the first failure.
+    pub min: Duration,
+    /// The longest pause after many.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// The pause after `failures` failures in a row: between half and all of a span that starts at `min`
+    /// and doubles each time up to `max`. `chance` is any random number.
+    #[must_use]
+    pub fn pause(&self, failures: u32, chance: u64) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        let span = self.min.saturating_mul(1_u32 << doublings).min(self.max);
+        let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let half = span_us / 2;
+        Duration::from_micros(half.saturating_add(chance % half.saturating_add(1)))
+    }
+}
+
+/// A duty to be sent now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Attempt {
+    /// Which shard owes it.
+    pub shard: ShardId,
+    /// What to send.
+    pub duty: Duty,
+    /// How often it was sent before.
+    pub failures: u32,
+}
+
+/// The duties of one transaction, in order; only the first is ever open.
+#[derive(Debug, Default)]
+struct Queue {
+    duties: VecDeque<Pending>,
+    failures: u32,
+    state: QueueState,
+}
+
+#[derive(Debug)]
+struct Pending {
+    duty: Duty,
+    since: Mono,
+}
+
+/// Where a transaction's first duty stands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum QueueState {
+    /// It may be sent from this time on.
+    Due(Mono),
+    /// It was sent, and its end is awaited.
+    #[default]
+    Open,
+}
+
+/// Everything that is owed.
+#[derive(Debug)]
+pub struct Duties {
+    queues: BTreeMap<TransactionId, Queue>,
+    // The queues in state `Due`, by time: the next one to send is the first.
+    due: BTreeSet<(Mono, TransactionId)>,
+    // Every duty that is owed: recognises one that is handed over twice.
+    known: BTreeMap<DutyKey, TransactionId>,
+    // The same by age: tells the oldest without a walk over all.
+    ages: BTreeSet<(Mono, DutyKey)>,
+    open: usize,
+    duties_max: usize,
+    backoff: Backoff,
+    chance: Chance,
+}
+
+impl Duties {
+    /// Nothing is owed yet. `duties_max` only feeds [`Duties::is_full`].
+    #[must_use]
+    pub fn new(duties_max: usize, backoff: Backoff, seed: u64) -> Self {
+        Self {
+            queues: BTreeMap::new(),
+            due: BTreeSet::new(),
+            known: BTreeMap::new(),
+            ages: BTreeSet::new(),
+            open: 0,
+            duties_max,
+            backoff,
+            chance: Chance(seed),
+        }
+    }
+
+    /// Takes a duty over. One that is owed already is not taken twice.
+    pub fn owe(&mut self, shard: ShardId, duty: Duty, now: Mono) {
+        let transaction = TransactionId { shard, number: duty.transaction };
+        let key = DutyKey { shard, number: duty.number };
+        if self.known.insert(key, transaction).is_some() {
+            return;
+        }
+        self.ages.insert((now, key));
+        let queue = self.queues.entry(transaction).or_default();
+        queue.duties.push_back(Pending { duty, since: now });
+        if queue.duties.len() == 1 {
+            queue.state = QueueState::Due(now);
+            self.due.insert((now, transaction));
+        }
+    }
+
+    /// The next duty that is due, if any. It is open from now on, until it is acknowledged or has failed.
+    pub fn next(&mut self, now: Mono) -> Option<Attempt> {
+        let (due, transaction) = *self.due.first()?;
+        if due > now {
+            return None;
+        }
+        self.due.pop_first();
+        let queue = self.queues.get_mut(&transaction)?;
+        let duty = queue.duties.front()?.duty;
+        queue.state = QueueState::Open;
+        self.open = self.open.saturating_add(1);
+        Some(Attempt { shard: transaction.shard, duty, failures: queue.failures })
+    }
+
+    /// The service has acknowledged an open duty: it is owed no more, and the next of its transaction is due.
+    /// Returns whether it was open.
+    pub fn acknowledged(&mut self, key: DutyKey, now: Mono) -> bool {
+        let Some(transaction) = self.open_transaction(key) else { return false };
+        self.known.remove(&key);
+        self.open = self.open.saturating_sub(1);
+        let Some(queue) = self.queues.get_mut(&transaction) else { return false };
+        if let Some(done) = queue.duties.pop_front() {
+            self.ages.remove(&(done.since, key));
+        }
+        queue.failures = 0;
+        if queue.duties.is_empty() {
+            self.queues.remove(&transaction);
+        } else {
+            queue.state = QueueState::Due(now);
+            self.due.insert((now, transaction));
+        }
+        true
+    }
+
+    /// An attempt at an open duty failed: it comes again after a pause. Returns whether it was open.
+    pub fn failed(&mut self, key: DutyKey, now: Mono) -> bool {
+        let Some(transaction) = self.open_transaction(key) else { return false };
+        self.open = self.open.saturating_sub(1);
+        let chance = self.chance.next();
+        let Some(queue) = self.queues.get_mut(&transaction) else { return false };
+        queue.failures = queue.failures.saturating_add(1);
+        let due = now.plus(self.backoff.pause(queue.failures, chance));
+        queue.state = QueueState::Due(due);
+        self.due.insert((due, transaction));
+        true
+    }
+
+    /// When the next duty is due; `None` when nothing waits.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Mono> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// How many duties are owed, the open ones included.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.known.len()
+    }
+
+    /// How many duties are open: sent, and not yet ended.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Whether as many duties are owed as there should be. Nothing that may lead to another one should begin.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.pending() >= self.duties_max
+    }
+
+    /// For how long the oldest duty has been owed to the knowledge of this process.
+    #[must_use]
+    pub fn oldest(&self, now: Mono) -> Option<Duration> {
+        self.ages.first().map(|(since, _)| now.since(*since))
+    }
+
+    /// The transaction of a duty, if exactly this duty is open.
+    fn open_transaction(&self, key: DutyKey) -> Option<TransactionId> {
+        let transaction = *self.known.get(&key)?;
+        let queue = self.queues.get(&transaction)?;
+        let first = queue.duties.front()?.duty.number;
+        (queue.state == QueueState::Open && first == key.number).then_some(transaction)
+    }
+}
+
+/// splitmix64: a small generator with a seed. It spreads retries; nothing secret rests on it.
+#[derive(Debug)]
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+#[path = "duties_tests.rs"]
+mod tests;
