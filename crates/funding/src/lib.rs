@@ -1,1 +1,40 @@
 //! Just-in-Time funding: asking the balance service within a deadline, and the duties that follow.
+//!
+//! For a card whose money lives in the product's own ledger, the switch asks the product's balance service
+//! during the authorization. That service is someone else's software across a network. This crate turns it
+//! into something the decision core can rely on:
+//!
+//! - **Every ask ends in exactly one [`domain::FundingOutcome`]**, before the ask's deadline, whatever the
+//!   service does, and also when this process stops.
+//! - **`NotAsked` means for certain that no byte left.** Every other failure is `Unknown`: the service may
+//!   have reserved, and is owed a cancel.
+//! - **A duty is sent until it is acknowledged**, in order within its transaction.
+//! - **There is no queue of asks.** As many are open as there may be, or the next is refused at once.
+//!
+//! It stores nothing: intents and duties are journaled by the switch before they come here. It decides
+//! nothing: what an outcome means for the cardholder is the decision core's to say. `CONTRACT.md` is the
+//! contract for those who write a balance service.
+//!
+//! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`contract`],
+//! [`signature`]); the rest moves bytes.
+
+mod asking;
+mod budget;
+mod client;
+mod config;
+mod connection;
+pub mod contract;
+mod duties;
+mod duty_sender;
+mod funding;
+mod resolver;
+pub mod signature;
+mod sink;
+
+pub use budget::{AskWindow, Budget};
+pub use config::{Endpoint, EndpointError, FundingConfig, FundingConfigError};
+pub use duties::{Attempt, Backoff, Duties, DutyKey};
+pub use funding::{Funding, FundingGauges, FundingStartError};
+pub use resolver::{Admission, Resolution, Resolver};
+pub use signature::{Keys, Secret, SecretError};
+pub use sink::FundingSink;

@@ -1,0 +1,246 @@
+//! Requests to the balance service over connections that are kept open.
+//!
+//! The connection used last is used first, so that a burst's surplus ages and closes. There is no queue: who
+//! needs a connection and finds none idle opens one, and the callers' own bounds (asks, duties, late answers)
+//! bound the sockets. Nothing is ever sent twice, with one exception that cannot be seen by the service: a kept
+//! connection which turns out closed before a byte was written is replaced by a fresh one, once.
+
+use crate::config::FundingConfig;
+use crate::connection::{
+    Answer, BodyFailure, Connection, Outgoing, Progress, SendFailure, look_up, read_body,
+};
+use crate::contract::{DEADLINE_HEADER, Message};
+use crate::signature::{ID_HEADER, Keys, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER};
+use bytes::Bytes;
+use domain::{FundingFailure, Moment, Mono};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a connection that nobody waits for may take to open.
+const BACKGROUND_CONNECT_WITHIN: Duration = Duration::from_secs(1);
+
+/// The pool of connections, and how requests are made.
+#[derive(Debug)]
+pub(crate) struct Client {
+    config: Arc<FundingConfig>,
+    host: HeaderValue,
+    idle: Mutex<Vec<Connection>>,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    known: Arc<[SocketAddr]>,
+    looked_up: Option<Mono>,
+}
+
+/// How an exchange failed, and what the service may have seen of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum ExchangeFailure {
+    /// No connection could be had: the service has seen nothing.
+    NotConnected,
+    /// The request could not be written down: the service has seen nothing.
+    NotWritable,
+    /// The connection broke; the service may have seen everything.
+    Broken,
+    /// The answer's body is above the bound.
+    TooLarge,
+}
+
+impl ExchangeFailure {
+    /// The word for it, and whether the service may have seen the request.
+    pub(crate) const fn classify(self) -> (FundingFailure, MayHaveSeen) {
+        match self {
+            Self::NotConnected => (FundingFailure::Refused, MayHaveSeen::Nothing),
+            Self::NotWritable => (FundingFailure::Malformed, MayHaveSeen::Nothing),
+            Self::Broken => (FundingFailure::Reset, MayHaveSeen::Everything),
+            Self::TooLarge => (FundingFailure::Malformed, MayHaveSeen::Everything),
+        }
+    }
+}
+
+/// What the service may have seen of a request that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum MayHaveSeen {
+    /// For certain not one byte.
+    Nothing,
+    /// All of it, for all we know.
+    Everything,
+}
+
+impl Client {
+    /// A client without any connection yet. Fails when the endpoint's host cannot stand in a header.
+    pub(crate) fn new(config: Arc<FundingConfig>) -> Result<Self, http::Error> {
+        let host = HeaderValue::try_from(config.endpoint.authority())?;
+        Ok(Self { config, host, idle: Mutex::default(), addresses: Mutex::default() })
+    }
+
+    /// Writes and signs a request. `remaining` is told to the service where it has a deadline.
+    pub(crate) fn request(
+        &self,
+        message: Message,
+        remaining: Option<Duration>,
+        now: Moment,
+    ) -> Result<Outgoing, ExchangeFailure> {
+        let timestamp = (now.utc.micros() / 1_000_000).to_string();
+        let signature = self.config.request_keys.sign(&message.id, &timestamp, &message.body);
+        let mut request = Request::post(format!("{}{}", self.config.endpoint.base(), message.path))
+            .header(HOST, self.host.clone())
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(ID_HEADER, message.id)
+            .header(TIMESTAMP_HEADER, timestamp)
+            .header(SIGNATURE_HEADER, signature);
+        if let Some(remaining) = remaining {
+            let milliseconds = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+            request = request.header(DEADLINE_HEADER, milliseconds);
+        }
+        request.body(Full::new(Bytes::from(message.body))).map_err(|error| {
+            tracing::error!(%error, "a request to the balance service could not be written");
+            ExchangeFailure::NotWritable
+        })
+    }
+
+    /// Sends a request and reads the whole answer. Has no time limit of its own: the caller's holds for all of
+    /// it, and dropping the future closes the connection.
+    pub(crate) async fn exchange(
+        &self,
+        request: Outgoing,
+        progress: &Progress,
+        clock: impl Fn() -> Mono,
+    ) -> Result<Answer, ExchangeFailure> {
+        let (mut connection, response) = self.send(request, progress, &clock).await?;
+        let (head, body) = response.into_parts();
+        let body = match read_body(body, self.config.answer_bytes_max).await {
+            Ok(body) => body,
+            Err(BodyFailure::TooLarge) => return Err(ExchangeFailure::TooLarge),
+            Err(BodyFailure::Broken) => return Err(ExchangeFailure::Broken),
+        };
+        connection.idle_since = clock();
+        self.keep(connection);
+        Ok(Answer { status: head.status, headers: head.headers, body })
+    }
+
+    async fn send(
+        &self,
+        mut request: Outgoing,
+        progress: &Progress,
+        clock: impl Fn() -> Mono,
+    ) -> Result<(Connection, Response<Incoming>), ExchangeFailure> {
+        if let Some(mut kept) = self.take_idle(clock()) {
+            match kept.send(request, progress).await {
+                Ok(response) => return Ok((kept, response)),
+                Err(SendFailure::Broken) => return Err(ExchangeFailure::Broken),
+                Err(SendFailure::NotSent(back)) => request = *back,
+            }
+        }
+        let mut fresh = self.connect(clock()).await.map_err(|error| {
+            tracing::debug!(%error, endpoint = %self.config.endpoint, "no connection to the balance service");
+            ExchangeFailure::NotConnected
+        })?;
+        match fresh.send(request, progress).await {
+            Ok(response) => Ok((fresh, response)),
+            Err(SendFailure::Broken) => Err(ExchangeFailure::Broken),
+            Err(SendFailure::NotSent(_)) => Err(ExchangeFailure::NotConnected),
+        }
+    }
+
+    /// Opens connections until `connections_warm` are idle. Returns how many are.
+    pub(crate) async fn warm_up(&self, now: Mono) -> io::Result<usize> {
+        while self.idle() < self.config.connections_warm {
+            let connection = timeout(BACKGROUND_CONNECT_WITHIN, self.connect(now)).await??;
+            self.keep(connection);
+        }
+        Ok(self.idle())
+    }
+
+    /// Closes idle connections that are too old or were closed by the service.
+    pub(crate) fn prune(&self, now: Mono) {
+        let age_max = self.config.connection_idle_max;
+        self.lock_idle().retain(|kept| kept.is_usable() && now.since(kept.idle_since) < age_max);
+    }
+
+    /// Closes all idle connections.
+    pub(crate) fn close(&self) {
+        self.lock_idle().clear();
+    }
+
+    /// How many connections are idle.
+    pub(crate) fn idle(&self) -> usize {
+        self.lock_idle().len()
+    }
+
+    /// Looks the endpoint's name up again when that is due. A failure keeps the addresses that are known.
+    pub(crate) async fn refresh_addresses(&self, now: Mono) -> io::Result<()> {
+        let looked_up = self.lock_addresses().looked_up;
+        if looked_up.is_some_and(|then| now.since(then) < self.config.lookup_interval) {
+            return Ok(());
+        }
+        let known = look_up(&self.config.endpoint).await?.into();
+        *self.lock_addresses() = Addresses { known, looked_up: Some(now) };
+        Ok(())
+    }
+
+    async fn connect(&self, now: Mono) -> io::Result<Connection> {
+        let never_looked_up = self.lock_addresses().looked_up.is_none();
+        if never_looked_up {
+            self.refresh_addresses(now).await?;
+        }
+        let addresses = Arc::clone(&self.lock_addresses().known);
+        Connection::open(&addresses, now).await
+    }
+
+    fn take_idle(&self, now: Mono) -> Option<Connection> {
+        let mut idle = self.lock_idle();
+        while let Some(kept) = idle.pop() {
+            if kept.is_usable() && now.since(kept.idle_since) < self.config.connection_idle_max {
+                return Some(kept);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.lock_idle();
+        if connection.is_usable() && idle.len() < self.config.asks_in_flight_max {
+            idle.push(connection);
+        }
+    }
+
+    fn lock_idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_addresses(&self) -> MutexGuard<'_, Addresses> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks that the service signed this answer, as the answer to the message `id`.
+pub(crate) fn is_signed(answer: &Answer, id: &str, keys: &Keys, now: Moment) -> bool {
+    let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let signed = Signed {
+        id: header(ID_HEADER),
+        timestamp: header(TIMESTAMP_HEADER),
+        signature: header(SIGNATURE_HEADER),
+        body: &answer.body,
+    };
+    if signed.id != id {
+        tracing::warn!(ask = id, "an answer of the balance service is not signed for this ask");
+        return false;
+    }
+    match keys.verify(signed, now.utc) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::warn!(ask = id, %error, "an answer of the balance service is not trusted");
+            false
+        }
+    }
+}
