@@ -5,6 +5,7 @@
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Dialect;
+use crate::element::narrow;
 use crate::error::{DecodeError, Fault, Place};
 use crate::message::Message;
 use bytes::Bytes;
@@ -28,12 +29,13 @@ impl Dialect {
     /// # Errors
     /// [`Rejected`], with the first fault in the order of the message and the part before it.
     pub fn decode(&self, bytes: Bytes) -> Result<Message, Box<Rejected>> {
-        let (mti, at) = match self.table.mti.read(&bytes, 0) {
+        let start = match self.table.header.read(&bytes) {
+            Ok(start) => start,
+            Err((offset, fault)) => return Err(unanswerable(Place::Header, offset, fault)),
+        };
+        let (mti, at) = match self.table.mti.read(&bytes, start) {
             Ok(read) => read,
-            Err(fault) => {
-                let error = DecodeError::new(Place::Mti, 0, fault);
-                return Err(Box::new(Rejected { error, partial: None }));
-            }
+            Err(fault) => return Err(unanswerable(Place::Mti, start, fault)),
         };
         let mut message = Message {
             bytes,
@@ -41,6 +43,7 @@ impl Dialect {
             mti,
             present: Bitmap::default(),
             spans: Vec::new(),
+            header_end: narrow(start),
             first: 0,
         };
         match message.read_elements(at) {
@@ -48,6 +51,11 @@ impl Dialect {
             Err(error) => Err(Box::new(Rejected { error, partial: Some(message) })),
         }
     }
+}
+
+#[cold]
+fn unanswerable(place: Place, offset: usize, fault: Fault) -> Box<Rejected> {
+    Box::new(Rejected { error: DecodeError::new(place, offset, fault), partial: None })
 }
 
 impl Message {
@@ -58,7 +66,7 @@ impl Message {
             .bitmap
             .read(&self.bytes, at)
             .map_err(|(level, start, fault)| DecodeError::new(Place::Bitmap(level), start, fault))?;
-        self.first = u32::try_from(at).unwrap_or(u32::MAX);
+        self.first = narrow(at);
         self.spans.reserve_exact(present.len());
         for de in present.iter() {
             let located = match self.table.element(de) {

@@ -8,6 +8,7 @@ use crate::dialect_file::{Compiled, DialectError, compile};
 use crate::ebcdic::CodePage;
 use crate::element::ElementSpec;
 use crate::error::Fault;
+use crate::header::HeaderFormat;
 use crate::mti::Mti;
 use serde::Deserialize;
 use std::fmt;
@@ -37,6 +38,7 @@ pub struct Dialect {
 /// The compiled form, indexed by data element.
 pub(crate) struct Table {
     pub(crate) name: Box<str>,
+    pub(crate) header: HeaderFormat,
     pub(crate) mti: MtiEncoding,
     pub(crate) bitmap: BitmapFormat,
     elements: Vec<Option<ElementSpec>>,
@@ -67,8 +69,8 @@ impl Dialect {
                 *slot = Some(spec);
             }
         }
-        let Compiled { name, mti, bitmap, .. } = compiled;
-        Ok(Self { table: Arc::new(Table { name, mti, bitmap, elements }) })
+        let Compiled { name, header, mti, bitmap, .. } = compiled;
+        Ok(Self { table: Arc::new(Table { name, header, mti, bitmap, elements }) })
     }
 
     /// The dialect's name, as its file gives it.

@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::dialect::MtiEncoding;
 use crate::element::ElementSpec;
 use crate::encoding::{Encoding, Pad};
+use crate::header::HeaderFormat;
 use crate::length::{Length, Prefix, PrefixEncoding, Unit};
 use crate::mask::is_always_masked;
 use serde::Deserialize;
@@ -48,13 +49,31 @@ pub enum DialectError {
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DialectFile {
-    pub(crate) name: String,
+struct DialectFile {
+    name: String,
+    header: Option<Spanned<HeaderTable>>,
     mti: MtiTable,
     bitmap: BitmapTable,
     #[serde(default)]
     defaults: Defaults,
     elements: BTreeMap<String, Spanned<ElementTable>>,
+}
+
+/// What stands before the MTI.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HeaderTable {
+    kind: HeaderKind,
+    encoding: Option<Encoding>,
+    value: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum HeaderKind {
+    Fixed,
+    Tpdu,
+    BaseI,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +159,7 @@ type Problem = (&'static str, String, String);
 /// The compiled parts of a dialect.
 pub(crate) struct Compiled {
     pub(crate) name: Box<str>,
+    pub(crate) header: HeaderFormat,
     pub(crate) mti: MtiEncoding,
     pub(crate) bitmap: BitmapFormat,
     pub(crate) elements: Vec<ElementSpec>,
@@ -156,28 +176,68 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
         next_encoding: file.bitmap.secondary_encoding.unwrap_or(file.bitmap.encoding),
         layout: file.bitmap.layout,
     };
+    let place = Document { text, origin };
+    let header = match &file.header {
+        Some(table) => compile_header(table.get_ref())
+            .map_err(|problem| place.error(table.span().start, "header", problem))?,
+        None => HeaderFormat::None,
+    };
     let mut elements = Vec::with_capacity(file.elements.len());
     for (key, table) in &file.elements {
         let spec = element_number(key, bitmap)
             .and_then(|de| compile_element(de, table.get_ref(), &file.defaults))
-            .map_err(|(inner, found, allowed)| DialectError::Value {
-                origin: origin.to_owned(),
-                line: line_of(text, table.span().start),
-                key: if inner.is_empty() {
-                    format!("elements.{key}")
-                } else {
-                    format!("elements.{key}.{inner}")
-                },
-                found,
-                allowed,
-            })?;
+            .map_err(|problem| place.error(table.span().start, &format!("elements.{key}"), problem))?;
         elements.push(spec);
     }
-    Ok(Compiled { name: file.name.into(), mti: file.mti.encoding, bitmap, elements })
+    Ok(Compiled { name: file.name.into(), header, mti: file.mti.encoding, bitmap, elements })
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+/// The file being compiled, for error messages.
+struct Document<'a> {
+    text: &'a str,
+    origin: &'a str,
+}
+
+impl Document<'_> {
+    /// An error about the table that starts at byte `at`.
+    fn error(&self, at: usize, table: &str, (key, found, allowed): Problem) -> DialectError {
+        DialectError::Value {
+            origin: self.origin.to_owned(),
+            line: 1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count(),
+            key: if key.is_empty() { table.to_owned() } else { format!("{table}.{key}") },
+            found,
+            allowed,
+        }
+    }
+}
+
+fn compile_header(table: &HeaderTable) -> Result<HeaderFormat, Problem> {
+    let text = match (table.kind, &table.value) {
+        (HeaderKind::Fixed, Some(text)) => text.as_bytes(),
+        (HeaderKind::Fixed, None) => {
+            return Err(("value", "nothing".to_owned(), "the bytes of a fixed header".to_owned()));
+        }
+        (HeaderKind::Tpdu | HeaderKind::BaseI, None) if table.encoding.is_none() => {
+            return Ok(if table.kind == HeaderKind::Tpdu { HeaderFormat::Tpdu } else { HeaderFormat::BaseI });
+        }
+        (HeaderKind::Tpdu | HeaderKind::BaseI, _) => {
+            return Err(("kind", "value or encoding".to_owned(), "these for a fixed header only".to_owned()));
+        }
+    };
+    let encoding = table.encoding.unwrap_or(Encoding::Ascii);
+    let value = match encoding {
+        Encoding::Ascii if text.is_ascii() => Some(text.to_vec()),
+        Encoding::Ebcdic(page) if text.is_ascii() => {
+            Some(text.iter().map(|character| page.to_ebcdic(*character)).collect())
+        }
+        Encoding::Binary => const_hex::decode(text).ok(),
+        Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Bcd | Encoding::Hex => None,
+    };
+    let allowed = "characters in ascii, ebcdic-500 or ebcdic-1047, or hexadecimal digits of binary";
+    match value {
+        Some(value) => Ok(HeaderFormat::Fixed { value: value.into(), encoding }),
+        None => Err(("value", format!("{text:?}", text = String::from_utf8_lossy(text)), allowed.to_owned())),
+    }
 }
 
 fn element_number(key: &str, bitmap: BitmapFormat) -> Result<u8, Problem> {

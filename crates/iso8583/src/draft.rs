@@ -24,6 +24,8 @@ const USUAL_ELEMENTS: usize = 24;
 #[derive(Clone)]
 pub struct Draft {
     table: Arc<Table>,
+    /// What goes before the MTI.
+    header: Vec<u8>,
     mti: Mti,
     /// Prefix and value of each element, in the order of the calls.
     scratch: Vec<u8>,
@@ -36,13 +38,32 @@ impl Draft {
     /// Begins a message.
     #[must_use]
     pub fn new(dialect: &Dialect, mti: Mti) -> Self {
+        Self::with_header(&dialect.table, dialect.table.header.initial(), mti)
+    }
+
+    /// Begins the answer to `request`, in its dialect, with its header turned round. `None` if the request is
+    /// itself an answer.
+    #[must_use]
+    pub fn answer(request: &Message) -> Option<Self> {
+        let header = request.table.header.answer(request.header());
+        Some(Self::with_header(&request.table, header, request.mti().answer()?))
+    }
+
+    fn with_header(table: &Arc<Table>, header: Vec<u8>, mti: Mti) -> Self {
         Self {
-            table: Arc::clone(&dialect.table),
+            table: Arc::clone(table),
+            header,
             mti,
             scratch: Vec::with_capacity(USUAL_BYTES),
             elements: Vec::with_capacity(USUAL_ELEMENTS),
             error: None,
         }
+    }
+
+    /// Sets what goes before the MTI, byte for byte. A length inside a BASE I header is put right.
+    pub fn header(&mut self, header: &[u8]) -> &mut Self {
+        self.header = header.to_vec();
+        self
     }
 
     /// Sets `de` to characters. Text of a fixed length is filled up with spaces on the right; digits
@@ -140,12 +161,15 @@ impl Draft {
         }
         let mut present = Bitmap::default();
         self.elements.iter().for_each(|(de, _)| present.insert(*de));
-        out.reserve(MTI_AND_BITMAPS_MAX + self.scratch.len());
+        let start = out.len();
+        out.reserve(self.header.len() + MTI_AND_BITMAPS_MAX + self.scratch.len());
+        out.extend_from_slice(&self.header);
         self.table.mti.write(self.mti, out);
         self.table.bitmap.write(present, out);
         for (_, range) in &self.elements {
             out.extend_from_slice(self.scratch.get(range.clone()).unwrap_or_default());
         }
+        self.table.header.finish(out, start);
         Ok(())
     }
 

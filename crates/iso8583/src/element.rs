@@ -35,6 +35,13 @@ pub(crate) struct Span {
 /// A fault and the offset of the part at fault.
 pub(crate) type FaultAt = (usize, Fault);
 
+/// An offset for the table of positions. A message is bounded by its frame, far below 4 GiB, so that an
+/// offset that does not fit cannot occur.
+#[inline]
+pub(crate) fn narrow(offset: usize) -> u32 {
+    u32::try_from(offset).unwrap_or(u32::MAX)
+}
+
 impl ElementSpec {
     /// The number of the data element.
     #[must_use]
@@ -94,8 +101,6 @@ impl ElementSpec {
             (encoding, unit) => encoding.characters(unit, count),
         };
         self.check(value, start, characters).map_err(|fault| (start, fault))?;
-        // A message is bounded by its frame, far below 4 GiB; offsets that do not fit cannot occur.
-        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
         Ok(Span { start: narrow(start), end: narrow(start + size), characters: narrow(characters) })
     }
 

@@ -18,6 +18,8 @@ pub struct DecodeError {
 /// The part of a message that is at fault.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
+    /// What stands before the MTI.
+    Header,
     /// The message type indicator.
     Mti,
     /// The first, second or third bitmap.
@@ -101,6 +103,22 @@ pub enum Fault {
     /// The bitmap names an element that the dialect does not list, so its length is unknown.
     #[error("is in the bitmap but not in the dialect")]
     Unlisted,
+    /// The header's size is not one of those it may have.
+    #[error("size {found} is not {allowed}")]
+    HeaderSize {
+        /// The size that the header gives itself, in bytes.
+        found: usize,
+        /// The sizes that are allowed, in words.
+        allowed: &'static str,
+    },
+    /// The header says something else about the message's length than the frame.
+    #[error("announces {announced} bytes, {found} are there")]
+    HeaderLength {
+        /// The length in the header, in bytes.
+        announced: usize,
+        /// The bytes that came.
+        found: usize,
+    },
     /// Bytes follow the last element.
     #[error("{bytes} bytes follow the last element")]
     Trailing {
@@ -146,11 +164,12 @@ impl DecodeError {
         self.offset
     }
 
-    /// The data element at fault, for DE 44 of a format error. The bitmap is element 1; `None` is the MTI.
+    /// The data element at fault, for DE 44 of a format error. The bitmap is element 1; `None` is the
+    /// header or the MTI.
     #[must_use]
     pub const fn element(&self) -> Option<u8> {
         match &self.place {
-            Place::Mti => None,
+            Place::Header | Place::Mti => None,
             Place::Bitmap(_) => Some(1),
             Place::Element { de, .. } => Some(*de),
         }
@@ -160,6 +179,7 @@ impl DecodeError {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Header => f.write_str("header"),
             Self::Mti => f.write_str("MTI"),
             Self::Bitmap(1) => f.write_str("bitmap"),
             Self::Bitmap(2) => f.write_str("secondary bitmap"),

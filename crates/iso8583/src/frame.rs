@@ -5,23 +5,12 @@
 //! encoded in place. A length over the bound is refused before anything is waited for or allocated.
 //!
 //! A frame of length zero is a keep-alive: `split` returns it as an empty body, which is never a message.
+//! So is a frame whose flags say that it controls the session.
 
 use crate::error::EncodeError;
+use crate::length_header::{Hint, LengthHeader};
 use bytes::{Buf, Bytes, BytesMut};
-use serde::Deserialize;
 use thiserror::Error;
-
-/// How the length of a frame is written.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-pub enum LengthHeader {
-    /// Two bytes, most significant first. The commonest.
-    #[serde(rename = "binary-2")]
-    Binary2,
-    /// Four ASCII digits.
-    #[serde(rename = "ascii-4")]
-    Ascii4,
-}
 
 /// How frames are cut on one link.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,7 +50,7 @@ pub enum FrameError {
     #[error("frame length header {found:02X?} is not {allowed}{hint}")]
     NotALength {
         /// The bytes of the header.
-        found: [u8; 4],
+        found: Box<[u8]>,
         /// How it should be written.
         allowed: &'static str,
         /// What the header looks like, if it looks like something else.
@@ -69,91 +58,11 @@ pub enum FrameError {
     },
 }
 
-/// A guess at what the other side sends instead, for the person who reads the log.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Hint {
-    /// Nothing to add.
-    None,
-    /// A binary length was expected and ASCII digits came.
-    AsciiDigits,
-    /// ASCII digits were expected and a small binary number came.
-    BinaryLength,
-}
-
-impl std::fmt::Display for Hint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "",
-            Self::AsciiDigits => " (the header looks like ASCII digits read as a binary length)",
-            Self::BinaryLength => " (the header looks like a binary length read as ASCII digits)",
-        })
-    }
-}
-
-impl LengthHeader {
-    /// The size of the header in bytes.
-    #[must_use]
-    pub const fn bytes(self) -> usize {
-        match self {
-            Self::Binary2 => 2,
-            Self::Ascii4 => 4,
-        }
-    }
-
-    /// The largest number that the header can hold.
-    const fn largest(self) -> usize {
-        match self {
-            Self::Binary2 => 0xFFFF,
-            Self::Ascii4 => 9_999,
-        }
-    }
-
-    fn read(self, header: &[u8]) -> Result<usize, FrameError> {
-        match self {
-            Self::Binary2 => Ok(header.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte))),
-            Self::Ascii4 => header
-                .iter()
-                .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + usize::from(byte - b'0')))
-                .ok_or_else(|| not_digits(header)),
-        }
-    }
-
-    fn write(self, length: usize, header: &mut [u8]) {
-        let mut rest = length;
-        for byte in header.iter_mut().rev() {
-            match self {
-                Self::Binary2 => {
-                    *byte = u8::try_from(rest & 0xFF).unwrap_or(0);
-                    rest >>= 8;
-                }
-                Self::Ascii4 => {
-                    *byte = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-                    rest /= 10;
-                }
-            }
-        }
-    }
-
-    /// Guesses from the header's bytes why the length makes no sense.
-    fn hint(self, header: &[u8]) -> Hint {
-        match self {
-            Self::Binary2 if header.iter().all(u8::is_ascii_digit) => Hint::AsciiDigits,
-            Self::Ascii4 if header.first() == Some(&0) => Hint::BinaryLength,
-            Self::Binary2 | Self::Ascii4 => Hint::None,
-        }
-    }
-}
-
-fn not_digits(header: &[u8]) -> FrameError {
-    let mut found = [0; 4];
-    found.iter_mut().zip(header).for_each(|(to, from)| *to = *from);
-    FrameError::NotALength { found, allowed: "four ASCII digits", hint: LengthHeader::Ascii4.hint(header) }
-}
-
 impl FrameFormat {
     /// Takes the next whole frame's body off the front of `buffer`, without copying it.
     ///
-    /// `Ok(None)` means that more bytes are needed. An empty body is a keep-alive.
+    /// `Ok(None)` means that more bytes are needed. An empty body is a keep-alive or a session control
+    /// frame, and never a message.
     ///
     /// # Errors
     /// [`FrameError`] if the header is not a length or the length is out of bounds. The buffer is
@@ -163,8 +72,12 @@ impl FrameFormat {
         let Some(header) = buffer.get(..header_bytes) else {
             return Ok(None);
         };
-        let announced = self.length.read(header)?;
-        let hint = self.length.hint(header);
+        let (layout, hint) = (self.length.layout(), self.length.hint(header));
+        let Some(announced) = layout.read(header) else {
+            let found = layout.length_of(header).into();
+            return Err(FrameError::NotALength { found, allowed: layout.digits.describe(), hint });
+        };
+        let is_control = self.length.is_control(header);
         let own = if self.includes_itself && announced > 0 { header_bytes } else { 0 };
         let Some(body) = announced.checked_sub(own) else {
             return Err(FrameError::TooShort { found: announced, header: own, hint });
@@ -176,7 +89,8 @@ impl FrameFormat {
             return Ok(None);
         }
         buffer.advance(header_bytes);
-        Ok(Some(buffer.split_to(body).freeze()))
+        let body = buffer.split_to(body).freeze();
+        Ok(Some(if is_control { Bytes::new() } else { body }))
     }
 
     /// Writes one frame: room for the header, the body by `body`, then the length into the header.
@@ -197,23 +111,33 @@ impl FrameFormat {
         written
     }
 
+    /// Writes a frame of length zero, which keeps a quiet link open.
+    pub fn write_keep_alive(&self, out: &mut BytesMut) {
+        let start = out.len();
+        out.resize(start + self.length.bytes(), 0);
+        if let Some(header) = out.get_mut(start..) {
+            let own = if self.includes_itself { header.len() } else { 0 };
+            self.length.layout().write(own, header);
+        }
+    }
+
     fn write_or_leave_half(
         &self,
         out: &mut BytesMut,
         start: usize,
         body: impl FnOnce(&mut BytesMut) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        let header_bytes = self.length.bytes();
+        let (layout, header_bytes) = (self.length.layout(), self.length.bytes());
         out.resize(start + header_bytes, 0);
         body(out)?;
         let found = out.len() - start - header_bytes;
         let own = if self.includes_itself { header_bytes } else { 0 };
-        let max = self.max_bytes.min(self.length.largest() - own);
+        let max = self.max_bytes.min(layout.largest() - own);
         if found > max {
             return Err(EncodeError::FrameTooLong { found, max });
         }
         if let Some(header) = out.get_mut(start..start + header_bytes) {
-            self.length.write(found + own, header);
+            layout.write(found + own, header);
         }
         Ok(())
     }
@@ -290,6 +214,65 @@ mod tests {
         for (format, header) in [(BINARY, &b"\x00\x00"[..]), (DIGITS, b"0000"), (DIGITS, b"0004")] {
             let mut stream = BytesMut::from(header);
             assert_eq!(format.split(&mut stream), Ok(Some(Bytes::new())));
+        }
+    }
+
+    #[test]
+    fn every_length_header_is_written_and_read_back() {
+        for (length, header) in [
+            (LengthHeader::Binary2, &b"\x01\x3F"[..]),
+            (LengthHeader::Binary2Little, b"\x3F\x01"),
+            (LengthHeader::Binary4, b"\0\0\x01\x3F"),
+            (LengthHeader::Bcd2, b"\x03\x19"),
+            (LengthHeader::Ascii4, b"0319"),
+            (LengthHeader::Hex4, b"013F"),
+            (LengthHeader::Vml, b"\x01\x3F\0\0"),
+            (LengthHeader::Flags2Binary2, b"\0\0\x01\x3F"),
+            (LengthHeader::Flags2Binary2Flags2, b"\0\0\x01\x3F\0\0"),
+        ] {
+            let format = FrameFormat { length, includes_itself: false, max_bytes: 2_048 };
+            let mut stream = BytesMut::new();
+            put(format, &mut stream, &[b'x'; 319]).unwrap();
+            assert_eq!(&stream[..header.len()], header, "{length:?}");
+            assert_eq!(format.split(&mut stream).unwrap().unwrap(), [b'x'; 319][..]);
+            format.write_keep_alive(&mut stream);
+            assert_eq!(format.split(&mut stream), Ok(Some(Bytes::new())));
+            let itself = FrameFormat { includes_itself: true, ..format };
+            itself.write_keep_alive(&mut stream);
+            put(itself, &mut stream, b"x").unwrap();
+            assert_eq!(itself.split(&mut stream), Ok(Some(Bytes::new())));
+            assert_eq!(itself.split(&mut stream).unwrap().unwrap(), "x");
+        }
+    }
+
+    #[test]
+    fn a_body_that_the_header_cannot_count_is_not_sent() {
+        let format = FrameFormat { length: LengthHeader::Ascii2, includes_itself: true, max_bytes: 2_048 };
+        let mut out = BytesMut::new();
+        let error = put(format, &mut out, &[0; 98]).unwrap_err();
+        assert_eq!(error.to_string(), "frame body of 98 bytes exceeds the maximum of 97");
+    }
+
+    #[test]
+    fn a_session_control_frame_is_not_a_message() {
+        let format = FrameFormat { length: LengthHeader::Vml, includes_itself: false, max_bytes: 2_048 };
+        let mut stream = BytesMut::from(&b"\0\x03\x20\0abc\0\x01\0\0x"[..]);
+        assert_eq!(format.split(&mut stream), Ok(Some(Bytes::new())));
+        assert_eq!(format.split(&mut stream).unwrap().unwrap(), "x");
+    }
+
+    #[test]
+    fn what_is_no_length_is_refused() {
+        for (length, header) in [
+            (LengthHeader::Bcd2, &b"\x0A\x00"[..]),
+            (LengthHeader::Hex4, b"00G0"),
+            (LengthHeader::Ascii4, b"-001"),
+        ] {
+            let format = FrameFormat { length, includes_itself: false, max_bytes: 2_048 };
+            assert!(
+                matches!(format.split(&mut header.into()), Err(FrameError::NotALength { .. })),
+                "{length:?}"
+            );
         }
     }
 

@@ -34,6 +34,8 @@
 //! ```
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod length_header;
+
 mod frame;
 
 mod mti;
@@ -49,6 +51,8 @@ mod length;
 mod element;
 
 mod bitmap;
+
+mod header;
 
 mod dialect_file;
 
@@ -76,7 +80,8 @@ pub use ebcdic::CodePage;
 pub use element::ElementSpec;
 pub use encoding::Encoding;
 pub use error::{DecodeError, EncodeError, Fault, Place};
-pub use frame::{FrameError, FrameFormat, LengthHeader};
+pub use frame::{FrameError, FrameFormat};
 pub use length::{Length, Prefix, PrefixEncoding, Unit};
+pub use length_header::{Hint, LengthHeader};
 pub use message::{Digits, Message};
 pub use mti::{Class, Function, Mti, Origin, Version};

@@ -24,6 +24,8 @@ pub struct Message {
     pub(crate) present: Bitmap,
     /// One entry for each element present, in order.
     pub(crate) spans: Vec<Span>,
+    /// Where the header ends and the MTI starts.
+    pub(crate) header_end: u32,
     /// Where the first element starts.
     pub(crate) first: u32,
 }
@@ -33,6 +35,18 @@ impl Message {
     #[must_use]
     pub const fn mti(&self) -> Mti {
         self.mti
+    }
+
+    /// What came before the MTI; empty if the dialect has no header.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        self.bytes.get(..self.header_end as usize).unwrap_or_default()
+    }
+
+    /// The code with which the network refused this message, if it came back under a reject header.
+    #[must_use]
+    pub fn reject_code(&self) -> Option<u16> {
+        self.table.header.reject_code(self.header())
     }
 
     /// The name of the dialect that the message was decoded with.
