@@ -172,9 +172,9 @@ impl Client {
         self.lock_idle().clear();
     }
 
-    /// How many connections are idle.
+    /// How many connections are idle and, as far as anybody knows, not closed by the service.
     pub(crate) fn idle(&self) -> usize {
-        self.lock_idle().len()
+        self.lock_idle().iter().filter(|kept| kept.is_usable()).count()
     }
 
     /// Looks the endpoint's name up again when that is due. A failure keeps the addresses that are known.
