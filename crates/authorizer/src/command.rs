@@ -1,10 +1,11 @@
 //! What a shard can be told and asked.
 
+use crate::shard::Totals;
 use crate::view::{AccountView, CardView, PostingView, TransactionView};
 use domain::{
-    AccountId, AccountNo, Asset, Authorization, CardId, CardNo, CardStatus, CardToken, Controls, Currency,
-    DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, PostingKind, Rate, RequestKey,
-    Reversal, Text, TransactionNo, Units, ZoneName,
+    AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
+    Currency, DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, PostingKind, Rate,
+    RequestKey, Reversal, Text, TransactionNo, Units, ZoneName,
 };
 
 /// Who waits for an answer. Opaque here: the daemon packs a link and a slot, or a ticket of the API.
@@ -169,6 +170,8 @@ pub enum Inquiry {
     },
     /// One transaction.
     Transaction(TransactionNo),
+    /// The books of the shard, by asset.
+    Totals,
 }
 
 /// The answer to a change or an inquiry.
@@ -184,6 +187,8 @@ pub enum Reply {
     Rate(Rate),
     /// The transactions asked for.
     Transactions(Vec<TransactionView>),
+    /// The books of the shard, by asset.
+    Totals(BTreeMap<AssetCode, Totals>),
     /// Nothing was changed, and why.
     Refused(Refusal),
 }

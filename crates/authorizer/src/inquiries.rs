@@ -25,6 +25,7 @@ impl Shard {
                 let found = self.store.find(number).and_then(|found| self.transaction_view(found));
                 found.map(|view| Reply::Transactions(vec![view])).ok_or(Refusal::NoSuchTransaction)
             }
+            Inquiry::Totals => Ok(Reply::Totals(self.totals())),
         };
         found.unwrap_or_else(Reply::Refused)
     }

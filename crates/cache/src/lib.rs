@@ -1,1 +1,30 @@
-//! The lock-free in-memory balance and limit cache: lanes that own shards.
+//! The in-memory cache of balances and limits: lanes that own shards, and the queues in front of them.
+//!
+//! **Lock-free, said precisely.** A shard is plain data. A lane is one thread that owns some shards; nobody else
+//! ever touches them, so a decision takes no mutex, no compare-and-swap and no retry. Links and the API hand
+//! commands over through bounded lock-free queues. Nobody waits for a lock to read or change a balance.
+//! The routing index is a `DashMap` (sharded read-write locks); it says which shard owns a card and holds no
+//! balance, and it is not called lock-free.
+//!
+//! ```text
+//! link ──find──> Index ──Route──> Inbox (bounded) ──> lane thread: decide, apply ──> Recorder (the journal)
+//! ```
+//!
+//! What it guarantees: commands of one shard are decided one after another in the order they were taken; a full
+//! queue is said at once and never waited for; facts and actions leave a lane in the order they were decided.
+//!
+//! What it leaves out: what to decide (`authorizer`), where facts are kept (the [`Recorder`]), what time it is
+//! (the [`Clock`]).
+
+mod cache;
+mod index;
+mod lane;
+mod queue;
+mod recorder;
+mod recovering;
+
+pub use cache::{Cache, CacheConfig, LaneGauges};
+pub use index::{AccountPlace, Index, Reservation, Route, Taken};
+pub use queue::{Full, Posted};
+pub use recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
+pub use recovering::Recovering;

@@ -1,0 +1,222 @@
+//! The thread that owns shards: take a batch, decide, hand to the recorder, and never wait for the disk.
+
+use crate::index::Index;
+use crate::queue::{Inbox, Posted};
+use crate::recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
+use arc_swap::ArcSwap;
+use authorizer::{Action, Answer, Caller, Command, Context, Effects, FundingPath, Shard};
+use domain::{Fact, MessageClass, Moment, RateTable, Reason, ShardId, TransactionId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a lane sleeps while the recorder has no room; a journal write takes about as long.
+const RECORDER_RETRY: Duration = Duration::from_micros(100);
+
+/// One lane, before and while it runs.
+pub(crate) struct Lane<R> {
+    pub(crate) number: usize,
+    /// How many lanes there are; shard `s` belongs to lane `s % lanes`.
+    pub(crate) lanes: usize,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) inbox: Inbox,
+    pub(crate) recorder: R,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn LaneObserver>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) rates: Arc<ArcSwap<RateTable>>,
+    pub(crate) tick_every: Duration,
+    pub(crate) batch_commands_max: usize,
+    pub(crate) batch_bytes_max: usize,
+}
+
+/// What a running lane keeps beside its shards; nothing of it outlives the process.
+#[derive(Default)]
+struct Desk {
+    /// Who waits for transactions that the balance service is deciding.
+    waiting: BTreeMap<TransactionId, Vec<Caller>>,
+    effects: Effects,
+    releases: Vec<Release>,
+}
+
+impl<R: Recorder> Lane<R> {
+    /// Runs until the inbox is closed and empty.
+    pub(crate) fn run(mut self) {
+        let mut desk = Desk::default();
+        let mut next_tick = self.clock.now().mono.plus(self.tick_every);
+        self.resume(&mut desk);
+        loop {
+            let now = self.clock.now();
+            if now.mono >= next_tick {
+                next_tick = now.mono.plus(self.tick_every);
+                self.tick(now, &mut desk);
+            }
+            match self.recorder.readiness() {
+                Readiness::Full => std::thread::sleep(RECORDER_RETRY),
+                readiness @ (Readiness::Ready | Readiness::FollowUpsOnly | Readiness::Stopped) => {
+                    let worked = self.work(now, readiness, &mut desk);
+                    if !worked && self.inbox.is_closed() {
+                        return;
+                    }
+                    if !worked {
+                        self.inbox.wait(next_tick.since(self.clock.now().mono));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides one batch. Returns whether there was anything to do.
+    fn work(&mut self, now: Moment, readiness: Readiness, desk: &mut Desk) -> bool {
+        let mut report =
+            BatchReport { commands: 0, facts: 0, queue_wait: Duration::ZERO, deciding: Duration::ZERO };
+        let rates = self.rates.load_full();
+        while report.commands < self.batch_commands_max && self.recorder.batch_bytes() < self.batch_bytes_max
+        {
+            let Some(posted) = self.inbox.take() else { break };
+            report.commands += 1;
+            report.queue_wait = report.queue_wait.max(now.mono.since(posted.received.mono));
+            match (readiness, posted.command) {
+                (Readiness::Ready, command) => {
+                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
+                    self.decide(posted.shard, command, moment, &rates, desk);
+                }
+                (_, Command::Authorize { request, caller, .. })
+                    if request.class == MessageClass::AuthorizationRequest =>
+                {
+                    self.recorder.release_now(unrecordable(caller));
+                }
+                (Readiness::FollowUpsOnly, command) => {
+                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
+                    self.decide(posted.shard, command, moment, &rates, desk);
+                }
+                // Nothing can be recorded, so nothing is acknowledged; whoever asked will ask again.
+                (Readiness::Stopped | Readiness::Full, _) => {}
+            }
+            report.facts += self.take_effects(posted.shard, posted.received, desk);
+            if rates_changed(&rates, &self.rates) {
+                break;
+            }
+        }
+        if report.commands > 0 {
+            self.recorder.seal(&mut desk.releases);
+            report.deciding = self.clock.now().mono.since(now.mono);
+            self.observer.batch_decided(self.number, report);
+        }
+        report.commands > 0
+    }
+
+    /// Lets time pass in every shard.
+    fn tick(&mut self, now: Moment, desk: &mut Desk) {
+        if self.recorder.readiness() != Readiness::Ready {
+            return;
+        }
+        self.for_all_shards(Command::Tick, now, desk);
+    }
+
+    /// Takes up duties and ends asks that were open when the process stopped.
+    fn resume(&mut self, desk: &mut Desk) {
+        let now = self.clock.now();
+        self.for_all_shards(Command::Resume, now, desk);
+    }
+
+    /// Gives one command to every shard of this lane.
+    fn for_all_shards(&mut self, command: Command, now: Moment, desk: &mut Desk) {
+        let rates = self.rates.load_full();
+        for place in 0..self.shards.len() {
+            let Some(shard) = self.shards.get(place).map(Shard::id) else { continue };
+            self.decide(shard, command.clone(), now, &rates, desk);
+            self.take_effects(shard, now, desk);
+            if self.recorder.batch_bytes() >= self.batch_bytes_max {
+                self.recorder.seal(&mut desk.releases);
+                self.wait_for_room();
+            }
+        }
+        if self.recorder.batch_bytes() > 0 || !desk.releases.is_empty() {
+            self.recorder.seal(&mut desk.releases);
+        }
+    }
+
+    fn wait_for_room(&self) {
+        while self.recorder.readiness() == Readiness::Full {
+            std::thread::sleep(RECORDER_RETRY);
+        }
+    }
+
+    fn decide(&mut self, shard: ShardId, command: Command, now: Moment, rates: &RateTable, desk: &mut Desk) {
+        let place = usize::from(shard.0) / self.lanes;
+        let Some(shard) = self.shards.get_mut(place) else { return };
+        let context = Context { now, rates };
+        if let Err(error) = shard.execute(command, context, &mut desk.effects) {
+            // A decision that does not fit its own state is a bug. The state cannot be trusted any more, and
+            // stopping is what loses nothing: the journal still has every acknowledged fact.
+            tracing::error!(shard = shard.id().0, %error, "a decision contradicts the state; stopping");
+            std::process::abort();
+        }
+    }
+
+    /// Records the facts of a decision and turns its actions into releases. Returns how many facts.
+    fn take_effects(&mut self, shard: ShardId, received: Moment, desk: &mut Desk) -> usize {
+        for fact in &desk.effects.facts {
+            self.recorder.record(shard, received.utc, fact);
+            self.index.learn(shard, fact);
+            if let Fact::RateSet { rate } = fact {
+                self.rates.rcu(|rates| {
+                    let mut rates = RateTable::clone(rates);
+                    rates.set(*rate);
+                    rates
+                });
+            }
+        }
+        let facts = desk.effects.facts.len();
+        desk.effects.facts.clear();
+        let Desk { waiting, effects, releases } = desk;
+        for action in effects.actions.drain(..) {
+            take_action(shard, action, waiting, releases);
+        }
+        facts
+    }
+}
+
+fn take_action(
+    shard: ShardId,
+    action: Action,
+    waiting: &mut BTreeMap<TransactionId, Vec<Caller>>,
+    releases: &mut Vec<Release>,
+) {
+    match action {
+        Action::Answer { caller, answer } => releases.push(Release::Answer { caller, answer }),
+        Action::Wait { transaction, caller } => {
+            waiting.entry(TransactionId { shard, number: transaction }).or_default().push(caller);
+        }
+        Action::AnswerWaiting { transaction, answer } => {
+            let callers = waiting.remove(&TransactionId { shard, number: transaction });
+            let answers = callers.into_iter().flatten().map(|caller| Release::Answer { caller, answer });
+            releases.extend(answers);
+        }
+        Action::Ask(ask) => releases.push(Release::Ask(ask)),
+        Action::Owe(duty) => releases.push(Release::Owe { shard, duty }),
+        Action::Reply { caller, reply } => releases.push(Release::Reply { caller, reply }),
+        // `execute` has turned every look-up into a reply.
+        Action::Show { .. } => {}
+    }
+}
+
+fn unrecordable(caller: Caller) -> Release {
+    let answer = Answer::Authorization {
+        reason: Reason::JournalUnavailable,
+        approval_code: None,
+        part: None,
+        path: FundingPath::Cache,
+    };
+    Release::Answer { caller, answer }
+}
+
+fn rates_changed(before: &Arc<RateTable>, now: &ArcSwap<RateTable>) -> bool {
+    !Arc::ptr_eq(before, &now.load())
+}
+
+/// Places a command in the shard's lane; see [`Lane::lanes`].
+pub(crate) fn lane_of(posted: &Posted, lanes: usize) -> usize {
+    usize::from(posted.shard.0) % lanes
+}
