@@ -7,6 +7,7 @@ use domain::{
     Currency, DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, PostingKind, Rate,
     RequestKey, Reversal, Text, TransactionNo, Units, ZoneName,
 };
+use std::collections::BTreeMap;
 
 /// Who waits for an answer. Opaque here: the daemon packs a link and a slot, or a ticket of the API.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
