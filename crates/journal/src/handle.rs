@@ -70,6 +70,23 @@ impl Journal {
         on_release: impl FnMut(&mut Vec<R>) + Send + 'static,
         observer: Arc<dyn JournalObserver>,
     ) -> Result<JournalHandle<R>, JournalError> {
+        let (handle, writer, upkeep) = self.split(on_release, observer);
+        let upkeep = handle.spawn("upkeep", move || upkeep.run())?;
+        handle.shared.set_threads(None, Some(upkeep));
+        let writer = handle.spawn("writer", move || writer.run())?;
+        handle.shared.set_threads(Some(writer), None);
+        // Woken once in case a wake-up was wanted before the threads were known.
+        handle.shared.wake_writer();
+        handle.shared.wake_upkeep();
+        Ok(handle)
+    }
+
+    /// The three parts of a running journal, before any thread runs: the crash tests step them by hand.
+    pub(crate) fn split<R, F: FnMut(&mut Vec<R>)>(
+        self,
+        on_release: F,
+        observer: Arc<dyn JournalObserver>,
+    ) -> (JournalHandle<R>, Writer<R, F>, Upkeep<R>) {
         let Self { config, storage, log, spares, next_serial, lock } = self;
         let shared = Arc::new(Shared::new(config, log.synced()));
         for spare in spares {
@@ -77,15 +94,8 @@ impl Journal {
         }
         let handle = JournalHandle { shared: shared.clone(), threads: Mutex::new(Vec::new()), _lock: lock };
         let upkeep = Upkeep { shared: shared.clone(), observer: observer.clone(), storage, next_serial };
-        let upkeep = handle.spawn("upkeep", move || upkeep.run())?;
-        shared.set_threads(None, Some(upkeep));
-        let writer = Writer::new(shared.clone(), observer, log, on_release);
-        let writer = handle.spawn("writer", move || writer.run())?;
-        shared.set_threads(Some(writer), None);
-        // Woken once in case a wake-up was wanted before the threads were known.
-        shared.wake_writer();
-        shared.wake_upkeep();
-        Ok(handle)
+        let writer = Writer::new(shared, observer, log, on_release);
+        (handle, writer, upkeep)
     }
 }
 

@@ -64,6 +64,7 @@ pub mod segment;
 
 // The disk.
 mod file_storage;
+pub mod simulated_disk;
 mod spare;
 pub mod storage;
 
@@ -83,6 +84,9 @@ mod observer;
 mod shared;
 mod upkeep;
 mod writer;
+
+#[cfg(test)]
+mod crash_tests;
 
 pub use buffer::{Batch, RecordBuffer};
 pub use config::{Acknowledge, JournalConfig};

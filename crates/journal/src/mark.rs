@@ -151,7 +151,9 @@ impl MarkFile {
     pub(crate) fn open(storage: &dyn Storage, mark: Mark) -> Result<Self, JournalError> {
         let path = storage.path(MARK_NAME);
         let io = |source| JournalError::io("open the mark file", &path, source);
-        let file = storage.open(MARK_NAME).map_err(io)?;
+        let mut file = storage.open(MARK_NAME).map_err(io)?;
+        // The slot that the last process wrote may still be on its way to the disk; the other one must wait for it.
+        file.sync().map_err(io)?;
         let mut first = vec![0; MARK_BYTES];
         let length = file.read_up_to(&mut first, 0).map_err(io)?;
         let in_first = Mark::decode(&first[..length]) == Some(mark);

@@ -104,6 +104,10 @@ where
         MarkFile::create(&*storage, config.node)?;
     }
     let (mut spares, next_serial) = adopt_spares(&*storage, &config)?;
+    // A killed process may have left names that we see and the disk does not have yet.
+    storage
+        .sync_directory()
+        .map_err(|source| JournalError::io("sync the journal directory", &storage.path(""), source))?;
     let recovered = report(&found, tail, created);
     let active = match found.last.take() {
         Some(last) => mend(&*storage, last)?,

@@ -46,7 +46,7 @@ impl<R> Upkeep<R> {
     }
 
     /// Makes one missing spare after another; tells how space stands.
-    fn look(&mut self) -> Result<(), JournalError> {
+    pub(crate) fn look(&mut self) -> Result<(), JournalError> {
         while !self.shared.spares.is_full() && !self.writer_ended() {
             let made = Spare::make(&*self.storage, self.next_serial, self.shared.config.segment_bytes);
             self.next_serial = self.next_serial.saturating_add(1);

@@ -16,9 +16,21 @@ use crate::error::JournalError;
 use crate::log::Log;
 use crate::observer::{JournalObserver, WriteReport};
 use crate::shared::{Entry, Shared, Space};
+use crate::spare::Spare;
 
 /// While a new segment is awaited, the writer looks again this often, should the upkeep thread have died.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_millis(100);
+
+/// What one step of the writer came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// A write was done and what it allowed was released.
+    Wrote,
+    /// The batches in hand need a new segment and there is none yet.
+    NeedsSegment,
+    /// Nothing was waiting.
+    Idle,
+}
 
 pub(crate) struct Writer<R, F> {
     pub(crate) shared: Arc<Shared<R>>,
@@ -85,14 +97,30 @@ where
             // Read before the queue: what was handed over before the stop is seen by this look or the next.
             let stopping = self.shared.stopping.load(Ordering::SeqCst);
             let left = self.shared.entering.load(Ordering::SeqCst) == 0;
-            if self.collect() {
-                self.write_group()?;
-            } else if stopping && left {
-                return self.finish();
-            } else {
-                self.idle()?;
+            match self.step()? {
+                Step::Wrote => {}
+                Step::NeedsSegment => self.await_segment(stopping)?,
+                Step::Idle if stopping && left => return self.finish(),
+                Step::Idle => self.idle()?,
             }
         }
+    }
+
+    /// Does what can be done without waiting: at most one write and its sync.
+    pub(crate) fn step(&mut self) -> Result<Step, JournalError> {
+        if self.group.is_empty() && !self.collect() {
+            return Ok(Step::Idle);
+        }
+        let bytes: usize = self.group.iter().map(|entry| entry.records.bytes()).sum();
+        if bytes as u64 > self.log.room() && bytes > 0 {
+            let Some(spare) = self.shared.spares.pop() else {
+                return Ok(Step::NeedsSegment);
+            };
+            self.shared.wake_upkeep();
+            self.change_segment(spare)?;
+        }
+        self.write_group()?;
+        Ok(Step::Wrote)
     }
 
     /// Takes what is waiting, up to the most that one write carries; whether there was anything.
@@ -129,9 +157,6 @@ where
 
     fn write_records(&mut self, records: u64) -> Result<(), JournalError> {
         let bytes: usize = self.group.iter().map(|entry| entry.records.bytes()).sum();
-        if bytes as u64 > self.log.room() {
-            self.change_segment()?;
-        }
         if self.log.synced() == self.log.written() {
             // Nothing was at risk: the time at risk starts now.
             self.last_sync = Instant::now();
@@ -203,33 +228,30 @@ where
         Ok(())
     }
 
-    /// Waits for a spare segment and continues in it.
-    fn change_segment(&mut self) -> Result<(), JournalError> {
-        let started = Instant::now();
-        let spare = loop {
-            if let Some(spare) = self.shared.spares.pop() {
-                break spare;
-            }
-            self.shared.wake_upkeep();
-            if self.shared.space() != Space::Ample {
-                self.tell_space(Space::Exhausted);
-            }
-            // While space is ample the upkeep thread is at work; at a shutdown without space nobody can wait.
-            let hopeless = self.shared.stopping.load(Ordering::SeqCst) && self.shared.space() != Space::Ample;
-            if hopeless || self.shared.failure().is_some() {
+    /// Waits a while for the upkeep thread to bring a segment.
+    fn await_segment(&mut self, stopping: bool) -> Result<(), JournalError> {
+        if self.shared.space() != Space::Ample {
+            if stopping {
+                // Nobody frees space for a switch that is going: what is still waiting is not acknowledged.
                 let path = self.config().directory.display().to_string();
                 return Err(JournalError::NoSpace { needed: self.config().segment_bytes, path });
             }
-            thread::park_timeout(LOOK_AGAIN_EVERY);
-        };
+            self.tell_space(Space::Exhausted);
+        }
         self.shared.wake_upkeep();
-        let at = self.group.iter().find(|entry| !entry.records.is_empty());
-        let at_utc_micros = at.map_or(0, |entry| entry.records.first_at_utc_micros());
+        thread::park_timeout(LOOK_AGAIN_EVERY);
+        Ok(())
+    }
+
+    /// Continues in a new segment.
+    fn change_segment(&mut self, spare: Spare) -> Result<(), JournalError> {
+        let started = Instant::now();
+        let first = self.group.iter().find(|entry| !entry.records.is_empty());
+        let at_utc_micros = first.map_or(0, |entry| entry.records.first_at_utc_micros());
         let unsynced = self.log.synced() < self.log.written();
-        let syncing = Instant::now();
         self.log.change_segment(spare, at_utc_micros)?;
         if unsynced {
-            self.synced(syncing.elapsed());
+            self.synced(started.elapsed());
         }
         self.mark()?;
         self.sync_mark()?;

@@ -1,0 +1,105 @@
+//! Power cuts and killed processes, by the ten thousand.
+
+use super::life::{Known, config, live, open};
+use crate::simulated_disk::{Faults, Random, SimulatedDisk};
+use crate::{Acknowledge, JournalError};
+
+/// What a schedule promises to keep, given how its life ended.
+fn must_hold(known: &Known, acknowledge: Acknowledge, cache_survives: bool) -> usize {
+    match (acknowledge, cache_survives) {
+        (Acknowledge::Disk, _) | (Acknowledge::Os, true) => known.acknowledged.max(known.durable),
+        (Acknowledge::Os, false) | (Acknowledge::Memory, _) => known.durable,
+    }
+}
+
+/// Runs one schedule; what went wrong, if anything did.
+fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
+    let mut random = Random::new(seed);
+    let modes = [Acknowledge::Disk, Acknowledge::Disk, Acknowledge::Os, Acknowledge::Memory];
+    let config = config(modes[random.below(4) as usize]);
+    let mut disk = SimulatedDisk::new(seed);
+    let mut before = Known::default();
+    let mut must = 0;
+    let lives = 1 + random.below(4);
+    for life in 0..lives {
+        let mut faults = Faults { short_writes: random.chance(1, 4), ..Faults::default() };
+        // Early enough to fall into the recovery now and then.
+        let horizon = if random.chance(1, 4) { 12 } else { 160 };
+        let fatal = disk.operations() + random.below(horizon);
+        match random.below(8) {
+            0 => faults.write_fails_at = Some(fatal),
+            1 => faults.sync_fails_at = Some(fatal),
+            _ => faults.power_fails_at = Some(fatal),
+        }
+        lie(&mut faults);
+        disk.plan(faults);
+        let (known, failure) = match open(&disk, &config) {
+            Ok((_, journal, read)) => {
+                check(&before.handed_over, must, &read).map_err(|what| format!("life {life}: {what}"))?;
+                let batches = random.below(25);
+                live(journal, read, &mut random, batches)
+            }
+            // The power failed inside the recovery: what was on disk before it still is.
+            Err(error) => (before, Some(error)),
+        };
+        if let Some(error @ JournalError::Damage(_)) = failure {
+            return Err(format!("life {life}: refused without damage: {error}"));
+        }
+        // A process that died of an input or output error leaves its page cache behind.
+        let cache_survives = !disk.is_off() && random.chance(1, 2);
+        must = must_hold(&known, config.acknowledge, cache_survives);
+        // What went with the page cache is not promised a second time.
+        before = Known { acknowledged: must, ..known };
+        let cut = random.next_u64();
+        disk = if cache_survives { disk.kill(cut) } else { disk.power_cut(cut) };
+    }
+    let mut honest = Faults::default();
+    lie(&mut honest);
+    disk.plan(honest);
+    let (_, journal, read) =
+        open(&disk, &config).map_err(|error| format!("refused without damage: {error}"))?;
+    check(&before.handed_over, must, &read)?;
+    drop(journal);
+    let again = disk.power_cut(random.next_u64());
+    let (_, _, reread) =
+        open(&again, &config).map_err(|error| format!("refused the second time: {error}"))?;
+    if reread == read { Ok(()) } else { Err(format!("first {} facts, then {}", read.len(), reread.len())) }
+}
+
+fn check(handed_over: &[u64], must: usize, read: &[u64]) -> Result<(), String> {
+    if !handed_over.starts_with(read) {
+        return Err(format!("read {read:?}, which is no prefix of the {} handed over", handed_over.len()));
+    }
+    if read.len() < must {
+        return Err(format!("read {} facts, {must} were promised", read.len()));
+    }
+    Ok(())
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn ten_thousand_schedules_lose_nothing_that_was_promised() {
+    if let Some(seed) = setting("JOURNAL_SEED") {
+        run(seed, |_| {}).unwrap();
+        return;
+    }
+    for seed in 0..setting("JOURNAL_SCHEDULES").unwrap_or(10_000) {
+        if let Err(what) = run(seed, |_| {}) {
+            panic!("JOURNAL_SEED={seed}: {what}");
+        }
+    }
+}
+
+/// A check that never fails proves nothing: these disks lie, and some schedule must notice.
+#[test]
+fn a_file_sync_that_does_nothing_is_noticed() {
+    assert!((0..500).any(|seed| run(seed, |faults| faults.syncs_lie = true).is_err()));
+}
+
+#[test]
+fn a_directory_sync_that_does_nothing_is_noticed() {
+    assert!((0..500).any(|seed| run(seed, |faults| faults.directory_syncs_lie = true).is_err()));
+}
