@@ -189,8 +189,15 @@ impl MarkFile {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// Puts `mark` into both slots of a mark file's bytes.
+    pub(crate) fn rewrite(file: &mut [u8], mark: Mark) {
+        for slot in file.chunks_mut(SLOT_BYTES) {
+            slot[..MARK_BYTES].copy_from_slice(&mark.encode());
+        }
+    }
 
     fn sample() -> Mark {
         Mark { node: 1, clean: true, counter: 9, synced: 8, acknowledged: 8, segment: 2, offset: 1024 }

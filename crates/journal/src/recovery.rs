@@ -177,10 +177,7 @@ fn mend(storage: &dyn Storage, last: LastSegment) -> Result<ActiveSegment, Journ
     let name = crate::segment::segment_name(last.header.number);
     let mut file = storage.open(&name).map_err(io)?;
     let start = usize::try_from(last.next_batch_at).unwrap_or(usize::MAX);
-    let rest = last.bytes.get(start..).unwrap_or_default();
-    if let Some(end) = rest.iter().rposition(|byte| *byte != 0) {
-        fill_with_zeros(&mut *file, last.next_batch_at, last.next_batch_at + end as u64 + 1).map_err(io)?;
-    }
+    fill_with_zeros(&mut *file, last.next_batch_at, last.end_of_content()).map_err(io)?;
     let unsynced = last.unsynced_from.and_then(|from| usize::try_from(from).ok());
     if let Some((from, bytes)) = unsynced.and_then(|from| Some((from, last.bytes.get(from..start)?))) {
         file.write_all_at(bytes, from as u64).map_err(io)?;

@@ -12,8 +12,8 @@ use crate::mark::{MARK_NAME, Mark, read_mark};
 use crate::payload::{self, PayloadError};
 use crate::record::{RecordKind, RecordView};
 use crate::segment::{
-    CHAIN_START, Chain, HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name,
-    segment_number,
+    BLOCK_BYTES_MIN, CHAIN_START, Chain, HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES, SegmentHeader,
+    segment_name, segment_number,
 };
 use crate::storage::{Storage, StorageFileExt};
 
@@ -62,6 +62,22 @@ pub(crate) struct LastSegment {
     pub(crate) fault: BatchFault,
     /// Where the first batch starts that the mark does not know to be synced, if any.
     pub(crate) unsynced_from: Option<u64>,
+}
+
+impl LastSegment {
+    /// The end of the last byte that is not zero; at least where the next batch would start.
+    pub(crate) fn end_of_content(&self) -> u64 {
+        let start = usize::try_from(self.next_batch_at).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        // Compared a block at a time: most of a segment's rest is zeros.
+        let zeros = [0; BLOCK_BYTES_MIN as usize];
+        let blocks = rest.chunks(zeros.len()).enumerate();
+        let last = blocks.rev().find(|(_, block)| **block != zeros[..block.len()]);
+        let content = last.map_or(0, |(number, block)| {
+            number * zeros.len() + block.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1)
+        });
+        self.next_batch_at + content as u64
+    }
 }
 
 /// What a scan found.

@@ -106,10 +106,11 @@ impl Spare {
 
 /// Writes zeros over `from..to` and makes them durable, a step at a time.
 pub(crate) fn fill_with_zeros(file: &mut dyn StorageFile, from: u64, to: u64) -> std::io::Result<()> {
-    let zeros = vec![0; FILL_STEP_BYTES];
+    let most = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX).min(FILL_STEP_BYTES);
+    let zeros = vec![0; most];
     let mut at = from;
     while at < to {
-        let step = usize::try_from(to - at).unwrap_or(usize::MAX).min(FILL_STEP_BYTES);
+        let step = usize::try_from(to - at).unwrap_or(usize::MAX).min(most);
         file.write_all_at(&zeros[..step], at)?;
         file.sync()?;
         at += step as u64;

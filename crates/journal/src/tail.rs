@@ -62,7 +62,7 @@ pub(crate) fn judge(storage: &dyn Storage, scan: &Scan) -> Result<Tail, JournalE
         return judge_empty(storage, &mark);
     };
     let next = scan.next_sequence;
-    let end = end_of_content(last);
+    let end = last.end_of_content();
     let later = later_batch(last, end);
     let damage = |proof: String, last_at_risk| {
         let found =
@@ -110,14 +110,6 @@ fn judge_empty(storage: &dyn Storage, mark: &Mark) -> Result<Tail, JournalError>
         first_at_risk: 1,
         last_at_risk: Some(mark.acknowledged.max(1)),
     }))
-}
-
-/// The end of the last byte that is not zero; at least where the next batch would start.
-fn end_of_content(last: &LastSegment) -> u64 {
-    let start = usize::try_from(last.next_batch_at).unwrap_or(usize::MAX);
-    let rest = last.bytes.get(start..).unwrap_or_default();
-    let content = rest.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-    last.next_batch_at + content as u64
 }
 
 /// The whole batch behind the end that knows of the most synced records: its offset, and what it knows.

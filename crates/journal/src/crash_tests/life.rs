@@ -38,8 +38,9 @@ pub(super) fn open(
 ) -> Result<(Recovered, crate::Journal, Facts), JournalError> {
     let mut facts = Vec::new();
     let (recovered, journal) = crate::open_on(config.clone(), Arc::new(disk.clone()), 0, |record| {
-        facts.push(record.decode::<(u64, Vec<u8>)>()?.0);
-        Ok::<_, crate::payload::PayloadError>(())
+        let fact = record.payload.first_chunk::<8>().ok_or("payload without a fact")?;
+        facts.push(u64::from_le_bytes(*fact));
+        Ok::<_, &str>(())
     })?;
     Ok((recovered, journal, facts))
 }
@@ -101,8 +102,10 @@ fn hand_over(
     let before = handed_over.len();
     for _ in 0..records_wanted {
         let fact = handed_over.len() as u64 + 1;
-        let filler = vec![0xa5_u8; usize::try_from(random.below(180)).unwrap()];
-        records.push(3, 1_000_000 + i64::try_from(fact).unwrap(), &(fact, filler)).unwrap();
+        let mut payload = [0xa5; 200];
+        payload[..8].copy_from_slice(&fact.to_le_bytes());
+        let length = 8 + usize::try_from(random.below(192)).unwrap();
+        records.push_encoded(3, 1_000_000 + i64::try_from(fact).unwrap(), 1, &payload[..length]).unwrap();
         handed_over.push(fact);
     }
     match journal.append(Batch { records, release: handed_over.len() }) {
@@ -115,4 +118,24 @@ fn hand_over(
 fn drain<F: FnMut(&mut Vec<usize>)>(writer: &mut Writer<usize, F>) -> Result<(), JournalError> {
     while writer.step()? == Step::Wrote {}
     Ok(())
+}
+
+/// The files of a journal that ran in mode `disk` for a while and was then killed, and the facts in it.
+pub(super) fn killed_journal(seed: u64) -> (Vec<(String, Vec<u8>)>, Facts) {
+    let disk = SimulatedDisk::new(seed);
+    let (_, journal, facts) = open(&disk, &config(Acknowledge::Disk)).unwrap();
+    let (known, failure) = live(journal, facts, &mut Random::new(seed), 60);
+    assert!(failure.is_none(), "{failure:?}");
+    let facts = known.handed_over[..known.durable].to_vec();
+    let names = disk.files().into_iter().map(|(name, _)| name);
+    (names.map(|name| (name.clone(), disk.contents(&name).unwrap())).collect(), facts)
+}
+
+/// A disk that holds these files.
+pub(super) fn disk_with(files: &[(String, Vec<u8>)]) -> SimulatedDisk {
+    let disk = SimulatedDisk::new(0);
+    for (name, contents) in files {
+        disk.put(name, contents);
+    }
+    disk
 }

@@ -86,11 +86,19 @@ fn ten_thousand_schedules_lose_nothing_that_was_promised() {
         run(seed, |_| {}).unwrap();
         return;
     }
-    for seed in 0..setting("JOURNAL_SCHEDULES").unwrap_or(10_000) {
-        if let Err(what) = run(seed, |_| {}) {
-            panic!("JOURNAL_SEED={seed}: {what}");
+    let schedules = setting("JOURNAL_SCHEDULES").unwrap_or(10_000);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                for seed in (thread..schedules).step_by(threads as usize) {
+                    if let Err(what) = run(seed, |_| {}) {
+                        panic!("JOURNAL_SEED={seed}: {what}");
+                    }
+                }
+            });
         }
-    }
+    });
 }
 
 /// A check that never fails proves nothing: these disks lie, and some schedule must notice.

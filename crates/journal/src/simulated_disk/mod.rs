@@ -64,6 +64,8 @@ struct State {
     operations: u64,
     faults: Faults,
     off: bool,
+    sync_failed: bool,
+    syncs_since_failure: u64,
     random: Random,
 }
 
@@ -113,6 +115,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.state().off
+    }
+
+    /// How many syncs were tried after one had failed.
+    #[must_use]
+    pub fn syncs_since_failure(&self) -> u64 {
+        self.state().syncs_since_failure
     }
 
     /// Names and lengths of all files, as the process sees them.
@@ -182,6 +190,14 @@ impl State {
             return Err(io::Error::other("the power fails"));
         }
         Ok(outcome)
+    }
+
+    /// A sync, of a file or of the directory: whether it fails.
+    fn sync_fails(&mut self, operation: u64) -> bool {
+        self.syncs_since_failure += u64::from(self.sync_failed);
+        let fails = self.faults.sync_fails_at == Some(operation);
+        self.sync_failed |= fails;
+        fails
     }
 
     fn file(&self, name: &str) -> io::Result<usize> {
@@ -288,7 +304,7 @@ impl Storage for SimulatedDisk {
         let operation = state.begin()?;
         // A power failure during the sync leaves the changes open: any of them may have made it.
         state.end(operation, ())?;
-        if state.faults.sync_fails_at == Some(operation) {
+        if state.sync_fails(operation) {
             return Err(io::Error::other("input/output error"));
         }
         if !state.faults.directory_syncs_lie {
@@ -355,7 +371,7 @@ impl StorageFile for SimulatedFile {
         let operation = state.begin()?;
         // A power failure during the sync leaves the writes open: any of them may have made it.
         state.end(operation, ())?;
-        let fails = state.faults.sync_fails_at == Some(operation);
+        let fails = state.sync_fails(operation);
         let lies = state.faults.syncs_lie;
         let file = &mut state.files[self.file];
         if fails {
