@@ -1,1 +1,3 @@
 //! The processor simulator, the balance-service simulator, and their books.
+
+pub mod balance_service;
