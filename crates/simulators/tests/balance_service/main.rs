@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-mod support;
+mod switch;
 
 use domain::FundingFailure::{HttpError, TimedOut};
 use domain::PartialApproval::{NotSupported, Supported};
@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use simulators::balance_service::{BooksView, Profile};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use support::{Switch, account, config, keys, service, service_with, transaction, usdt};
+use switch::{Switch, account, config, keys, service, service_with, transaction, usdt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const CANCEL: DutyKind = DutyKind::Cancel(CancelCause::Reversed);
