@@ -5,7 +5,7 @@
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Dialect;
-use crate::element::narrow;
+use crate::element::{FaultAt, narrow};
 use crate::error::{DecodeError, Fault, Place};
 use crate::message::Message;
 use bytes::Bytes;
@@ -71,33 +71,36 @@ impl Message {
         for de in present.iter() {
             let located = match self.table.element(de) {
                 Some(spec) => spec.locate(&self.bytes, at),
-                None => Err((at, Fault::Unlisted)),
+                None => Err(FaultAt::new(at, Fault::Unlisted)),
             };
             match located {
                 Ok(span) => {
                     at = span.end as usize;
                     self.spans.push(span);
                 }
-                Err((offset, fault)) => {
+                Err(fault) => {
                     self.present = present.below(de);
-                    return Err(self.error_at(de, offset, fault));
+                    return Err(self.error_at(de, *fault));
                 }
             }
         }
         self.present = present;
         if at < self.bytes.len() {
             let last = present.iter().last().unwrap_or(1);
-            return Err(self.error_at(last, at, Fault::Trailing { bytes: self.bytes.len() - at }));
+            return Err(
+                self.error_at(last, *FaultAt::new(at, Fault::Trailing { bytes: self.bytes.len() - at }))
+            );
         }
         Ok(())
     }
 
     #[cold]
-    fn error_at(&self, de: u8, offset: usize, fault: Fault) -> DecodeError {
+    fn error_at(&self, de: u8, fault: FaultAt) -> DecodeError {
+        let FaultAt { offset, path, fault } = fault;
         if de == 1 {
             return DecodeError::new(Place::Bitmap(1), offset, fault);
         }
         let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
-        DecodeError::new(Place::Element { de, name, path: String::new() }, offset, fault)
+        DecodeError::new(Place::Element { de, name, path }, offset, fault)
     }
 }

@@ -1,9 +1,10 @@
-//! A message for people: one row an element, card data masked unless asked for.
+//! A message for people: one row an element and a part of an element, card data masked unless asked for.
 //!
 //! Rows are data, so that a caller can make a table or JSON of them.
 
 use crate::mask::masked;
 use crate::message::Message;
+use crate::value::Value;
 use serde::Serialize;
 
 /// Whether card data is shown in clear.
@@ -18,7 +19,7 @@ pub enum CardData {
 /// One line of a described message.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// `MTI`, or the data element's number.
+    /// `MTI`, the data element's number, or the path of a part: `48.38`, `55.9F02`.
     pub element: String,
     /// Its name in the dialect.
     pub name: String,
@@ -37,17 +38,28 @@ pub fn describe(message: &Message, card_data: CardData) -> Vec<Row> {
         value: message.mti().to_string(),
         masked: false,
     };
-    std::iter::once(mti).chain(message.elements().filter_map(|de| row(message, de, card_data))).collect()
+    let mut rows = vec![mti];
+    for de in message.elements() {
+        if let Some(value) = message.value(de) {
+            push_rows(&mut rows, de, de.to_string(), value, card_data);
+        }
+    }
+    rows
 }
 
-fn row(message: &Message, de: u8, card_data: CardData) -> Option<Row> {
-    let spec = message.table.element(de)?;
-    let value = message.text(de)?;
-    let hide = spec.sensitive && card_data == CardData::Masked;
-    Some(Row {
-        element: de.to_string(),
-        name: spec.name.to_string(),
-        value: if hide { masked(de, &value) } else { value.into_owned() },
+/// The row of a value, and those of its parts. A composite with a masked part is masked as a whole, and its
+/// other parts are shown in their own rows.
+fn push_rows(rows: &mut Vec<Row>, de: u8, path: String, value: Value<'_>, card_data: CardData) {
+    let spec = value.spec();
+    let hide = card_data == CardData::Masked && spec.hides_something();
+    let text = value.text();
+    rows.push(Row {
+        element: path.clone(),
+        name: spec.name().to_owned(),
+        value: if hide { masked(de, &text) } else { text.into_owned() },
         masked: hide,
-    })
+    });
+    for (key, part) in value.parts() {
+        push_rows(rows, de, format!("{path}.{key}"), part, card_data);
+    }
 }

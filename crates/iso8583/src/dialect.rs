@@ -15,9 +15,13 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The dialects that come with the product, by name, with the text of their files.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: [(&str, &str); 6] = [
     ("ascii-1987", include_str!("../../../config/dialects/ascii-1987.toml")),
+    ("ascii-1993", include_str!("../../../config/dialects/ascii-1993.toml")),
     ("binary-1987", include_str!("../../../config/dialects/binary-1987.toml")),
+    ("ebcdic-1987", include_str!("../../../config/dialects/ebcdic-1987.toml")),
+    ("mastercard-like", include_str!("../../../config/dialects/mastercard-like.toml")),
+    ("visa-like", include_str!("../../../config/dialects/visa-like.toml")),
 ];
 
 /// The shipped dialect called `name`. `None` if there is none.

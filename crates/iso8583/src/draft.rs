@@ -5,6 +5,7 @@
 //! plain list of elements.
 
 use crate::bitmap::Bitmap;
+use crate::compose::{PartValue, compose};
 use crate::content::Content;
 use crate::dialect::{Dialect, Table};
 use crate::element::ElementSpec;
@@ -86,7 +87,7 @@ impl Draft {
             }
             let width = match spec.length {
                 Length::Fixed(width) => spec.encoding.characters(spec.unit, width as usize),
-                Length::Variable { .. } => 1,
+                Length::Variable { .. } | Length::Enclosed { .. } => 1,
             };
             let digits = decimal(value);
             let significant = digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
@@ -109,6 +110,19 @@ impl Draft {
                 return Err(kind(spec, "bytes"));
             }
             spec.write_bytes(value, out).map_err(|fault| wrong(spec, fault))
+        })
+    }
+
+    /// Sets a composite `de` from its parts: `parts(48, &[("tcc", PartValue::Text("R")), ("38", PartValue::Text("Z"))])`.
+    /// The parts of a part have paths with dots.
+    pub fn parts(&mut self, de: u8, parts: &[(&str, PartValue<'_>)]) -> &mut Self {
+        self.set(de, |spec, out| {
+            let Some(composite) = &spec.parts else {
+                return Err(kind(spec, "parts"));
+            };
+            let in_part = |(path, fault)| EncodeError::Part { de, path, name: spec.name.clone(), fault };
+            let value = compose(composite, parts).map_err(in_part)?;
+            spec.write_wire(&value, out).map_err(|fault| wrong(spec, fault))
         })
     }
 
@@ -183,7 +197,9 @@ impl Draft {
         }
         let start = self.scratch.len();
         let written = match self.table.element(de) {
-            Some(spec) => write(spec, &mut self.scratch),
+            Some(spec) => {
+                write(spec, &mut self.scratch).and_then(|()| check_parts(spec, &self.scratch, start))
+            }
             None => Err(EncodeError::Unlisted { de, dialect: self.table.name.clone() }),
         };
         match written {
@@ -229,6 +245,19 @@ fn decimal(value: u64) -> [u8; 20] {
         rest /= 10;
     }
     digits
+}
+
+/// Checks the parts of a composite that was written from `start`, so that what is sent can be read.
+fn check_parts(spec: &ElementSpec, scratch: &[u8], start: usize) -> Result<(), EncodeError> {
+    if !spec.is_composite() {
+        return Ok(());
+    }
+    spec.locate(scratch, start).map(|_| ()).map_err(|fault| EncodeError::Part {
+        de: spec.de,
+        path: fault.path.trim_start_matches('.').to_owned(),
+        name: spec.name.clone(),
+        fault: fault.fault,
+    })
 }
 
 #[cold]

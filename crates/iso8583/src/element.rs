@@ -3,6 +3,7 @@
 //! Guarantees that [`ElementSpec::locate`] reads nothing outside the message and that a value it
 //! accepted can be read back by every accessor of the message without a further check.
 
+use crate::composite::Parts;
 use crate::content::Content;
 use crate::encoding::{Encoding, Pad, check_packed, pack, without_filler};
 use crate::error::Fault;
@@ -19,6 +20,8 @@ pub struct ElementSpec {
     pub(crate) unit: Unit,
     pub(crate) pad: Pad,
     pub(crate) sensitive: bool,
+    /// What the value is made of, if it is a composite.
+    pub(crate) parts: Option<Box<Parts>>,
 }
 
 /// Where an element's value lies in the message.
@@ -32,8 +35,27 @@ pub(crate) struct Span {
     pub(crate) characters: u32,
 }
 
-/// A fault and the offset of the part at fault.
-pub(crate) type FaultAt = (usize, Fault);
+/// A fault, the offset of the part at fault, and the path to it inside the element.
+#[derive(Debug)]
+pub(crate) struct FaultAt {
+    pub(crate) offset: usize,
+    pub(crate) path: String,
+    pub(crate) fault: Fault,
+}
+
+impl FaultAt {
+    #[cold]
+    pub(crate) fn new(offset: usize, fault: Fault) -> Box<Self> {
+        Box::new(Self { offset, path: String::new(), fault })
+    }
+
+    /// The same fault, seen from one level up.
+    #[cold]
+    pub(crate) fn inside(mut self: Box<Self>, key: &str) -> Box<Self> {
+        self.path = format!(".{key}{}", self.path);
+        self
+    }
+}
 
 /// An offset for the table of positions. A message is bounded by its frame, far below 4 GiB, so that an
 /// offset that does not fit cannot occur.
@@ -85,39 +107,81 @@ impl ElementSpec {
         self.sensitive
     }
 
+    /// Whether the value, or a part of it, is masked in everything printed.
+    pub(crate) fn hides_something(&self) -> bool {
+        self.sensitive || self.parts.as_ref().is_some_and(|parts| parts.hides_something())
+    }
+
+    /// Whether the value is made of parts.
+    #[must_use]
+    pub const fn is_composite(&self) -> bool {
+        self.parts.is_some()
+    }
+
     /// Finds and checks the element's value that starts, with its prefix, at `at`.
     #[inline]
-    pub(crate) fn locate(&self, input: &[u8], at: usize) -> Result<Span, FaultAt> {
+    pub(crate) fn locate(&self, input: &[u8], at: usize) -> Result<Span, Box<FaultAt>> {
         let (start, count) = self.read_length(input, at)?;
+        self.accept(input, at, start, count)
+    }
+
+    /// Checks a value of `size` bytes at `start`, whose length was announced by what encloses it.
+    pub(crate) fn accept_bytes(&self, input: &[u8], start: usize, size: usize) -> Result<Span, Box<FaultAt>> {
+        let count = self.encoding.units_of_bytes(self.unit, size);
+        let (min, max) = match self.length {
+            Length::Fixed(exact) => (exact, exact),
+            Length::Variable { min, max, .. } | Length::Enclosed { min, max } => (min, max),
+        };
+        self.check_bounds(narrow(count), min, max).map_err(|fault| FaultAt::new(start, fault))?;
+        if self.encoding.wire_bytes(self.unit, count) != Some(size) {
+            return Err(FaultAt::new(start, Fault::Odd { found: size, unit: "bytes" }));
+        }
+        let end = start.saturating_add(size).min(input.len());
+        self.accept(input.get(..end).unwrap_or_default(), start, start, count)
+    }
+
+    /// Checks a value of `count` units at `start`; `at` is where its prefix starts.
+    #[inline]
+    fn accept(&self, input: &[u8], at: usize, start: usize, count: usize) -> Result<Span, Box<FaultAt>> {
         let Some(size) = self.encoding.wire_bytes(self.unit, count) else {
-            return Err((at, Fault::Odd { found: count, unit: self.unit.describe() }));
+            return Err(FaultAt::new(at, Fault::Odd { found: count, unit: self.unit.describe() }));
         };
         let rest = input.get(start..).unwrap_or_default();
         let Some(value) = rest.get(..size) else {
-            return Err((start, Fault::Short { needed: size, left: rest.len() }));
+            return Err(FaultAt::new(start, Fault::Short { needed: size, left: rest.len() }));
         };
         let characters = match (self.encoding, self.unit) {
             (Encoding::Bcd, Unit::Bytes) => without_filler(value, self.pad),
             (encoding, unit) => encoding.characters(unit, count),
         };
-        self.check(value, start, characters).map_err(|fault| (start, fault))?;
-        Ok(Span { start: narrow(start), end: narrow(start + size), characters: narrow(characters) })
+        self.check(value, start, characters).map_err(|fault| FaultAt::new(start, fault))?;
+        let end = start + size;
+        if let Some(parts) = &self.parts {
+            parts.each(input.get(..end).unwrap_or_default(), start, &mut |_, _, _| {})?;
+        }
+        Ok(Span { start: narrow(start), end: narrow(end), characters: narrow(characters) })
     }
 
     /// Where the value starts and how long it is, in units.
     #[inline]
-    fn read_length(&self, input: &[u8], at: usize) -> Result<(usize, usize), FaultAt> {
+    fn read_length(&self, input: &[u8], at: usize) -> Result<(usize, usize), Box<FaultAt>> {
         match self.length {
             Length::Fixed(count) => Ok((at, count as usize)),
             Length::Variable { prefix, min, max } => {
                 let rest = input.get(at..).unwrap_or_default();
                 let needed = prefix.bytes();
                 let Some(wire) = rest.get(..needed) else {
-                    return Err((at, Fault::Short { needed, left: rest.len() }));
+                    return Err(FaultAt::new(at, Fault::Short { needed, left: rest.len() }));
                 };
-                let count = prefix.read(wire).map_err(|fault| (at, fault))?;
-                self.check_bounds(count, min, max).map_err(|fault| (at, fault))?;
+                let count = prefix.read(wire).map_err(|fault| FaultAt::new(at, fault))?;
+                self.check_bounds(count, min, max).map_err(|fault| FaultAt::new(at, fault))?;
                 Ok((at + needed, count as usize))
+            }
+            Length::Enclosed { min, max } => {
+                let size = input.len().saturating_sub(at);
+                let count = self.encoding.units_of_bytes(self.unit, size);
+                self.check_bounds(narrow(count), min, max).map_err(|fault| FaultAt::new(at, fault))?;
+                Ok((at, count))
             }
         }
     }
@@ -172,7 +236,7 @@ impl ElementSpec {
             Length::Fixed(count) if self.content.pads_with_spaces() => {
                 self.encoding.characters(self.unit, count as usize).saturating_sub(text.len())
             }
-            Length::Fixed(_) | Length::Variable { .. } => 0,
+            Length::Fixed(_) | Length::Variable { .. } | Length::Enclosed { .. } => 0,
         };
         self.write_length(self.encoding.units(self.unit, text.len() + spaces), out)?;
         match self.encoding {
@@ -201,6 +265,13 @@ impl ElementSpec {
         Ok(())
     }
 
+    /// Writes prefix and value of `wire`, which is already in the element's own form.
+    pub(crate) fn write_wire(&self, wire: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        self.write_length(self.encoding.units_of_bytes(self.unit, wire.len()), out)?;
+        out.extend_from_slice(wire);
+        Ok(())
+    }
+
     /// Writes the length prefix of a value of `count` units, or checks the fixed length.
     fn write_length(&self, count: usize, out: &mut Vec<u8>) -> Result<(), Fault> {
         let counted = u32::try_from(count).unwrap_or(u32::MAX);
@@ -211,6 +282,7 @@ impl ElementSpec {
                 prefix.write(counted, out);
                 Ok(())
             }
+            Length::Enclosed { min, max } => self.check_bounds(counted, min, max),
         }
     }
 }

@@ -126,6 +126,15 @@ impl Encoding {
         }
     }
 
+    /// How many units a value of so many bytes on the wire has.
+    pub(crate) const fn units_of_bytes(self, unit: Unit, bytes: usize) -> usize {
+        match (self, unit) {
+            (Self::Hex, Unit::Bytes) => bytes / 2,
+            (Self::Bcd, Unit::Characters) | (_, Unit::Nibbles) => bytes * 2,
+            (_, Unit::Characters | Unit::Bytes) => bytes,
+        }
+    }
+
     /// The wire form in words, for error messages.
     #[must_use]
     pub const fn describe(self) -> &'static str {

@@ -100,6 +100,18 @@ pub enum Fault {
         /// The agreed filler.
         allowed: u8,
     },
+    /// A part that must be there is not.
+    #[error("is missing")]
+    Missing,
+    /// A part in order is given, and one before it is not.
+    #[error("comes after a part that is missing")]
+    AfterGap,
+    /// The value given is of another kind.
+    #[error("is not of the kind that this part holds: {allowed}")]
+    Kind {
+        /// What the part holds.
+        allowed: &'static str,
+    },
     /// The bitmap names an element that the dialect does not list, so its length is unknown.
     #[error("is in the bitmap but not in the dialect")]
     Unlisted,
@@ -209,6 +221,18 @@ pub enum EncodeError {
         /// Its name in the dialect.
         name: Box<str>,
         /// What is wrong; offsets are inside the value.
+        fault: Fault,
+    },
+    /// A part of a composite cannot be written.
+    #[error("DE {de}.{path} of {name}: {fault}")]
+    Part {
+        /// The element.
+        de: u8,
+        /// The part's path inside it.
+        path: String,
+        /// The element's name in the dialect.
+        name: Box<str>,
+        /// What is wrong; offsets are inside the part's value.
         fault: Fault,
     },
     /// The value is of another kind than the element: bytes for text, or text for bytes.

@@ -21,6 +21,13 @@ pub enum Length {
         /// The most that is allowed.
         max: u32,
     },
+    /// As long as what encloses it says: the length beside a tag, or the rest of the composite.
+    Enclosed {
+        /// The least that is allowed.
+        min: u32,
+        /// The most that is allowed.
+        max: u32,
+    },
 }
 
 /// What a length counts.

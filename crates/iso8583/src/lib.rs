@@ -48,11 +48,19 @@ mod encoding;
 
 mod length;
 
+mod tlv;
+
+mod composite;
+
 mod element;
 
 mod bitmap;
 
 mod header;
+
+mod composite_file;
+
+mod element_file;
 
 mod dialect_file;
 
@@ -60,9 +68,13 @@ mod dialect;
 
 mod error;
 
+mod value;
+
 mod message;
 
 mod decode;
+
+mod compose;
 
 mod draft;
 
@@ -70,6 +82,7 @@ mod mask;
 
 mod describe;
 
+pub use compose::PartValue;
 pub use content::Content;
 pub use decode::Rejected;
 pub use describe::{CardData, Row, describe};
@@ -83,5 +96,6 @@ pub use error::{DecodeError, EncodeError, Fault, Place};
 pub use frame::{FrameError, FrameFormat};
 pub use length::{Length, Prefix, PrefixEncoding, Unit};
 pub use length_header::{Hint, LengthHeader};
-pub use message::{Digits, Message};
+pub use message::Message;
 pub use mti::{Class, Function, Mti, Origin, Version};
+pub use value::{Digits, Value};

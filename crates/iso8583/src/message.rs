@@ -5,11 +5,10 @@
 //! elements present and no value: under a wrong dialect a card number can turn up in any element.
 
 use crate::bitmap::Bitmap;
-use crate::content::Content;
 use crate::dialect::Table;
-use crate::element::{ElementSpec, Span};
-use crate::encoding::{Encoding, character, nibbles};
+use crate::element::Span;
 use crate::mti::Mti;
+use crate::value::{Digits, Value};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
@@ -66,94 +65,51 @@ impl Message {
         self.present.iter()
     }
 
+    /// The value of `de`, with everything that can be read of it.
+    #[must_use]
+    #[inline]
+    pub fn value(&self, de: u8) -> Option<Value<'_>> {
+        if !self.has(de) {
+            return None;
+        }
+        let span = *self.spans.get(self.present.rank(de))?;
+        Value::new(self.table.element(de)?, &self.bytes, span)
+    }
+
     /// The value of `de` as received, without its length prefix.
     #[must_use]
     pub fn raw(&self, de: u8) -> Option<&[u8]> {
-        self.value(de).map(|(_, _, wire)| wire)
+        self.value(de).map(|value| value.raw())
     }
 
-    /// The value of `de` as text: digits unpacked, bytes as upper-case hexadecimal digits.
-    ///
-    /// Borrowed where the wire holds the very characters, which is so for every ASCII element.
+    /// The value of `de` as [`Value::text`].
     #[must_use]
     pub fn text(&self, de: u8) -> Option<Cow<'_, str>> {
-        let (spec, span, wire) = self.value(de)?;
-        Some(match spec.encoding {
-            Encoding::Ascii => String::from_utf8_lossy(wire),
-            Encoding::Bcd => nibbles(wire, span.characters as usize, spec.pad)
-                .map(|nibble| char::from(character(nibble)))
-                .collect(),
-            Encoding::Ebcdic(page) => wire.iter().map(|byte| char::from(page.to_ascii(*byte))).collect(),
-            Encoding::Binary => Cow::Owned(const_hex::encode_upper(wire)),
-            Encoding::Hex => {
-                let text = String::from_utf8_lossy(wire);
-                if wire.iter().any(u8::is_ascii_lowercase) {
-                    Cow::Owned(text.to_ascii_uppercase())
-                } else {
-                    text
-                }
-            }
-        })
+        self.value(de).map(|value| value.text())
     }
 
-    /// The digits of a numeric element, without allocating. `None` if the element is absent, is not
-    /// numeric, or is longer than [`Digits::MAX`].
+    /// The digits of a numeric element, as [`Value::digits`].
     #[must_use]
     pub fn digits(&self, de: u8) -> Option<Digits> {
-        let (spec, span, wire) = self.value(de)?;
-        if !spec.content.is_numeric() {
-            return None;
-        }
-        let mut digits = Digits { bytes: [0; Digits::MAX], len: 0 };
-        let room = digits.bytes.get_mut(..span.characters as usize)?;
-        match spec.encoding {
-            Encoding::Bcd => room
-                .iter_mut()
-                .zip(nibbles(wire, span.characters as usize, spec.pad))
-                .for_each(|(to, nibble)| *to = character(nibble)),
-            Encoding::Ebcdic(page) => {
-                room.iter_mut().zip(wire).for_each(|(to, byte)| *to = page.to_ascii(*byte));
-            }
-            Encoding::Ascii | Encoding::Binary | Encoding::Hex => {
-                room.copy_from_slice(wire.get(..room.len())?)
-            }
-        }
-        digits.len = u8::try_from(span.characters).ok()?;
-        Some(digits)
+        self.value(de)?.digits()
     }
 
-    /// The number that a numeric element holds. `None` if the element is absent, is not numeric, or
-    /// exceeds 64 bits.
+    /// The number that a numeric element holds, as [`Value::number`].
     #[must_use]
     pub fn number(&self, de: u8) -> Option<u64> {
-        let (spec, span, wire) = self.value(de)?;
-        if !spec.content.is_numeric() {
-            return None;
-        }
-        let push = |sum: u64, digit: u8| sum.checked_mul(10)?.checked_add(u64::from(digit & 0x0F));
-        match spec.encoding {
-            Encoding::Bcd => nibbles(wire, span.characters as usize, spec.pad).try_fold(0, push),
-            // The low half of a digit's byte is its value, in ASCII and in EBCDIC alike.
-            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Binary | Encoding::Hex => {
-                wire.iter().copied().try_fold(0, push)
-            }
-        }
+        self.value(de)?.number()
     }
 
-    /// The bytes of a binary element, also where the wire holds them as hexadecimal text. `None` if
-    /// the element is absent or is not binary.
+    /// The bytes of a binary element, as [`Value::binary`].
     #[must_use]
     pub fn binary(&self, de: u8) -> Option<Cow<'_, [u8]>> {
-        let (spec, _, wire) = self.value(de)?;
-        if spec.content != Content::Binary {
-            return None;
-        }
-        match spec.encoding {
-            Encoding::Hex => const_hex::decode(wire).ok().map(Cow::Owned),
-            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Bcd | Encoding::Binary => {
-                Some(Cow::Borrowed(wire))
-            }
-        }
+        self.value(de)?.binary()
+    }
+
+    /// A part of a composite element, as [`Value::part`]: `part(55, "9F02")`, `part(48, "38")`.
+    #[must_use]
+    pub fn part(&self, de: u8, path: &str) -> Option<Value<'_>> {
+        self.value(de)?.part(path)
     }
 
     /// Prefix and value of `de`, as received.
@@ -168,16 +124,6 @@ impl Message {
         };
         self.bytes.get(start as usize..self.spans.get(rank)?.end as usize)
     }
-
-    #[inline]
-    fn value(&self, de: u8) -> Option<(&ElementSpec, Span, &[u8])> {
-        if !self.has(de) {
-            return None;
-        }
-        let span = *self.spans.get(self.present.rank(de))?;
-        let wire = self.bytes.get(span.start as usize..span.end as usize)?;
-        Some((self.table.element(de)?, span, wire))
-    }
 }
 
 impl fmt::Debug for Message {
@@ -185,36 +131,5 @@ impl fmt::Debug for Message {
         write!(f, "Message({} ", self.mti)?;
         f.debug_list().entries(self.elements()).finish()?;
         f.write_str(")")
-    }
-}
-
-/// The digits of a numeric element, in ASCII, held inline. `Debug` shows their number only: they may
-/// be a card number.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Digits {
-    bytes: [u8; Self::MAX],
-    len: u8,
-}
-
-impl Digits {
-    /// The most digits that fit; DE 90 and 95 are the longest of the standard, with 42.
-    pub const MAX: usize = 48;
-
-    /// The digits as ASCII bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
-    }
-
-    /// The digits as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
-    }
-}
-
-impl fmt::Debug for Digits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digits({} of them)", self.len)
     }
 }

@@ -13,7 +13,9 @@ fn dialects() -> impl Iterator<Item = Dialect> {
 fn size(spec: &ElementSpec, seed: u64) -> usize {
     let units = match spec.length() {
         Length::Fixed(count) => count,
-        Length::Variable { min, max, .. } => min + u32::try_from(seed % u64::from(max - min + 1)).unwrap(),
+        Length::Variable { min, max, .. } | Length::Enclosed { min, max } => {
+            min + u32::try_from(seed % u64::from(max - min + 1)).unwrap()
+        }
     } as usize;
     match (spec.encoding(), spec.unit()) {
         (Encoding::Hex, Unit::Characters) => units.div_ceil(2),
@@ -57,6 +59,11 @@ fn set(draft: &mut Draft, spec: &ElementSpec, seed: u64) -> String {
     text
 }
 
+/// The element, unless it is made of parts: random text is no composite.
+fn simple(dialect: &Dialect, de: u8) -> Option<&ElementSpec> {
+    dialect.element(de).filter(|spec| !spec.is_composite())
+}
+
 fn encoded(draft: &Draft) -> Bytes {
     let mut out = BytesMut::new();
     draft.encode_into(&mut out).unwrap();
@@ -73,7 +80,7 @@ fn read_all(message: &Message) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_written_reads_back_and_is_written_again_the_same(
@@ -84,7 +91,7 @@ proptest! {
             let mut draft = Draft::new(&dialect, Mti::parse(&mti).unwrap());
             let mut expected = Vec::new();
             for (de, seed) in &elements {
-                if let Some(spec) = dialect.element(*de) {
+                if let Some(spec) = simple(&dialect, *de) {
                     expected.push((*de, set(&mut draft, spec, *seed)));
                 }
             }
@@ -122,7 +129,7 @@ proptest! {
         for dialect in dialects() {
             let mut draft = Draft::new(&dialect, Mti::parse("0100").unwrap());
             for (de, seed) in &elements {
-                if let Some(spec) = dialect.element(*de) {
+                if let Some(spec) = simple(&dialect, *de) {
                     set(&mut draft, spec, *seed);
                 }
             }

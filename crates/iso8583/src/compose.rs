@@ -1,0 +1,123 @@
+//! Writes a composite from its parts.
+//!
+//! Guarantees that what is written reads back as the same parts. Parts in order go to their places whatever
+//! the order they are given in; tags keep the order given; a nested bitmap follows its bits.
+
+use crate::composite::{Parts, Rest};
+use crate::content::Content;
+use crate::element::ElementSpec;
+use crate::error::Fault;
+use crate::tlv::TagFormat;
+
+/// A value for one part of a composite.
+#[derive(Clone, Copy)]
+pub enum PartValue<'a> {
+    /// Characters.
+    Text(&'a str),
+    /// Bytes.
+    Bytes(&'a [u8]),
+}
+
+/// A path, whose keys are joined by dots, and the value to put there.
+type Entry<'a> = (&'a str, PartValue<'a>);
+
+/// The entries that share a first key, with the rest of their paths; the rest is empty for the part itself.
+struct Group<'a> {
+    key: &'a str,
+    entries: Vec<Entry<'a>>,
+}
+
+/// A fault and the path of the part it is at.
+pub(crate) type FaultInPart = (String, Fault);
+
+fn group<'a>(entries: &[Entry<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    for (path, value) in entries {
+        let (key, rest) = path.split_once('.').unwrap_or((path, ""));
+        match groups.last_mut() {
+            // A tag may come twice; only the inner parts of one composite belong together.
+            Some(last) if last.key == key && !rest.is_empty() => last.entries.push((rest, *value)),
+            _ => groups.push(Group { key, entries: vec![(rest, *value)] }),
+        }
+    }
+    groups
+}
+
+/// The bytes of a composite made of `entries`.
+pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, FaultInPart> {
+    let mut groups = group(entries);
+    let mut out = Vec::new();
+    let mut ended = false;
+    for part in &parts.order {
+        match groups.iter().position(|group| *group.key == *part.key) {
+            Some(_) if ended => return Err((part.key.to_string(), Fault::AfterGap)),
+            Some(at) => write_part(&part.spec, &groups.remove(at), &mut out)?,
+            None if parts.may_end_early => ended = true,
+            None => return Err((part.key.to_string(), Fault::Missing)),
+        }
+    }
+    match &parts.rest {
+        Rest::Nothing => match groups.first() {
+            Some(extra) => return Err((extra.key.to_owned(), Fault::Unlisted)),
+            None => return Ok(out),
+        },
+        Rest::Tags { format, known, unknown } => {
+            for group in &groups {
+                let tag = format.tag(group.key).ok_or_else(|| (group.key.to_owned(), Fault::Unlisted))?;
+                let spec = known
+                    .iter()
+                    .find(|(known, _)| **known == *tag)
+                    .map_or(&**unknown, |(_, part)| &part.spec);
+                write_tag(*format, &tag, spec, group, &mut out)?;
+            }
+        }
+        Rest::Bits { bytes, known } => {
+            let mut bitmap = vec![0_u8; usize::from(*bytes)];
+            let mut values = Vec::new();
+            for (bit, part) in known {
+                let Some(at) = groups.iter().position(|group| *group.key == *part.key) else { continue };
+                write_part(&part.spec, &groups.remove(at), &mut values)?;
+                if let Some(byte) = bitmap.get_mut(usize::from((bit - 1) / 8)) {
+                    *byte |= 0x80 >> ((bit - 1) % 8);
+                }
+            }
+            if let Some(extra) = groups.first() {
+                return Err((extra.key.to_owned(), Fault::Unlisted));
+            }
+            out.append(&mut bitmap);
+            out.append(&mut values);
+        }
+    }
+    Ok(out)
+}
+
+fn write_tag(
+    format: TagFormat,
+    tag: &[u8],
+    spec: &ElementSpec,
+    group: &Group<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), FaultInPart> {
+    let mut value = Vec::new();
+    write_part(spec, group, &mut value)?;
+    format.write(tag, &value, out).map_err(|fault| (group.key.to_owned(), fault))
+}
+
+/// Writes prefix and value of one part, from its own value or from those of its parts.
+fn write_part(spec: &ElementSpec, group: &Group<'_>, out: &mut Vec<u8>) -> Result<(), FaultInPart> {
+    let here = |fault| (group.key.to_owned(), fault);
+    match (&spec.parts, group.entries.as_slice()) {
+        (_, [("", PartValue::Bytes(bytes))]) if spec.content == Content::Binary => {
+            spec.write_bytes(bytes, out).map_err(here)
+        }
+        (_, [("", PartValue::Text(text))]) if spec.content != Content::Binary => {
+            spec.write_text(text.as_bytes(), out).map_err(here)
+        }
+        (Some(parts), entries) if entries.iter().all(|(path, _)| !path.is_empty()) => {
+            let value =
+                compose(parts, entries).map_err(|(path, fault)| (format!("{}.{path}", group.key), fault))?;
+            spec.write_wire(&value, out).map_err(here)
+        }
+        _ => Err(here(Fault::Kind { allowed: spec.content.describe() })),
+    }
+}

@@ -1,0 +1,167 @@
+//! Elements made of parts: in a fixed order, by tag, or by a bitmap of their own; and parts in parts.
+//!
+//! Guarantees that every part of a composite is checked when the message is decoded, and that the path of
+//! a fault leads to it. Recursion follows the dialect, never the input, so that its depth is bounded by the
+//! dialect file. Parts are not stored: they are found again when asked for.
+
+use crate::element::{ElementSpec, FaultAt, Span};
+use crate::encoding::Encoding;
+use crate::error::Fault;
+use crate::tlv::TagFormat;
+use std::fmt;
+
+/// What an element is made of: parts in order, then perhaps parts by tag or by bitmap.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Parts {
+    /// The parts that come first, in this order.
+    pub(crate) order: Vec<Part>,
+    /// Whether the value may end after any of them.
+    pub(crate) may_end_early: bool,
+    /// What follows them.
+    pub(crate) rest: Rest,
+}
+
+/// A named part.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Part {
+    /// Its key in a path.
+    pub(crate) key: Box<str>,
+    pub(crate) spec: ElementSpec,
+}
+
+/// What follows the parts in order.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Tag, length, value, until the end.
+    Tags {
+        format: TagFormat,
+        /// The known tags, with their bytes on the wire.
+        known: Vec<(Box<[u8]>, Part)>,
+        /// What an unknown tag holds.
+        unknown: Box<ElementSpec>,
+    },
+    /// A bitmap, then the parts whose bits are set.
+    Bits {
+        /// The size of the bitmap in bytes.
+        bytes: u8,
+        /// By bit, counted from 1.
+        known: Vec<(u8, Part)>,
+    },
+}
+
+/// The key of a part as found.
+#[derive(Clone, Copy)]
+pub(crate) enum Key<'a> {
+    Name(&'a str),
+    Tag(&'a [u8], Encoding),
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Tag(tag, Encoding::Ebcdic(page)) => {
+                tag.iter().try_for_each(|byte| write!(f, "{}", char::from(page.to_ascii(*byte))))
+            }
+            Self::Tag(tag, Encoding::Ascii) => {
+                tag.iter().try_for_each(|byte| write!(f, "{}", char::from(*byte)))
+            }
+            Self::Tag(tag, Encoding::Bcd | Encoding::Binary | Encoding::Hex) => {
+                tag.iter().try_for_each(|byte| write!(f, "{byte:02X}"))
+            }
+        }
+    }
+}
+
+impl Parts {
+    /// Whether any known part is masked in everything printed.
+    pub(crate) fn hides_something(&self) -> bool {
+        let hides = |part: &Part| part.spec.hides_something();
+        self.order.iter().any(hides)
+            || match &self.rest {
+                Rest::Nothing => false,
+                Rest::Tags { known, .. } => known.iter().any(|(_, part)| hides(part)),
+                Rest::Bits { known, .. } => known.iter().any(|(_, part)| hides(part)),
+            }
+    }
+
+    /// Finds and checks every part of a value that starts at `start` and ends with `input`, and shows
+    /// each to `visit`.
+    pub(crate) fn each<'s>(
+        &'s self,
+        input: &[u8],
+        start: usize,
+        visit: &mut dyn FnMut(Key<'_>, &'s ElementSpec, Span),
+    ) -> Result<(), Box<FaultAt>> {
+        let mut at = start;
+        for part in &self.order {
+            if self.may_end_early && at == input.len() {
+                return Ok(());
+            }
+            let span = part.spec.locate(input, at).map_err(|fault| fault.inside(&part.key))?;
+            at = span.end as usize;
+            visit(Key::Name(&part.key), &part.spec, span);
+        }
+        match &self.rest {
+            Rest::Nothing if at < input.len() => {
+                Err(FaultAt::new(at, Fault::Trailing { bytes: input.len() - at }))
+            }
+            Rest::Nothing => Ok(()),
+            Rest::Tags { format, known, unknown } => each_tag(input, at, *format, known, unknown, visit),
+            Rest::Bits { bytes, known } => each_bit(input, at, usize::from(*bytes), known, visit),
+        }
+    }
+}
+
+fn each_tag<'s>(
+    input: &[u8],
+    start: usize,
+    format: TagFormat,
+    known: &'s [(Box<[u8]>, Part)],
+    unknown: &'s ElementSpec,
+    visit: &mut dyn FnMut(Key<'_>, &'s ElementSpec, Span),
+) -> Result<(), Box<FaultAt>> {
+    let mut at = start;
+    while let Some(found) = format.read(input, at)? {
+        let part = known.iter().find(|(tag, _)| **tag == *found.tag);
+        let spec = part.map_or(unknown, |(_, part)| &part.spec);
+        let key = Key::Tag(found.tag, format.encoding());
+        let span = spec
+            .accept_bytes(input, found.start, found.size)
+            .map_err(|fault| fault.inside(&key.to_string()))?;
+        visit(key, spec, span);
+        at = found.start + found.size;
+    }
+    Ok(())
+}
+
+fn each_bit<'s>(
+    input: &[u8],
+    start: usize,
+    bytes: usize,
+    known: &'s [(u8, Part)],
+    visit: &mut dyn FnMut(Key<'_>, &'s ElementSpec, Span),
+) -> Result<(), Box<FaultAt>> {
+    let rest = input.get(start..).unwrap_or_default();
+    let Some(bitmap) = rest.get(..bytes) else {
+        return Err(FaultAt::new(start, Fault::Short { needed: bytes, left: rest.len() }));
+    };
+    let mut at = start + bytes;
+    for (index, byte) in bitmap.iter().enumerate() {
+        for bit in (0..8).filter(|bit| byte & (0x80 >> bit) != 0) {
+            let number = index * 8 + bit + 1;
+            let Some((_, part)) = known.iter().find(|(known, _)| usize::from(*known) == number) else {
+                return Err(FaultAt::new(at, Fault::Unlisted).inside(&number.to_string()));
+            };
+            let span = part.spec.locate(input, at).map_err(|fault| fault.inside(&part.key))?;
+            at = span.end as usize;
+            visit(Key::Name(&part.key), &part.spec, span);
+        }
+    }
+    if at < input.len() {
+        return Err(FaultAt::new(at, Fault::Trailing { bytes: input.len() - at }));
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! One value of a message, whole or part: its bytes and the dialect's words for them.
+//!
+//! Guarantees that the value was checked when the message was decoded, so that reading it cannot fail
+//! except by asking for a kind that it is not.
+
+use crate::content::Content;
+use crate::element::{ElementSpec, Span};
+use crate::encoding::{Encoding, character, nibbles};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A value of a message. `Debug` shows its name and not its content.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    pub(crate) spec: &'a ElementSpec,
+    pub(crate) wire: &'a [u8],
+    pub(crate) characters: usize,
+}
+
+impl<'a> Value<'a> {
+    /// The value at `span` of `bytes`.
+    #[inline]
+    pub(crate) fn new(spec: &'a ElementSpec, bytes: &'a [u8], span: Span) -> Option<Self> {
+        let wire = bytes.get(span.start as usize..span.end as usize)?;
+        Some(Self { spec, wire, characters: span.characters as usize })
+    }
+
+    /// What the dialect says of it.
+    #[must_use]
+    pub const fn spec(&self) -> &'a ElementSpec {
+        self.spec
+    }
+
+    /// The bytes as received, without a length prefix.
+    #[must_use]
+    pub const fn raw(&self) -> &'a [u8] {
+        self.wire
+    }
+
+    /// The value as text: digits unpacked, bytes as upper-case hexadecimal digits.
+    ///
+    /// Borrowed where the wire holds the very characters, which is so for every ASCII element.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        let wire = self.wire;
+        match self.spec.encoding {
+            Encoding::Ascii => String::from_utf8_lossy(wire),
+            Encoding::Ebcdic(page) => wire.iter().map(|byte| char::from(page.to_ascii(*byte))).collect(),
+            Encoding::Bcd => self.nibbles().map(|nibble| char::from(character(nibble))).collect(),
+            Encoding::Binary => Cow::Owned(const_hex::encode_upper(wire)),
+            Encoding::Hex if wire.iter().any(u8::is_ascii_lowercase) => {
+                Cow::Owned(String::from_utf8_lossy(wire).to_ascii_uppercase())
+            }
+            Encoding::Hex => String::from_utf8_lossy(wire),
+        }
+    }
+
+    /// The digits of a numeric value, without allocating. `None` if it is not numeric or is longer than
+    /// [`Digits::MAX`].
+    #[must_use]
+    pub fn digits(&self) -> Option<Digits> {
+        if self.spec.content != Content::Numeric {
+            return None;
+        }
+        let mut digits = Digits { bytes: [0; Digits::MAX], len: u8::try_from(self.characters).ok()? };
+        let room = digits.bytes.get_mut(..self.characters)?;
+        match self.spec.encoding {
+            Encoding::Bcd => {
+                room.iter_mut().zip(self.nibbles()).for_each(|(to, nibble)| *to = character(nibble));
+            }
+            Encoding::Ebcdic(page) => {
+                room.iter_mut().zip(self.wire).for_each(|(to, byte)| *to = page.to_ascii(*byte));
+            }
+            Encoding::Ascii | Encoding::Binary | Encoding::Hex => {
+                room.copy_from_slice(self.wire.get(..room.len())?);
+            }
+        }
+        Some(digits)
+    }
+
+    /// The number that a numeric value is. `None` if it is not numeric or exceeds 64 bits.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        if self.spec.content != Content::Numeric {
+            return None;
+        }
+        // The low half of a digit's byte is its value, in ASCII and in EBCDIC alike.
+        let push = |sum: u64, digit: u8| sum.checked_mul(10)?.checked_add(u64::from(digit & 0x0F));
+        match self.spec.encoding {
+            Encoding::Bcd => self.nibbles().try_fold(0, push),
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Binary | Encoding::Hex => {
+                self.wire.iter().copied().try_fold(0, push)
+            }
+        }
+    }
+
+    /// The bytes of a binary value, also where the wire holds them as hexadecimal text. `None` if it is
+    /// not binary.
+    #[must_use]
+    pub fn binary(&self) -> Option<Cow<'a, [u8]>> {
+        if self.spec.content != Content::Binary {
+            return None;
+        }
+        match self.spec.encoding {
+            Encoding::Hex => const_hex::decode(self.wire).ok().map(Cow::Owned),
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Bcd | Encoding::Binary => {
+                Some(Cow::Borrowed(self.wire))
+            }
+        }
+    }
+
+    /// The parts of a composite, in the order of the wire, each with its key: a name, a bit, or a tag.
+    /// Empty for a value that is no composite.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(String, Value<'a>)> {
+        let mut found = Vec::new();
+        if let Some(parts) = &self.spec.parts {
+            // Decoding has checked every part, so this walk meets no fault.
+            let _ = parts.each(self.wire, 0, &mut |key, spec, span| {
+                found.extend(Value::new(spec, self.wire, span).map(|value| (key.to_string(), value)));
+            });
+        }
+        found
+    }
+
+    /// The part at `path`, whose keys are joined by dots: `38`, `01.9F02`.
+    #[must_use]
+    pub fn part(&self, path: &str) -> Option<Value<'a>> {
+        let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        let (_, value) = self.parts().into_iter().find(|(found, _)| found == key)?;
+        rest.map_or(Some(value), |rest| value.part(rest))
+    }
+
+    fn nibbles(&self) -> impl Iterator<Item = u8> + use<'a> {
+        nibbles(self.wire, self.characters, self.spec.pad)
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({}, {} bytes)", self.spec.name, self.wire.len())
+    }
+}
+
+/// The digits of a numeric element, in ASCII, held inline. `Debug` shows their number only: they may
+/// be a card number.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Digits {
+    bytes: [u8; Self::MAX],
+    len: u8,
+}
+
+impl Digits {
+    /// The most digits that fit; DE 90 and 95 are the longest of the standard, with 42.
+    pub const MAX: usize = 48;
+
+    /// The digits as ASCII bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The digits as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Digits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digits({} of them)", self.len)
+    }
+}
