@@ -1,0 +1,262 @@
+//! The vectors in `tests/vectors`: real messages of other libraries' test suites, with the fields that those
+//! suites assert. Each row names its source. Every one is decoded, compared, and written again byte for
+//! byte, from the values of its elements and not from its bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::wildcard_enum_match_arm,
+    missing_docs
+)]
+
+mod support;
+
+use bytes::BytesMut;
+use iso8583::{Content, Dialect, Draft, FrameFormat, LengthHeader, Message, PartValue, Value};
+use serde_json::Value as Json;
+use support::{dialect, rows, unhex};
+
+/// How each message vector is framed and which dialect reads it.
+fn setting(id: &str) -> (Option<LengthHeader>, Dialect) {
+    let number: u32 = id[1..].parse().unwrap();
+    let name = match number {
+        1 => "ascii-1987",
+        3 => "packed-lengths",
+        4 | 5 => "always-128-binary-amount",
+        6 => "tlv-in-positional",
+        7..=12 | 62 | 70..=72 => "lenient-ascii",
+        13 => return (None, nibbles("ascii", "LL", "left-0")),
+        14 | 15 => return (None, nibbles("bcd", "LLLL", "left-0")),
+        16 => return (None, nibbles("bcd", "LLLL", "left-f")),
+        18 => return (None, nibbles("bcd", "LLLL", "right-f")),
+        20 => return (None, four_characters("ebcdic-hex")),
+        21 => return (None, four_characters("binary")),
+        34..=38 => return (Some(LengthHeader::Binary2), dialect("mastercard-like")),
+        40..=51 => return (Some(LengthHeader::Vml), dialect("visa-like")),
+        52..=61 => "always-128",
+        64 => return (Some(LengthHeader::Binary2), dialect("tpdu-bcd")),
+        66 | 68 => "ascii-binary-bitmap",
+        67 => "ascii-bcd-pan",
+        69 => "short-ascii",
+        80 => "three-digit-prefixes",
+        81 => "base-i",
+        _ => panic!("{id}: no dialect is named for this vector"),
+    };
+    (None, dialect(name))
+}
+
+/// DE 2 of packed half bytes.
+fn nibbles(prefix_encoding: &str, prefix: &str, pad: &str) -> Dialect {
+    let text = format!(
+        "name = \"nibbles\"\nmti = {{ encoding = \"ascii\" }}\nbitmap = {{ encoding = \"hex\" }}\n\
+         elements.2 = {{ name = \"number\", content = \"hex\", encoding = \"bcd\", unit = \"nibbles\", prefix = \"{prefix}\", \
+         prefix_encoding = \"{prefix_encoding}\", max = 8, pad = \"{pad}\" }}\n"
+    );
+    Dialect::from_toml(&text, "nibbles").unwrap()
+}
+
+/// A header of six characters, and every element four characters.
+fn four_characters(bitmap: &str) -> Dialect {
+    let mut text = format!(
+        "name = \"four\"\nheader = {{ kind = \"fixed\", value = \"header\" }}\n\
+         mti = {{ encoding = \"ascii\" }}\nbitmap = {{ encoding = \"{bitmap}\" }}\n[elements]\n"
+    );
+    for de in 2..=128 {
+        text += &format!("{de} = {{ name = \"element {de}\", content = \"text\", length = 4 }}\n");
+    }
+    Dialect::from_toml(&text, "four").unwrap()
+}
+
+#[test]
+fn every_message_gives_its_fields_and_is_written_again_byte_for_byte() {
+    let mut checked = 0;
+    for row in rows("messages.jsonl") {
+        let id = row["id"].as_str().unwrap();
+        match row["kind"].as_str().unwrap() {
+            "message" | "frame+message" | "issue" => check_message(id, &row),
+            "tlv" => check_tlv(&row),
+            _ => check_frame(id, &row),
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 53);
+}
+
+fn check_message(id: &str, row: &Json) {
+    let (length, dialect) = setting(id);
+    let wire = unhex(row["hex"].as_str().unwrap());
+    let format = length.map(|length| FrameFormat { length, includes_itself: false, max_bytes: 2_048 });
+    let mut stream = BytesMut::from(&wire[..]);
+    let body = match format {
+        Some(format) => format.split(&mut stream).unwrap().expect("a whole frame"),
+        None => stream.split().freeze(),
+    };
+    assert!(stream.is_empty(), "{id}: bytes after the frame");
+    let message = dialect.decode(body).unwrap_or_else(|refused| panic!("{id}: {refused}"));
+    for (key, expected) in row["fields"].as_object().unwrap() {
+        check_field(id, &message, key, expected);
+    }
+    let draft = rewritten(&dialect, &message);
+    let mut out = BytesMut::new();
+    match format {
+        Some(format) => format.write(&mut out, |out| draft.encode_into(out)).unwrap(),
+        None => draft.encode_into(&mut out).unwrap(),
+    }
+    assert_eq!(const_hex::encode(&out), const_hex::encode(&wire), "{id}: written again");
+}
+
+/// The same message, from the values of its elements, and of their parts where they have them.
+fn rewritten(dialect: &Dialect, message: &Message) -> Draft {
+    let mut draft = Draft::new(dialect, message.mti());
+    draft.header(message.header());
+    for de in message.elements() {
+        let value = message.value(de).unwrap();
+        if value.spec().is_composite() {
+            let mut leaves = Vec::new();
+            collect_leaves(&mut leaves, "", value);
+            let parts: Vec<_> = leaves
+                .iter()
+                .map(|(path, text, bytes)| match bytes {
+                    Some(bytes) => (path.as_str(), PartValue::Bytes(bytes)),
+                    None => (path.as_str(), PartValue::Text(text)),
+                })
+                .collect();
+            draft.parts(de, &parts);
+        } else if value.spec().content() == Content::Binary {
+            draft.binary(de, &value.binary().unwrap());
+        } else {
+            draft.text(de, &value.text());
+        }
+    }
+    draft
+}
+
+type Leaf = (String, String, Option<Vec<u8>>);
+
+fn collect_leaves(leaves: &mut Vec<Leaf>, path: &str, value: Value<'_>) {
+    for (key, part) in value.parts() {
+        let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+        if part.spec().is_composite() {
+            collect_leaves(leaves, &path, part);
+        } else {
+            leaves.push((path, part.text().into_owned(), part.binary().map(Into::into)));
+        }
+    }
+}
+
+fn check_field(id: &str, message: &Message, key: &str, expected: &Json) {
+    if let Ok(de) = key.parse::<u8>() {
+        if de == 0 {
+            assert_eq!(message.mti().to_string(), expected.as_str().unwrap(), "{id}");
+        } else {
+            let value = message.value(de).unwrap_or_else(|| panic!("{id}: DE {de} is missing"));
+            check_value(id, key, value, expected);
+        }
+        return;
+    }
+    match key {
+        "header" | "tpdu" => {
+            assert_eq!(const_hex::encode(message.header()), expected.as_str().unwrap(), "{id}");
+        }
+        "Header" => check_header(id, &message.header()[message.header().len() - 22..], expected),
+        "RejectHeader" => {
+            check_header(id, &message.header()[..22], expected);
+            assert_eq!(message.reject_code(), Some(0x1234), "{id}");
+        }
+        "_bits" | "_secondary_bits" => {
+            let above = if key == "_bits" { 0 } else { 64 };
+            let bits: Vec<u64> = message.elements().filter(|de| *de > above).map(u64::from).collect();
+            let expected: Vec<u64> =
+                expected.as_array().unwrap().iter().map(|bit| bit.as_u64().unwrap()).collect();
+            assert_eq!(bits, expected, "{id}");
+        }
+        _ => {
+            let de = key.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+            let value = message.value(de).unwrap_or_else(|| panic!("{id}: DE {de} is missing"));
+            check_value(id, key, value, expected);
+        }
+    }
+}
+
+/// Text as it is; an object part by part; a list as its only entry. Bit lists are checked through the parts.
+fn check_value(id: &str, path: &str, value: Value<'_>, expected: &Json) {
+    match expected {
+        Json::String(text) => {
+            let found = value.text();
+            assert!(found.eq_ignore_ascii_case(text), "{id}: {path} is {found}, expected {text}");
+        }
+        Json::Object(parts) => {
+            for (key, expected) in parts.iter().filter(|(_, expected)| !is_bit_list(expected)) {
+                let short = key.trim_start_matches("SE");
+                let names = [short.to_uppercase(), short.trim_start_matches('0').to_owned()];
+                let part = names.iter().find_map(|name| value.part(name));
+                let part = part.unwrap_or_else(|| panic!("{id}: {path}.{key} is missing"));
+                check_value(id, &format!("{path}.{key}"), part, expected);
+            }
+        }
+        Json::Array(entries) if entries.len() == 1 => check_value(id, path, value, &entries[0]),
+        other => panic!("{id}: {path} expects {other}"),
+    }
+}
+
+fn is_bit_list(expected: &Json) -> bool {
+    expected.as_array().is_some_and(|bits| bits.iter().all(Json::is_number))
+}
+
+/// The header's fields in order, in hexadecimal; H07 is written as the bits of its byte.
+fn check_header(id: &str, header: &[u8], expected: &Json) {
+    let mut text = String::new();
+    for number in 1..=12 {
+        let field = expected[format!("H{number:02}")].as_str().unwrap();
+        if number == 7 {
+            text += &format!("{:02x}", u8::from_str_radix(field, 2).unwrap());
+        } else {
+            text += field;
+        }
+    }
+    assert_eq!(const_hex::encode(header), text, "{id}");
+}
+
+/// A vector of chip data alone is read as DE 55 of a message.
+fn check_tlv(row: &Json) {
+    let dialect = dialect("lenient-ascii");
+    let tlv = unhex(row["hex"].as_str().unwrap());
+    let mut draft = Draft::new(&dialect, iso8583::Mti::parse("0100").unwrap());
+    let mut out = BytesMut::new();
+    draft.binary(55, &tlv).encode_into(&mut out).unwrap();
+    let message = dialect.decode(out.clone().freeze()).unwrap();
+    check_value("tlv", "55", message.value(55).unwrap(), &row["fields"]);
+    assert_eq!(message.value(55).unwrap().parts().len(), row["fields"].as_object().unwrap().len());
+    let mut again = BytesMut::new();
+    rewritten(&dialect, &message).encode_into(&mut again).unwrap();
+    assert_eq!(again, out);
+}
+
+/// A vector of a length header: announced length, and body if there is one.
+fn check_frame(id: &str, row: &Json) {
+    let length = match id {
+        "v074" | "v079" => LengthHeader::Ascii4,
+        "v075" => LengthHeader::Bcd2,
+        "v076" => LengthHeader::Binary2,
+        "v077" => LengthHeader::Vml,
+        _ => panic!("{id}: no length header is named for this vector"),
+    };
+    let format = FrameFormat { length, includes_itself: false, max_bytes: 2_048 };
+    let wire = unhex(row["hex"].as_str().unwrap());
+    let announced = usize::try_from(row["fields"]["length"].as_u64().unwrap()).unwrap();
+    let mut stream = BytesMut::from(&wire[..]);
+    stream.resize(length.bytes() + announced, b'.');
+    let body = format.split(&mut stream).unwrap().unwrap();
+    assert_eq!(body.len(), announced, "{id}");
+    if let Some(expected) = row["fields"]["body"].as_str() {
+        assert_eq!(body, expected, "{id}");
+    }
+    let mut out = BytesMut::new();
+    format
+        .write(&mut out, |out| {
+            out.extend_from_slice(&body);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(out[..length.bytes()], wire[..length.bytes()], "{id}");
+}
