@@ -1,0 +1,16 @@
+//! What clients get: views of a shard as JSON. Money is always both an integer and a decimal string.
+
+mod account;
+mod card;
+mod limit;
+mod money;
+mod rate;
+mod time;
+mod totals;
+mod transaction;
+
+pub(crate) use account::{AccountAnswer, PostingAnswer};
+pub(crate) use card::CardAnswer;
+pub(crate) use rate::RateAnswer;
+pub(crate) use totals::TotalsAnswer;
+pub(crate) use transaction::{Denominations, TransactionAnswer};

@@ -1,0 +1,199 @@
+//! A transaction as support reads it: what happened, and every rule that said no, in words.
+
+use super::money::{AssetAmountAnswer, CurrencyAnswer, MoneyAnswer};
+use super::time;
+use crate::explain;
+use authorizer::{TransactionState, TransactionView};
+use domain::{
+    Amounts, Asset, Currency, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Units,
+};
+use serde::Serialize;
+
+/// The money that a transaction's limits are counted in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Denominations {
+    /// The card's currency.
+    pub(crate) card: Currency,
+    /// The account's asset.
+    pub(crate) account: Asset,
+}
+
+impl Denominations {
+    /// The money that an owner's limits are in.
+    pub(crate) fn of(&self, owner: LimitOwner) -> Asset {
+        match owner {
+            LimitOwner::Card => Asset::of(self.card),
+            LimitOwner::Account => self.account,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct TransactionAnswer {
+    id: String,
+    at: Option<String>,
+    card: String,
+    account: String,
+    /// Null when only a reversal of it is known.
+    class: Option<&'static str>,
+    state: &'static str,
+    reason: Option<&'static str>,
+    /// What happened, for the person who asks.
+    explanation: String,
+    /// Every rule that said no, the deciding one first.
+    failures: Vec<FailureAnswer>,
+    amount: Option<CurrencyAnswer>,
+    /// What was approved, where it was less than the amount.
+    approved_part: Option<CurrencyAnswer>,
+    held: Option<HeldAnswer>,
+    expires_at: Option<String>,
+    rate: Option<UsedRateAnswer>,
+    approval_code: Option<String>,
+    mcc: Option<String>,
+    stan: String,
+    transmission: Option<String>,
+    rrn: Option<String>,
+}
+
+/// The rate that the account side was computed with; locked for the life of the hold.
+#[derive(Debug, Serialize)]
+struct UsedRateAnswer {
+    from: String,
+    to: String,
+    value: String,
+    source: String,
+    id: String,
+    as_of: Option<String>,
+}
+
+/// What is promised, in the card's currency and in the account's asset.
+#[derive(Debug, Serialize)]
+struct HeldAnswer {
+    card: CurrencyAnswer,
+    account: AssetAmountAnswer,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureAnswer {
+    reason: &'static str,
+    explanation: String,
+    limit: Option<BreachAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct BreachAnswer {
+    owner: &'static str,
+    window: &'static str,
+    measure: &'static str,
+    max: QuantityAnswer,
+    used: QuantityAnswer,
+    left: QuantityAnswer,
+    asked: QuantityAnswer,
+}
+
+/// Money as an object, a count as a number.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum QuantityAnswer {
+    Money(MoneyAnswer),
+    Count(i128),
+}
+
+impl From<&TransactionView> for TransactionAnswer {
+    fn from(view: &TransactionView) -> Self {
+        let money = Denominations { card: view.card_currency, account: view.asset };
+        Self {
+            id: view.id.to_string(),
+            at: time::text(view.at),
+            card: view.card.to_string(),
+            account: view.account.to_string(),
+            class: view.class.map(class_word),
+            state: state_word(view.state),
+            reason: view.reason.map(domain::Reason::as_str),
+            explanation: explain::transaction(view.state, view.reason, view.failures.first(), &money),
+            failures: view.failures.iter().map(|failure| FailureAnswer::new(failure, &money)).collect(),
+            amount: view.amount.map(CurrencyAnswer::from),
+            approved_part: view.part.map(CurrencyAnswer::from),
+            held: view.held.map(|held| HeldAnswer::new(&held, &money)),
+            expires_at: view.expires_at.and_then(time::text),
+            rate: view.rate.as_ref().map(UsedRateAnswer::from),
+            approval_code: view.approval_code.map(|code| code.to_string()),
+            mcc: view.mcc.map(|mcc| format!("{:04}", mcc.0)),
+            stan: view.stan.to_string(),
+            transmission: view.transmission.map(|transmission| transmission.to_string()),
+            rrn: view.rrn.map(|rrn| rrn.to_string()),
+        }
+    }
+}
+
+impl HeldAnswer {
+    fn new(held: &Amounts, money: &Denominations) -> Self {
+        Self { card: held.card.into(), account: AssetAmountAnswer::new(held.units, &money.account) }
+    }
+}
+
+impl From<&Rate> for UsedRateAnswer {
+    fn from(rate: &Rate) -> Self {
+        Self {
+            from: rate.from.to_string(),
+            to: rate.to.to_string(),
+            value: rate.value.to_string(),
+            source: rate.source.to_string(),
+            id: rate.id.to_string(),
+            as_of: time::text(rate.as_of),
+        }
+    }
+}
+
+impl FailureAnswer {
+    fn new(failure: &Failure, money: &Denominations) -> Self {
+        Self {
+            reason: failure.reason.as_str(),
+            explanation: explain::failure(failure, money),
+            limit: failure.limit.as_ref().map(|breach| BreachAnswer::new(breach, money)),
+        }
+    }
+}
+
+impl BreachAnswer {
+    fn new(breach: &LimitBreach, money: &Denominations) -> Self {
+        let asset = money.of(breach.owner);
+        let quantity = |quantity| match breach.measure {
+            Measure::Amount => QuantityAnswer::Money(MoneyAnswer::new(Units(quantity), &asset)),
+            Measure::Count => QuantityAnswer::Count(quantity),
+        };
+        Self {
+            owner: match breach.owner {
+                LimitOwner::Card => "card",
+                LimitOwner::Account => "account",
+            },
+            window: crate::read::window_word(breach.window),
+            measure: match breach.measure {
+                Measure::Amount => "amount",
+                Measure::Count => "count",
+            },
+            max: quantity(breach.max),
+            used: quantity(breach.used),
+            left: quantity(explain::left(breach)),
+            asked: quantity(breach.asked),
+        }
+    }
+}
+
+const fn class_word(class: MessageClass) -> &'static str {
+    match class {
+        MessageClass::AuthorizationRequest => "authorization_request",
+        MessageClass::AuthorizationAdvice => "authorization_advice",
+    }
+}
+
+const fn state_word(state: TransactionState) -> &'static str {
+    match state {
+        TransactionState::Asked => "asked",
+        TransactionState::Approved => "approved",
+        TransactionState::Declined => "declined",
+        TransactionState::Reversed => "reversed",
+        TransactionState::Expired => "expired",
+        TransactionState::ReversedFirst => "reversed_first",
+    }
+}

@@ -1,0 +1,181 @@
+//! Why a payment was declined, in words that a support agent can read out.
+//!
+//! Every reason has its sentence here, and the match has no `_`: a new reason does not compile until somebody
+//! has written down what to tell the cardholder.
+
+use crate::answer::Denominations;
+use authorizer::TransactionState;
+use domain::{Failure, LimitBreach, LimitOwner, Measure, Reason, Units, Window};
+
+/// What happened to a transaction.
+pub(crate) fn transaction(
+    state: TransactionState,
+    reason: Option<Reason>,
+    deciding: Option<&Failure>,
+    money: &Denominations,
+) -> String {
+    match state {
+        TransactionState::Asked => "The balance service is being asked for the money.".into(),
+        TransactionState::Approved if reason == Some(Reason::ApprovedPartially) => {
+            "Approved for less than was asked; the approved part is held.".into()
+        }
+        TransactionState::Approved => "Approved; the money is held.".into(),
+        TransactionState::Reversed => "Undone by the processor; nothing is held any more.".into(),
+        TransactionState::Expired => {
+            "The hold ran out before anything was cleared; nothing is held any more.".into()
+        }
+        TransactionState::ReversedFirst => {
+            "Only its reversal is known; should the request still come, it will be declined.".into()
+        }
+        TransactionState::Declined => match (deciding, reason) {
+            (Some(failure), _) => format!("Declined. {}", self::failure(failure, money)),
+            (None, Some(reason)) => format!("Declined. {}", sentence(reason)),
+            (None, None) => "Declined.".into(),
+        },
+    }
+}
+
+/// What one rule said.
+pub(crate) fn failure(failure: &Failure, money: &Denominations) -> String {
+    match &failure.limit {
+        Some(breach) => limit(breach, money),
+        None => sentence(failure.reason).to_owned(),
+    }
+}
+
+/// What the window still had before this request; never below zero, even where a limit was lowered.
+pub(crate) fn left(breach: &LimitBreach) -> i128 {
+    breach.max.saturating_sub(breach.used).max(0)
+}
+
+fn limit(breach: &LimitBreach, money: &Denominations) -> String {
+    let owner = match breach.owner {
+        LimitOwner::Card => "card",
+        LimitOwner::Account => "account",
+    };
+    let span = match breach.window {
+        Window::Transaction => "per transaction",
+        Window::Day => "per day",
+        Window::Week => "per week",
+        Window::Month => "per month",
+        Window::Lifetime => "over its lifetime",
+    };
+    let asset = money.of(breach.owner);
+    match (breach.measure, breach.window) {
+        (Measure::Amount, Window::Transaction) => {
+            let amount = |units| format!("{} {}", asset.format(Units(units)), asset.code());
+            format!(
+                "The {owner} may spend {} {span}; {} was asked.",
+                amount(breach.max),
+                amount(breach.asked)
+            )
+        }
+        (Measure::Amount, Window::Day | Window::Week | Window::Month | Window::Lifetime) => {
+            let amount = |units| format!("{} {}", asset.format(Units(units)), asset.code());
+            format!(
+                "The {owner} may spend {} {span}; {} was spent before, {} was left, {} was asked.",
+                amount(breach.max),
+                amount(breach.used),
+                amount(left(breach)),
+                amount(breach.asked)
+            )
+        }
+        (Measure::Count, _) => format!(
+            "The {owner} may make {} payments {span}; {} were made before this one.",
+            breach.max, breach.used
+        ),
+    }
+}
+
+/// The sentence of a reason that needs no numbers.
+const fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Approved => "Approved in full.",
+        Reason::ApprovedPartially => "Approved for less than was asked.",
+        Reason::DuplicateWithOtherAmount => {
+            "The processor sent the references of an earlier request again, with another amount or currency."
+        }
+        Reason::PreviouslyReversed => "The processor had undone this request before it arrived.",
+        Reason::UnknownCard => "No card has this number.",
+        Reason::CardClosed => "The card is closed for good.",
+        Reason::CardFrozen => "The card is frozen.",
+        Reason::CardNotYetActive => "The card has not been activated yet.",
+        Reason::CardExpired => "The card has expired.",
+        Reason::ExpiryMismatch => "The expiry date that was entered is not the card's.",
+        Reason::TransactionTypeNotAllowed => "This type of transaction is not served.",
+        Reason::InvalidAmount => "The amount was zero or less.",
+        Reason::CountryNotAllowed => "The card may not be used in the merchant's country.",
+        Reason::CurrencyNotAllowed => "The card may not be used in this currency.",
+        Reason::MccNotAllowed => "The card may not be used at this kind of merchant.",
+        Reason::MerchantNotAllowed => "The card may not be used at this merchant.",
+        Reason::TransactionLimit => "The amount was above the limit for one transaction.",
+        Reason::AmountLimit => "A spending limit was reached.",
+        Reason::CountLimit => "A limit on the number of payments was reached.",
+        Reason::TooManyHolds => "The card has as many open payments as it may have.",
+        Reason::InsufficientFunds => "The account has not enough money available.",
+        Reason::FundingDeclined => "The product's balance service refused the payment.",
+        Reason::RateUnavailable => "There was no exchange rate, or none recent enough.",
+        Reason::AmountOutOfRange => "The amount is larger than the switch can keep.",
+        Reason::ReversedInFlight => "The processor undid the request while the balance service was deciding.",
+        Reason::FundingTimedOut => "The product's balance service did not answer in time.",
+        Reason::FundingUnavailable => "The product's balance service could not be reached, or failed.",
+        Reason::FundingMalformed => "The product's balance service gave an answer that could not be trusted.",
+        Reason::FundingOverloaded => "Too many payments were waiting for the balance service.",
+        Reason::DeadlinePassed => "The request arrived too late to be answered in time.",
+        Reason::Overloaded => "The switch was overloaded.",
+        Reason::JournalUnavailable => "The switch could not record the payment, so it approved nothing.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Asset, AssetCode, Currency};
+
+    fn breach(owner: LimitOwner, window: Window, measure: Measure) -> Failure {
+        let limit = LimitBreach { owner, window, measure, max: 50_000, used: 48_000, asked: 3_500 };
+        Failure { reason: Reason::AmountLimit, limit: Some(limit) }
+    }
+
+    fn money() -> Denominations {
+        let asset = Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap();
+        Denominations { card: Currency::from_alpha("USD").unwrap(), account: asset }
+    }
+
+    #[test]
+    fn a_broken_limit_is_explained_with_the_limit_what_was_used_and_what_was_asked() {
+        for (failure, words) in [
+            (
+                breach(LimitOwner::Card, Window::Day, Measure::Amount),
+                "The card may spend 500.00 USD per day; 480.00 USD was spent before, 20.00 USD was left, 35.00 USD was asked.",
+            ),
+            (
+                breach(LimitOwner::Account, Window::Transaction, Measure::Amount),
+                "The account may spend 0.050000 USDT per transaction; 0.003500 USDT was asked.",
+            ),
+            (
+                breach(LimitOwner::Card, Window::Month, Measure::Count),
+                "The card may make 50000 payments per month; 48000 were made before this one.",
+            ),
+        ] {
+            assert_eq!(super::failure(&failure, &money()), words);
+        }
+    }
+
+    #[test]
+    fn a_decline_leads_with_the_deciding_rule() {
+        let deciding = Failure::from(Reason::CardFrozen);
+        let words =
+            transaction(TransactionState::Declined, Some(Reason::CardFrozen), Some(&deciding), &money());
+        assert_eq!(words, "Declined. The card is frozen.");
+    }
+
+    #[test]
+    fn every_reason_is_a_sentence_of_its_own() {
+        let mut sentences: Vec<&str> = Reason::ALL.iter().map(|reason| sentence(*reason)).collect();
+        assert!(sentences.iter().all(|words| words.ends_with('.')));
+        sentences.sort_unstable();
+        sentences.dedup();
+        assert_eq!(sentences.len(), Reason::ALL.len());
+    }
+}

@@ -1,0 +1,41 @@
+//! Names that the product gives, and short texts.
+
+use crate::json::{Mismatch, Node};
+use domain::{AccountId, AssetCode, CardId, Currency, Text};
+
+const NAME: &str = "a name of 1 to 40 bytes without control characters";
+
+pub(crate) fn account_id(node: &Node) -> Result<AccountId, Mismatch> {
+    AccountId::new(node.text(NAME)?).map_err(|_| node.mismatch(NAME))
+}
+
+pub(crate) fn card_id(node: &Node) -> Result<CardId, Mismatch> {
+    CardId::new(node.text(NAME)?).map_err(|_| node.mismatch(NAME))
+}
+
+pub(super) fn currency(node: &Node) -> Result<Currency, Mismatch> {
+    let allowed = "an ISO 4217 alphabetic code such as \"USD\"";
+    Currency::from_alpha(node.text(allowed)?).map_err(|_| node.mismatch(allowed))
+}
+
+pub(super) fn asset_code(node: &Node) -> Result<AssetCode, Mismatch> {
+    let allowed = "1 to 8 upper-case letters or digits, such as \"USDT\"";
+    AssetCode::new(node.text(allowed)?).map_err(|_| node.mismatch(allowed))
+}
+
+/// The product's words for a statement.
+pub(crate) fn note(node: &Node) -> Result<Text<40>, Mismatch> {
+    text(node)
+}
+
+/// A text of at most `N` bytes that may be empty.
+pub(super) fn text<const N: usize>(node: &Node) -> Result<Text<N>, Mismatch> {
+    let allowed = format!("a text of at most {N} bytes without control characters");
+    Text::new(node.text(&allowed)?).map_err(|_| node.mismatch(allowed))
+}
+
+/// A whole number that fits `T`.
+pub(super) fn whole<T: TryFrom<i128>>(node: &Node, allowed: &str) -> Result<T, Mismatch> {
+    let number = if let Node::Integer(number) = node { T::try_from(*number).ok() } else { None };
+    number.ok_or_else(|| node.mismatch(allowed))
+}

@@ -1,0 +1,50 @@
+//! Every endpoint in one list.
+
+use crate::problem::{Kind, Problem};
+use crate::serve::{Api, accounts, admit, cards, rates, totals, transactions};
+use crate::switchboard::Switchboard;
+use crate::{ApiKey, ControlBounds};
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
+use std::sync::Arc;
+
+/// The control API over a switch. Unknown paths and methods are answered too, so merge this with routers that
+/// have no fallback of their own.
+pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlBounds) -> Router {
+    let api = Arc::new(Api::new(switchboard, key, bounds));
+    Router::new()
+        .route("/v1/accounts", post(accounts::open::<S>))
+        .route("/v1/accounts/{id}", get(accounts::show::<S>))
+        .route("/v1/accounts/{id}/credits", post(accounts::credit::<S>))
+        .route("/v1/accounts/{id}/debits", post(accounts::debit::<S>))
+        .route("/v1/accounts/{id}/limits", put(accounts::set_limits::<S>))
+        .route("/v1/cards", post(cards::issue::<S>))
+        .route("/v1/cards/{id}", get(cards::show::<S>))
+        .route("/v1/cards/{id}/status", put(cards::set_status::<S>))
+        .route("/v1/cards/{id}/activate", post(cards::activate::<S>))
+        .route("/v1/cards/{id}/freeze", post(cards::freeze::<S>))
+        .route("/v1/cards/{id}/unfreeze", post(cards::unfreeze::<S>))
+        .route("/v1/cards/{id}/close", post(cards::close::<S>))
+        .route("/v1/cards/{id}/controls", put(cards::set_controls::<S>))
+        .route("/v1/cards/{id}/limits", put(cards::set_limits::<S>))
+        .route("/v1/cards/{id}/transactions", get(transactions::of_card::<S>))
+        .route("/v1/transactions/{id}", get(transactions::show::<S>))
+        .route("/v1/totals", get(totals::show::<S>))
+        .route("/v1/rates", get(rates::list::<S>).put(rates::set::<S>))
+        .fallback(no_such_endpoint)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&api), admit::<S>))
+        .with_state(api)
+}
+
+async fn no_such_endpoint(uri: Uri) -> Problem {
+    let found = format!("\"{}\"", crate::mask::shown(uri.path()));
+    Problem::at(Kind::NoSuchEndpoint, "path", found, "a path under /v1 that the API describes")
+}
+
+async fn method_not_allowed(method: Method) -> Problem {
+    let found = crate::mask::shown(method.as_str());
+    Problem::at(Kind::MethodNotAllowed, "method", found, "the methods in the Allow header")
+}

@@ -1,0 +1,14 @@
+//! Acting on requests: from the words of the domain to commands, and from replies to answers.
+
+pub(crate) mod accounts;
+mod admission;
+mod api;
+pub(crate) mod cards;
+mod idempotency;
+pub(crate) mod rates;
+mod request;
+pub(crate) mod totals;
+pub(crate) mod transactions;
+
+pub(crate) use admission::admit;
+pub(crate) use api::Api;

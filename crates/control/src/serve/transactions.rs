@@ -1,0 +1,77 @@
+//! Transactions: what a card did lately, and why one of them was declined.
+
+use super::api::{Api, no_such, ok, unexpected};
+use super::request::CardName;
+use crate::answer::TransactionAnswer;
+use crate::mask::shown;
+use crate::problem::{Kind, Problem};
+use crate::switchboard::Switchboard;
+use authorizer::{Inquiry, Refusal, Reply, TransactionView};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use domain::TransactionId;
+use std::sync::Arc;
+
+/// Transactions in a page where the client does not say.
+const PAGE: usize = 20;
+
+/// `GET /v1/cards/{id}/transactions?limit=20`
+pub(crate) async fn of_card<S: Switchboard>(
+    State(api): State<Arc<Api<S>>>,
+    CardName(id): CardName,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let count_max = page(query.map(|Query(pairs)| pairs), api.bounds.page_max)?;
+    let place = api.card(&id)?;
+    let inquiry = Inquiry::TransactionsOf { card: place.number, count_max };
+    let transactions = transactions_in(api.switchboard.inquire(place.shard, inquiry).await?)?;
+    let transactions: Vec<TransactionAnswer> = transactions.iter().map(TransactionAnswer::from).collect();
+    Ok(ok(&serde_json::json!({ "transactions": transactions })))
+}
+
+/// `GET /v1/transactions/{id}`
+pub(crate) async fn show<S: Switchboard>(
+    State(api): State<Arc<Api<S>>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let name = path.map(|Path(name)| name).unwrap_or_default();
+    let id = TransactionId::parse(&name).ok_or_else(|| {
+        let found = format!("\"{}\"", shown(&name));
+        Problem::at(
+            Kind::InvalidAddress,
+            "id in the path",
+            found,
+            "an id such as \"tx-017-0006423a9f2c1b40\"",
+        )
+    })?;
+    let reply = api.switchboard.inquire(id.shard, Inquiry::Transaction(id.number)).await?;
+    if matches!(reply, Reply::Refused(Refusal::NoSuchTransaction)) {
+        return Err(no_such("transaction among those kept", &name));
+    }
+    let views = transactions_in(reply)?;
+    let view = views.first().ok_or_else(|| no_such("transaction among those kept", &name))?;
+    Ok(ok(&TransactionAnswer::from(view)))
+}
+
+fn transactions_in(reply: Reply) -> Result<Vec<TransactionView>, Problem> {
+    if let Reply::Transactions(views) = reply { Ok(views) } else { Err(unexpected(&reply)) }
+}
+
+/// The number of transactions asked for.
+fn page(query: Result<Vec<(String, String)>, QueryRejection>, max: usize) -> Result<usize, Problem> {
+    let bad = |field: &str, found: String| {
+        let allowed = format!("limit, a number from 1 to {max}, at most once");
+        Problem::at(Kind::InvalidAddress, field, found, allowed)
+    };
+    let pairs = query.map_err(|_| bad("query", "a query that cannot be read".into()))?;
+    match pairs.as_slice() {
+        [] => Ok(PAGE.min(max)),
+        [(name, value)] if name == "limit" => {
+            let count = value.parse().ok().filter(|count| (1..=max).contains(count));
+            count.ok_or_else(|| bad("limit", format!("\"{}\"", shown(value))))
+        }
+        [(name, _)] if name != "limit" => Err(bad(&shown(name), "an unknown parameter".into())),
+        _ => Err(bad("query", format!("{} parameters", pairs.len()))),
+    }
+}

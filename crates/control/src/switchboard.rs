@@ -1,0 +1,86 @@
+//! What the API needs of the switch: look-ups in the routing index, the card token, and commands to shards.
+
+use authorizer::{Change, Inquiry, Reply};
+use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
+use std::sync::Arc;
+
+/// Where something lives: its shard, and its number there.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Place<N> {
+    /// The shard that owns it.
+    pub shard: ShardId,
+    /// Its number within the shard.
+    pub number: N,
+}
+
+/// An account's name is in use, or about to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the account's name is taken")]
+pub struct NameTaken;
+
+/// A card cannot be issued because of one that exists, or is about to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CardTaken {
+    /// The product's name for the card is in use.
+    #[error("the card's name is taken")]
+    Id,
+    /// The card number is in use.
+    #[error("the card number is taken")]
+    Number,
+}
+
+/// A command got no reply.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unavailable {
+    /// The shard's queue is full. Nothing was changed; asking again can help.
+    #[error("the switch is busy; nothing was changed")]
+    Overloaded,
+    /// The switch is stopping, or its journal takes no more facts. Nothing was changed.
+    #[error("the switch takes no changes at the moment; nothing was changed")]
+    Stopped,
+    /// The command was taken and its end was not seen: it may or may not have been done.
+    #[error("the outcome is not known; ask what is there before you send it again")]
+    OutcomeUnknown,
+}
+
+/// What the API needs of the switch. All look-ups are quick and wait for nothing.
+pub trait Switchboard: Send + Sync + 'static {
+    /// A name that is kept for one creation. Dropping it frees the name, unless the index holds it by then.
+    type Reservation: Send + 'static;
+
+    /// The time, for judging how old a rate is.
+    fn now(&self) -> Timestamp;
+
+    /// Where the account of this name is.
+    fn account(&self, id: &AccountId) -> Option<Place<AccountNo>>;
+
+    /// Where the card of this name is.
+    fn card(&self, id: &CardId) -> Option<Place<CardNo>>;
+
+    /// The keyed token that stands for a card number.
+    fn token(&self, pan: &Pan) -> CardToken;
+
+    /// Keeps an account's name for one creation: of two racing requests, one gets it.
+    fn reserve_account(&self, id: AccountId) -> Result<Self::Reservation, NameTaken>;
+
+    /// Keeps a card's name and number for one issue, both or neither.
+    fn reserve_card(&self, id: CardId, token: CardToken) -> Result<Self::Reservation, CardTaken>;
+
+    /// Sends a change to a shard. When it returns a reply, the facts are durable and the look-ups above find
+    /// what it created. It must come to an end by itself, within the time that the switch allows a change.
+    fn change(
+        &self,
+        shard: ShardId,
+        change: Change,
+    ) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+
+    /// Asks a shard something.
+    fn inquire(
+        &self,
+        shard: ShardId,
+        inquiry: Inquiry,
+    ) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+
+    /// The rates in force.
+    fn rates(&self) -> Arc<RateTable>;
+}

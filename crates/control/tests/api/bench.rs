@@ -1,0 +1,170 @@
+//! A switch for tests: real shards, decided in place, with the doors that a test can shut.
+
+use authorizer::{Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard};
+use control::{CardTaken, NameTaken, Place, Switchboard, Unavailable};
+use domain::*;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+/// 2026-11-20, 12:00 UTC.
+const NOON: i64 = 1_795_176_000;
+
+#[derive(Default)]
+struct Index {
+    accounts: HashMap<AccountId, Place<AccountNo>>,
+    cards: HashMap<CardId, Place<CardNo>>,
+    tokens: HashMap<CardToken, Place<CardNo>>,
+    reserved: HashSet<Name>,
+}
+
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+enum Name {
+    Account(AccountId),
+    Card(CardId),
+    Token(CardToken),
+}
+
+pub struct Bench {
+    index: Arc<Mutex<Index>>,
+    shards: Mutex<HashMap<ShardId, Shard>>,
+    rates: Mutex<RateTable>,
+    /// What the next change is answered with instead of being made.
+    pub next_change: Mutex<Option<Unavailable>>,
+    /// Changes wait here, so that a test can look while they are under way.
+    pub door: Semaphore,
+    /// Changes that have come to the door.
+    pub at_the_door: AtomicUsize,
+}
+
+/// Names kept for one creation.
+pub struct Kept {
+    index: Arc<Mutex<Index>>,
+    names: Vec<Name>,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut index = self.index.lock().unwrap();
+        for name in &self.names {
+            index.reserved.remove(name);
+        }
+    }
+}
+
+impl Bench {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            index: Arc::default(),
+            shards: Mutex::default(),
+            rates: Mutex::default(),
+            next_change: Mutex::default(),
+            door: Semaphore::new(Semaphore::MAX_PERMITS),
+            at_the_door: AtomicUsize::new(0),
+        })
+    }
+
+    /// Decides one command, as a lane would.
+    pub fn execute(&self, id: ShardId, command: Command) -> Vec<Action> {
+        let mut shards = self.shards.lock().unwrap();
+        let shard = shards.entry(id).or_insert_with(|| Shard::new(id, Policy::default()));
+        let rates = self.rates.lock().unwrap().clone();
+        let now = Moment { utc: self.now(), mono: Mono::from_nanos(1) };
+        let mut effects = Effects::default();
+        shard.execute(command, Context { now, rates: &rates }, &mut effects).unwrap();
+        for fact in &effects.facts {
+            self.note(id, fact);
+        }
+        effects.actions
+    }
+
+    /// Keeps the index and the rate table beside the facts.
+    fn note(&self, shard: ShardId, fact: &Fact) {
+        let mut index = self.index.lock().unwrap();
+        if let Fact::AccountOpened { account, id, .. } = fact {
+            index.accounts.insert(*id, Place { shard, number: *account });
+        }
+        if let Fact::CardIssued { card, id, token, .. } = fact {
+            index.cards.insert(*id, Place { shard, number: *card });
+            index.tokens.insert(*token, Place { shard, number: *card });
+        }
+        if let Fact::RateSet { rate } = fact {
+            self.rates.lock().unwrap().set(*rate);
+        }
+    }
+
+    fn reply(&self, shard: ShardId, command: Command) -> Reply {
+        match self.execute(shard, command).pop() {
+            Some(Action::Reply { reply, .. }) => *reply,
+            other => panic!("the API is always replied to, found {other:?}"),
+        }
+    }
+
+    pub fn place_of(&self, card: &str) -> Place<CardNo> {
+        self.card(&CardId::new(card).unwrap()).unwrap()
+    }
+}
+
+impl Switchboard for Bench {
+    type Reservation = Kept;
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(NOON)
+    }
+
+    fn account(&self, id: &AccountId) -> Option<Place<AccountNo>> {
+        self.index.lock().unwrap().accounts.get(id).copied()
+    }
+
+    fn card(&self, id: &CardId) -> Option<Place<CardNo>> {
+        self.index.lock().unwrap().cards.get(id).copied()
+    }
+
+    fn token(&self, pan: &Pan) -> CardToken {
+        // Good enough to tell cards apart; the switch's token is keyed.
+        let mut token = [0; 16];
+        for (index, digit) in pan.expose().iter().enumerate() {
+            token[index % 16] = token[index % 16] * 31 + digit;
+        }
+        CardToken(token)
+    }
+
+    fn reserve_account(&self, id: AccountId) -> Result<Kept, NameTaken> {
+        let mut index = self.index.lock().unwrap();
+        if index.accounts.contains_key(&id) || !index.reserved.insert(Name::Account(id)) {
+            return Err(NameTaken);
+        }
+        Ok(Kept { index: Arc::clone(&self.index), names: vec![Name::Account(id)] })
+    }
+
+    fn reserve_card(&self, id: CardId, token: CardToken) -> Result<Kept, CardTaken> {
+        let mut index = self.index.lock().unwrap();
+        if index.cards.contains_key(&id) || index.reserved.contains(&Name::Card(id)) {
+            return Err(CardTaken::Id);
+        }
+        if index.tokens.contains_key(&token) || index.reserved.contains(&Name::Token(token)) {
+            return Err(CardTaken::Number);
+        }
+        let names = vec![Name::Card(id), Name::Token(token)];
+        index.reserved.extend(names.iter().copied());
+        Ok(Kept { index: Arc::clone(&self.index), names })
+    }
+
+    async fn change(&self, shard: ShardId, change: Change) -> Result<Reply, Unavailable> {
+        self.at_the_door.fetch_add(1, Ordering::SeqCst);
+        let _through = self.door.acquire().await.unwrap();
+        if let Some(unavailable) = self.next_change.lock().unwrap().take() {
+            return Err(unavailable);
+        }
+        Ok(self.reply(shard, Command::Change { change: Box::new(change), caller: Caller(0) }))
+    }
+
+    async fn inquire(&self, shard: ShardId, inquiry: Inquiry) -> Result<Reply, Unavailable> {
+        Ok(self.reply(shard, Command::Inquire { inquiry, caller: Caller(0) }))
+    }
+
+    fn rates(&self) -> Arc<RateTable> {
+        Arc::new(self.rates.lock().unwrap().clone())
+    }
+}

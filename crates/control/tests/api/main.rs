@@ -1,0 +1,11 @@
+//! The control API as a client sees it: every endpoint and every error, over real shards, without a socket.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod accounts;
+mod bench;
+mod cards;
+mod client;
+mod creation;
+mod protocol;
+mod rates;
+mod transactions;
