@@ -21,16 +21,18 @@
 //!
 //! # Where to start
 //! [`router`] lists every endpoint. `read/` turns JSON into the words of the domain, `serve/` acts on them, and
-//! `answer/` turns views into JSON.
+//! `answer/` turns views into JSON. [`import`] maps the lines of a bulk file onto the same requests.
 
 mod answer;
 mod bounds;
 mod country;
 mod explain;
+pub mod import;
 mod json;
 mod key;
 
 mod mask;
+mod path;
 mod problem;
 mod read;
 mod router;
