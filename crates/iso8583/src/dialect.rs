@@ -58,6 +58,8 @@ pub(crate) enum MtiEncoding {
     Ebcdic,
     /// Two bytes of two digits each.
     Bcd,
+    /// Two bytes of two hexadecimal digits each, whatever they mean.
+    Packed,
 }
 
 impl Dialect {
@@ -115,9 +117,10 @@ impl MtiEncoding {
                 let bytes: [u8; 4] = *rest.first_chunk().ok_or(short(4))?;
                 (bytes.map(|byte| CodePage::Cp500.to_ascii(byte)), 4)
             }
-            Self::Bcd => (unpack(*rest.first_chunk().ok_or(short(2))?), 2),
+            Self::Bcd | Self::Packed => (unpack(*rest.first_chunk().ok_or(short(2))?), 2),
         };
-        let mti = Mti::from_digits(digits).ok_or_else(|| self.wrong_digit(rest, digits, at))?;
+        let mti = if self == Self::Packed { Mti::from_hex_digits(digits) } else { Mti::from_digits(digits) };
+        let mti = mti.ok_or_else(|| self.wrong_digit(rest, digits, at))?;
         Ok((mti, at + size))
     }
 
@@ -125,7 +128,7 @@ impl MtiEncoding {
         let wrong = digits.iter().position(|digit| !digit.is_ascii_digit()).unwrap_or(0);
         let byte = match self {
             Self::Ascii | Self::Ebcdic => wrong,
-            Self::Bcd => wrong / 2,
+            Self::Bcd | Self::Packed => wrong / 2,
         };
         Fault::Content { at: at + byte, found: rest.get(byte).copied(), allowed: "digits" }
     }
@@ -137,8 +140,9 @@ impl MtiEncoding {
             Self::Ebcdic => {
                 out.extend_from_slice(&digits.map(|digit| CodePage::Cp500.to_ebcdic(digit)));
             }
-            Self::Bcd => {
-                let [a, b, c, d] = digits.map(|digit| digit & 0x0F);
+            Self::Bcd | Self::Packed => {
+                let value = |digit: u8| if digit > b'9' { digit - b'A' + 10 } else { digit & 0x0F };
+                let [a, b, c, d] = digits.map(value);
                 out.extend_from_slice(&[a << 4 | b, c << 4 | d]);
             }
         }

@@ -1,6 +1,6 @@
 //! The message type indicator: four digits that say what a message is.
 //!
-//! Guarantees that an [`Mti`] always holds four decimal digits, and knows which answer belongs to
+//! Guarantees that an [`Mti`] always holds four digits (decimal ones, but for dialects that say otherwise), and knows which answer belongs to
 //! which request. It does not judge whether a combination is in use: that is for whoever serves it.
 
 use std::fmt;
@@ -102,6 +102,12 @@ impl Mti {
     #[must_use]
     pub fn from_digits(digits: [u8; 4]) -> Option<Self> {
         digits.iter().all(u8::is_ascii_digit).then_some(Self(digits))
+    }
+
+    /// As [`Mti::from_digits`], but `A` to `F` are digits too: for dialects that pack something else there.
+    pub(crate) fn from_hex_digits(digits: [u8; 4]) -> Option<Self> {
+        let is_digit = |digit: &u8| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+        digits.iter().all(is_digit).then_some(Self(digits))
     }
 
     /// The four digits in ASCII, so that a caller can match on `b"0100"`.

@@ -4,9 +4,12 @@
 use bytes::{Bytes, BytesMut};
 use iso8583::{Content, Dialect, Draft, ElementSpec, Encoding, Length, Message, Mti, SHIPPED, Unit, shipped};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
-fn dialects() -> impl Iterator<Item = Dialect> {
-    SHIPPED.iter().map(|(name, _)| shipped(name).unwrap().unwrap())
+fn dialects() -> impl Iterator<Item = &'static Dialect> {
+    static DIALECTS: LazyLock<Vec<Dialect>> =
+        LazyLock::new(|| SHIPPED.iter().map(|(name, _)| shipped(name).unwrap().unwrap()).collect());
+    DIALECTS.iter()
 }
 
 /// A length that the element allows, picked by `seed`, in characters or bytes of the value.
@@ -88,10 +91,10 @@ proptest! {
         elements in proptest::collection::btree_map(2..=128_u8, any::<u64>(), 0..30),
     ) {
         for dialect in dialects() {
-            let mut draft = Draft::new(&dialect, Mti::parse(&mti).unwrap());
+            let mut draft = Draft::new(dialect, Mti::parse(&mti).unwrap());
             let mut expected = Vec::new();
             for (de, seed) in &elements {
-                if let Some(spec) = simple(&dialect, *de) {
+                if let Some(spec) = simple(dialect, *de) {
                     expected.push((*de, set(&mut draft, spec, *seed)));
                 }
             }
@@ -100,7 +103,7 @@ proptest! {
             prop_assert_eq!(message.mti().to_string(), mti.clone());
             let read: Vec<_> = message.elements().map(|de| (de, message.text(de).unwrap().into_owned())).collect();
             prop_assert_eq!(read, expected);
-            let mut again = Draft::new(&dialect, message.mti());
+            let mut again = Draft::new(dialect, message.mti());
             message.elements().for_each(|de| { again.echo(de, &message); });
             prop_assert_eq!(encoded(&again), wire);
         }
@@ -127,9 +130,9 @@ proptest! {
         cut in any::<u16>(),
     ) {
         for dialect in dialects() {
-            let mut draft = Draft::new(&dialect, Mti::parse("0100").unwrap());
+            let mut draft = Draft::new(dialect, Mti::parse("0100").unwrap());
             for (de, seed) in &elements {
-                if let Some(spec) = simple(&dialect, *de) {
+                if let Some(spec) = simple(dialect, *de) {
                     set(&mut draft, spec, *seed);
                 }
             }
