@@ -11,6 +11,9 @@ use tokio::sync::Semaphore;
 /// 2026-11-20, 12:00 UTC.
 const NOON: i64 = 1_795_176_000;
 
+/// More changes at once than any test makes.
+const OPEN: usize = 100;
+
 #[derive(Default)]
 struct Index {
     accounts: HashMap<AccountId, Place<AccountNo>>,
@@ -32,8 +35,7 @@ pub struct Bench {
     rates: Mutex<RateTable>,
     /// What the next change is answered with instead of being made.
     pub next_change: Mutex<Option<Unavailable>>,
-    /// Changes wait here, so that a test can look while they are under way.
-    pub door: Semaphore,
+    door: Semaphore,
     /// Changes that have come to the door.
     pub at_the_door: AtomicUsize,
 }
@@ -60,9 +62,18 @@ impl Bench {
             shards: Mutex::default(),
             rates: Mutex::default(),
             next_change: Mutex::default(),
-            door: Semaphore::new(Semaphore::MAX_PERMITS),
+            door: Semaphore::new(OPEN),
             at_the_door: AtomicUsize::new(0),
         })
+    }
+
+    /// Makes changes wait, so that a test can look while they are under way.
+    pub fn shut_the_door(&self) {
+        assert_eq!(self.door.forget_permits(OPEN), OPEN, "no change is under way");
+    }
+
+    pub fn open_the_door(&self) {
+        self.door.add_permits(OPEN);
     }
 
     /// Decides one command, as a lane would.

@@ -1,4 +1,4 @@
-//! Creating things: again, otherwise, at the same time, and when the switch does not answer.
+//! Creating and changing at the same time, again, otherwise, and when the switch does not answer.
 
 use crate::client::{Client, OTHER_PAN, PAN, card};
 use control::Unavailable;
@@ -72,9 +72,7 @@ async fn start(client: &Client, path: &'static str, body: String) -> tokio::task
 #[tokio::test]
 async fn of_two_racing_issues_of_a_number_one_wins() {
     let client = Client::with_card().await;
-    let door = client.bench.door.acquire_many(u32::MAX).await.unwrap();
-    let rest = client.bench.door.available_permits();
-    client.bench.door.forget_permits(rest);
+    client.bench.shut_the_door();
     let first = start(&client, "/v1/cards", card("D", OTHER_PAN, "")).await;
     assert_eq!(
         client.post("/v1/cards", &card("E", OTHER_PAN, "")).await.expect(409).problem(),
@@ -84,7 +82,7 @@ async fn of_two_racing_issues_of_a_number_one_wins() {
         client.post("/v1/cards", &card("D", OTHER_PAN, "")).await.expect(409).problem(),
         "being_created"
     );
-    drop(door);
+    client.bench.open_the_door();
     assert_eq!(first.await.unwrap(), 201);
     client.post("/v1/cards", &card("D", OTHER_PAN, "")).await.expect(200);
 }
@@ -92,13 +90,11 @@ async fn of_two_racing_issues_of_a_number_one_wins() {
 #[tokio::test]
 async fn a_client_that_hangs_up_stops_nothing_half_way() {
     let client = Client::new();
-    let door = client.bench.door.acquire_many(u32::MAX).await.unwrap();
-    let rest = client.bench.door.available_permits();
-    client.bench.door.forget_permits(rest);
+    client.bench.shut_the_door();
     let request = start(&client, "/v1/accounts", ACCOUNT.to_owned()).await;
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    drop(door);
+    client.bench.open_the_door();
     // Opening and limiting are two changes; both happen.
     while client.bench.at_the_door.load(Ordering::SeqCst) < 2 {
         yield_now().await;
@@ -138,4 +134,24 @@ async fn a_name_stays_taken_when_the_outcome_is_unknown() {
     *client.bench.next_change.lock().unwrap() = Some(Unavailable::OutcomeUnknown);
     client.post("/v1/accounts", r#"{"id": "B", "asset": "EUR"}"#).await.expect(503);
     client.post("/v1/accounts", r#"{"id": "B", "asset": "EUR"}"#).await.expect(409);
+}
+
+#[tokio::test]
+async fn nobody_sets_a_status_between_anothers_look_and_change() {
+    let client = Client::with_card().await;
+    client.put("/v1/cards/C/status", r#"{"status": "not_yet_active"}"#).await.expect(200);
+    client.bench.shut_the_door();
+    let activation = start(&client, "/v1/cards/C/activate", String::new()).await;
+    let before = client.bench.at_the_door.load(Ordering::SeqCst);
+    let freeze = tokio::spawn({
+        let client = client.clone();
+        async move { client.post("/v1/cards/C/freeze", "").await.status.as_u16() }
+    });
+    for _ in 0..100 {
+        yield_now().await;
+    }
+    assert_eq!(client.bench.at_the_door.load(Ordering::SeqCst), before, "the freeze waits for its turn");
+    client.bench.open_the_door();
+    assert_eq!((activation.await.unwrap(), freeze.await.unwrap()), (200, 200));
+    assert_eq!(client.get("/v1/cards/C").await.json["status"], "frozen");
 }

@@ -6,6 +6,7 @@ mod bench;
 mod cards;
 mod client;
 mod creation;
+mod nonsense;
 mod protocol;
 mod rates;
 mod transactions;

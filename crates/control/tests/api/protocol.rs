@@ -132,9 +132,7 @@ async fn a_client_that_does_not_send_its_body_is_not_waited_for() {
 #[tokio::test]
 async fn requests_above_the_bound_are_turned_away_and_those_in_flight_finish() {
     let client = Client::with_bounds(ControlBounds { requests_in_flight_max: 1, ..ControlBounds::default() });
-    let door = client.bench.door.acquire_many(u32::MAX).await.unwrap();
-    let rest = client.bench.door.available_permits();
-    client.bench.door.forget_permits(rest);
+    client.bench.shut_the_door();
     let first = tokio::spawn({
         let client = client.clone();
         async move { client.post("/v1/accounts", r#"{"id": "A", "asset": "USDT"}"#).await.status.as_u16() }
@@ -146,7 +144,7 @@ async fn requests_above_the_bound_are_turned_away_and_those_in_flight_finish() {
     assert_eq!(answer.problem(), "overloaded");
     assert_eq!(answer.headers["retry-after"], "1");
     client.raw(request("GET", "/v1/rates", &[], Body::empty())).await.expect(401);
-    drop(door);
+    client.bench.open_the_door();
     assert_eq!(first.await.unwrap(), 201);
     client.get("/v1/rates").await.expect(200);
 }
