@@ -33,6 +33,12 @@ impl Recovering {
         Ok(())
     }
 
+    /// The index, which goes on being used by the cache.
+    #[must_use]
+    pub fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index)
+    }
+
     /// The shards, for whoever checks the books before traffic starts.
     pub fn shards(&self) -> impl Iterator<Item = &Shard> {
         self.shards.iter()

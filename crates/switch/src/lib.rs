@@ -1,1 +1,41 @@
 //! The daemon: processor links, translation, wiring, clock, metrics, shutdown.
+//!
+//! [`Switch::start`] builds the parts in the order in which they depend on one another and returns a running
+//! switch; [`Switch::stop`] takes it down in the reverse order. The path of one authorization, by file:
+//!
+//! ```text
+//! processor_link.rs  bytes in, frames cut          authorize.rs   one line a step
+//! translate.rs       ISO 8583 <-> our words        doors.rs       the way back to the connection
+//! recorder.rs        a lane's facts to the journal release.rs     answers and asks, once durable
+//! funding_sink.rs    outcomes of asks to lanes     control_desk.rs the API's commands and replies
+//! ```
+//!
+//! Guarantees: an answer leaves only after the facts behind it are as durable as configured; a bad connection
+//! harms no other; a journal that fails stops the process instead of acknowledging anything more.
+
+mod admin;
+mod authorize;
+mod clock;
+mod config;
+mod control_desk;
+mod doors;
+mod funding_sink;
+mod hub;
+mod in_flight;
+mod keys;
+mod link;
+mod metrics;
+mod processor_link;
+mod recorder;
+mod recovery;
+mod release;
+mod response_code;
+mod running;
+mod translate;
+
+pub use config::{
+    Config, ConfigError, ConfigFile, Fault, FrameSection, LinkSection, LogFormat, LogSection,
+    PartialApprovalSection,
+};
+pub use recovery::Unbalanced;
+pub use running::{StartError, StopReason, Switch};

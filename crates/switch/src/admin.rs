@@ -1,0 +1,117 @@
+//! The admin port: health, readiness, the metrics page, and the control API beside them.
+
+use crate::hub::Hub;
+use crate::link::Link;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use cache::{CacheConfig, Release};
+use funding::Funding;
+use journal::{JournalHandle, Space};
+use metrics::Gauge;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the admin port looks at.
+pub(crate) struct Watched {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) journal: Arc<JournalHandle<Vec<Release>>>,
+    pub(crate) funding: Funding,
+    pub(crate) links: Vec<Arc<Link>>,
+    pub(crate) cache_config: CacheConfig,
+    pub(crate) stopping: Arc<AtomicBool>,
+}
+
+/// Health, readiness and metrics.
+pub(crate) fn router(watched: Arc<Watched>) -> Router {
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_page))
+        .with_state(watched)
+}
+
+/// The process is alive and answers. Whether it should get traffic is readiness.
+async fn healthz() -> &'static str {
+    "alive\n"
+}
+
+/// One line a condition; 503 when any of them does not hold.
+async fn readyz(State(watched): State<Arc<Watched>>) -> Response {
+    let conditions = [
+        ("not stopping", !watched.stopping.load(Ordering::Acquire)),
+        ("journal writes", watched.journal.is_healthy()),
+        ("journal has space", watched.journal.space() == Space::Ample),
+        ("lanes run", watched.hub.cache_if_started().is_some()),
+    ];
+    let ready = conditions.iter().all(|(_, holds)| *holds);
+    let mut page = String::new();
+    for (name, holds) in conditions {
+        let sign = if holds { "ok  " } else { "FAIL" };
+        let _ = writeln!(page, "{sign} {name}");
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, page).into_response()
+}
+
+async fn metrics_page(State(watched): State<Arc<Watched>>) -> Response {
+    watched.set_gauges();
+    let page = watched.hub.metrics.render();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], page).into_response()
+}
+
+impl Watched {
+    /// Reads everything that is a level, at the moment that someone looks.
+    fn set_gauges(&self) {
+        let metrics = &self.hub.metrics;
+        let set = |gauge: Gauge, value: u64| {
+            #[allow(clippy::cast_precision_loss)] // Prometheus keeps floats; counts stay far below 2^52
+            gauge.set(value as f64);
+        };
+        let set_count =
+            |name: &'static str, count: usize| set(metrics.gauge(name), u64::try_from(count).unwrap_or(0));
+        let queue = |queue: &'static str, length: usize, max: usize| {
+            let count = |count: usize| u64::try_from(count).unwrap_or(0);
+            set(metrics.queue_gauge("authswitch_queue_records", queue), count(length));
+            set(metrics.queue_gauge("authswitch_queue_records_max", queue), count(max));
+        };
+        if let Some(cache) = self.hub.cache_if_started() {
+            let lanes = cache.gauges().count();
+            let requests = cache.gauges().map(|lane| lane.requests).sum();
+            let follow_ups = cache.gauges().map(|lane| lane.follow_ups).sum();
+            queue("lane_requests", requests, self.cache_config.requests_max.saturating_mul(lanes));
+            queue("lane_follow_ups", follow_ups, self.cache_config.follow_ups_max.saturating_mul(lanes));
+        }
+        queue("journal", self.journal.queued_batches(), self.journal.config().queue_batches_max);
+        set_count("authswitch_cards", self.hub.index.cards());
+        set_count("authswitch_accounts", self.hub.index.accounts());
+        let positions = self.journal.positions();
+        let unsynced = positions.appended.saturating_sub(positions.durable);
+        set(metrics.gauge("authswitch_journal_unsynced_records"), unsynced);
+        let exposure = self.journal.exposure();
+        set(metrics.gauge("authswitch_journal_exposure_records"), exposure.records);
+        set(metrics.gauge("authswitch_journal_exposure_minor_units"), exposure.amount);
+        metrics.gauge("authswitch_journal_exposure_seconds").set(exposure.oldest.as_secs_f64());
+        let funding = self.funding.gauges();
+        set_count("authswitch_funding_asks_in_flight", funding.asks_in_flight);
+        set_count("authswitch_funding_asks_in_flight_max", funding.asks_in_flight_max);
+        set_count("authswitch_duties_pending", funding.duties_pending);
+        set_count("authswitch_duties_pending_max", funding.duties_pending_max);
+        let oldest = funding.duties_oldest.unwrap_or_default();
+        metrics.gauge("authswitch_duties_oldest_seconds").set(oldest.as_secs_f64());
+        for link in &self.links {
+            let read = |count: &std::sync::atomic::AtomicUsize| {
+                u64::try_from(count.load(Ordering::Relaxed)).unwrap_or(0)
+            };
+            set(link.metrics.connections.clone(), read(&link.connections));
+            set(link.metrics.in_flight.clone(), read(&link.in_flight));
+            set(
+                link.metrics.in_flight_max.clone(),
+                u64::try_from(link.settings.in_flight_max).unwrap_or(u64::MAX),
+            );
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The hot path: one frame in, one line a step, and one answer out.
+//!
+//! When the cache covers the amount nothing here waits, locks or logs between decode and encode. What it costs:
+//! one keyed hash for the card token, one look-up in the routing index, one push into the lane's queue.
+
+use crate::doors::Door;
+use crate::hub::Hub;
+use crate::in_flight::{InFlight, Waiting};
+use crate::link::Link;
+use crate::metrics::Path;
+use crate::response_code;
+use crate::translate::{self, Incoming, NetworkFunction, Reading};
+use authorizer::{Answer, Command, FundingPath};
+use bytes::{Bytes, BytesMut};
+use cache::{Clock, Full, Posted, Route};
+use domain::{Authorization, MessageClass, Moment, Reason, Reversal, ReversalMatch};
+use iso8583::{EncodeError, Message, Rejected};
+use std::sync::Arc;
+
+/// One connection's requests and answers.
+pub(crate) struct Conversation {
+    hub: Arc<Hub>,
+    link: Arc<Link>,
+    door: Arc<Door>,
+    in_flight: InFlight,
+    /// Encoded answers, in frames, not yet taken by the network.
+    pub(crate) out: BytesMut,
+    /// A follow-up that its lane had no room for; nothing more is read until it is taken.
+    held_back: Option<HeldBack>,
+    signed_on: bool,
+}
+
+/// A follow-up that waits for room: in flight, or in the lane's queue.
+enum HeldBack {
+    Message(Box<(Message, Incoming, Moment)>),
+    Posted(Box<Posted>),
+}
+
+impl Conversation {
+    /// A new connection of `link`. It counts as signed on: a processor that never says so is served too.
+    pub(crate) fn new(hub: Arc<Hub>, link: Arc<Link>, door: Arc<Door>) -> Self {
+        let in_flight = InFlight::new(link.settings.in_flight_max);
+        Self { hub, link, door, in_flight, out: BytesMut::new(), held_back: None, signed_on: true }
+    }
+
+    /// Takes one frame. Its answer is written now where no decision is needed, and later otherwise.
+    pub(crate) fn receive(&mut self, body: Bytes, received: Moment) {
+        if body.is_empty() {
+            return; // a keep-alive frame
+        }
+        let message = match self.link.settings.dialect.decode(body) {
+            Ok(message) => message,
+            Err(rejected) => return self.reject(&rejected),
+        };
+        let reading = Reading {
+            tokens: &self.hub.tokens,
+            partial: self.link.settings.partial.as_ref(),
+            deadline: received.mono.plus(self.link.settings.answer_within),
+        };
+        match translate::read(&message, reading) {
+            Ok(incoming) => self.take(message, incoming, received),
+            Err(fault) => {
+                self.link.metrics.format_errors.increment(1);
+                tracing::debug!(link = %self.link.settings.name, element = fault.0, "element cannot be read");
+                let written = self.link.writer.format_error(&message, Some(fault.0), &mut self.out);
+                self.check(written);
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message, incoming: Incoming, received: Moment) {
+        match incoming {
+            Incoming::Authorization(request) => self.authorize(message, request, received),
+            Incoming::Reversal(reversal) => self.reverse(message, reversal, received),
+            Incoming::Network(function) => self.manage(&message, function),
+            Incoming::NotServed => {
+                self.hub.metrics.not_served.increment(1);
+                self.plain(&message, response_code::INVALID_TRANSACTION);
+            }
+            Incoming::NotARequest => {
+                self.hub.metrics.not_served.increment(1);
+                tracing::warn!(link = %self.link.settings.name, mti = %message.mti(), "dropped: not a request");
+            }
+        }
+    }
+
+    /// Finds the card, keeps the request for its answer, and posts it to the lane.
+    fn authorize(&mut self, message: Message, request: Authorization, received: Moment) {
+        let is_request = request.class == MessageClass::AuthorizationRequest;
+        if is_request && !self.signed_on {
+            return self.decline(&message, Reason::Overloaded, received);
+        }
+        let Some(route) = self.hub.index.route(&request.card) else {
+            if !is_request {
+                self.hub.metrics.unknown_card_follow_ups.increment(1);
+            }
+            return self.decline(&message, Reason::UnknownCard, received);
+        };
+        if self.in_flight.is_full() {
+            if is_request {
+                self.hub.metrics.overload_declines.increment(1);
+                return self.decline(&message, Reason::Overloaded, received);
+            }
+            return self.hold_back(message, Incoming::Authorization(request), received);
+        }
+        let Some(caller) = self.keep(message, received) else { return };
+        let command = Command::Authorize { card: route.card, request, caller };
+        let posted = Posted { shard: route.shard, command, received };
+        if is_request { self.post_request(posted) } else { self.post_follow_up(posted) }
+    }
+
+    fn reverse(&mut self, message: Message, reversal: Reversal, received: Moment) {
+        self.hub.metrics.reversals.increment(1);
+        let Some(Route { shard, card }) = self.hub.index.route(&reversal.card) else {
+            self.hub.metrics.unknown_card_follow_ups.increment(1);
+            return self.plain(&message, response_code::ACCEPTED);
+        };
+        if self.in_flight.is_full() {
+            return self.hold_back(message, Incoming::Reversal(reversal), received);
+        }
+        let Some(caller) = self.keep(message, received) else { return };
+        self.post_follow_up(Posted { shard, command: Command::Reverse { card, reversal, caller }, received });
+    }
+
+    fn manage(&mut self, message: &Message, function: NetworkFunction) {
+        self.hub.metrics.network_messages.increment(1);
+        match function {
+            NetworkFunction::SignOn => self.signed_on = true,
+            NetworkFunction::SignOff => self.signed_on = false,
+            NetworkFunction::Echo => {}
+        }
+        self.plain(message, response_code::ACCEPTED);
+    }
+
+    fn keep(&mut self, message: Message, received: Moment) -> Option<authorizer::Caller> {
+        let deadline = received.mono.plus(self.link.settings.answer_within);
+        let waiting = Waiting { message, received: received.mono, deadline };
+        // The caller has made sure of room.
+        self.in_flight.insert(waiting).ok().map(|slot| self.door.caller(slot))
+    }
+
+    fn post_request(&mut self, posted: Posted) {
+        if let Err(Full(posted)) = self.hub.cache().post_request(posted) {
+            self.hub.metrics.overload_declines.increment(1);
+            if let Command::Authorize { caller, .. } = posted.command
+                && let Some(waiting) = self.in_flight.take(self.door.slot(caller))
+            {
+                let received = Moment { mono: waiting.received, ..posted.received };
+                self.decline(&waiting.message, Reason::Overloaded, received);
+            }
+        }
+    }
+
+    fn post_follow_up(&mut self, posted: Posted) {
+        if let Err(Full(posted)) = self.hub.cache().post_follow_up(posted) {
+            self.held_back = Some(HeldBack::Posted(posted));
+        }
+    }
+
+    fn hold_back(&mut self, message: Message, incoming: Incoming, received: Moment) {
+        self.held_back = Some(HeldBack::Message(Box::new((message, incoming, received))));
+    }
+
+    /// Tries again to place what was held back.
+    pub(crate) fn retry_held_back(&mut self) {
+        match self.held_back.take() {
+            Some(HeldBack::Posted(posted)) => self.post_follow_up(*posted),
+            Some(HeldBack::Message(held)) => {
+                let (message, incoming, received) = *held;
+                self.take(message, incoming, received);
+            }
+            None => {}
+        }
+    }
+
+    /// Encodes every answer that has come.
+    pub(crate) fn write_answers(&mut self) {
+        let begin = self.hub.clock.now();
+        let mut written = 0_u32;
+        while let Some((slot, answer)) = self.door.take() {
+            let Some(waiting) = self.in_flight.take(slot) else { continue };
+            let result = self.link.writer.decided(&waiting.message, &answer, &mut self.out);
+            self.check(result);
+            self.count(&waiting, &answer, begin);
+            written += 1;
+        }
+        if written > 0 {
+            self.hub.metrics.wrote_answers(self.hub.clock.now().mono.since(begin.mono));
+        }
+    }
+
+    fn count(&self, waiting: &Waiting, answer: &Answer, now: Moment) {
+        let metrics = &self.hub.metrics;
+        if now.mono > waiting.deadline {
+            metrics.late_answers.increment(1);
+        }
+        match answer {
+            Answer::Authorization { reason, path, .. } => {
+                let path = match path {
+                    FundingPath::Jit => Path::Jit,
+                    FundingPath::Cache if reason.is_approval() => Path::Cache,
+                    FundingPath::Cache => Path::None,
+                };
+                metrics.answered(*reason, path, now.mono.since(waiting.received));
+            }
+            Answer::Reversal(ReversalMatch::Unmatched) => metrics.reversals_unmatched.increment(1),
+            Answer::Reversal(
+                ReversalMatch::Matched | ReversalMatch::NothingLeft | ReversalMatch::UnknownCard,
+            ) => {}
+        }
+    }
+
+    /// Declines without a decision: the card is not known, or there is no room.
+    fn decline(&mut self, message: &Message, reason: Reason, received: Moment) {
+        let answer =
+            Answer::Authorization { reason, approval_code: None, part: None, path: FundingPath::Cache };
+        let written = self.link.writer.decided(message, &answer, &mut self.out);
+        self.check(written);
+        let took = self.hub.clock.now().mono.since(received.mono);
+        self.hub.metrics.answered(reason, Path::None, took);
+    }
+
+    fn plain(&mut self, message: &Message, code: &str) {
+        let written = self.link.writer.plain(message, code, &mut self.out);
+        self.check(written);
+    }
+
+    /// Answers a message that cannot be decoded, as far as it was read.
+    fn reject(&mut self, rejected: &Rejected) {
+        self.link.metrics.format_errors.increment(1);
+        tracing::debug!(link = %self.link.settings.name, error = %rejected.error, "message cannot be decoded");
+        if let Some(partial) = &rejected.partial {
+            let written = self.link.writer.format_error(partial, rejected.error.element(), &mut self.out);
+            self.check(written);
+        }
+    }
+
+    /// An answer that the dialect cannot express is a fault of the configuration; it must be seen.
+    fn check(&self, written: Result<(), EncodeError>) {
+        if let Err(error) = written {
+            tracing::error!(link = %self.link.settings.name, %error, "an answer cannot be written");
+        }
+    }
+
+    /// Whether more may be read: nothing is held back, and the other side takes its answers.
+    pub(crate) fn may_read(&self) -> bool {
+        self.held_back.is_none() && self.out.len() < self.link.settings.unsent_bytes_max
+    }
+
+    /// Whether something is held back.
+    pub(crate) fn is_holding_back(&self) -> bool {
+        self.held_back.is_some()
+    }
+
+    /// Whether every request has its answer and the network has every answer.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.in_flight.len() == 0 && self.out.is_empty() && self.held_back.is_none()
+    }
+
+    /// Requests not yet answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+}

@@ -1,0 +1,481 @@
+//! The configuration as checked: everything read, every reference resolved, every wrong value reported.
+
+use crate::config::file::{ConfigFile, FrameSection, LinkSection};
+use crate::keys::{self, KeyError, Keys};
+use cache::CacheConfig;
+use funding::FundingConfig;
+use iso8583::{Dialect, FrameFormat, LengthHeader};
+use journal::JournalConfig;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything the daemon is built from.
+#[derive(Debug)]
+pub struct Config {
+    /// The file as written, defaults filled in.
+    pub file: ConfigFile,
+    /// Keys, read from their files.
+    pub keys: Keys,
+    /// Rules.
+    pub policy: authorizer::Policy,
+    /// Lanes.
+    pub cache: CacheConfig,
+    /// Journal.
+    pub journal: JournalConfig,
+    /// Balance service.
+    pub funding: FundingConfig,
+    /// Admin port.
+    pub admin: AdminSettings,
+    /// Processor links.
+    pub links: Vec<LinkSettings>,
+}
+
+/// The admin port.
+#[derive(Clone, Copy, Debug)]
+pub struct AdminSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Largest body read.
+    pub body_bytes_max: usize,
+    /// Requests under way at once.
+    pub requests_in_flight_max: usize,
+    /// How long a change may wait to be durable.
+    pub answer_within: Duration,
+}
+
+/// One processor link.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// Name for logs and metrics.
+    pub name: String,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How messages are written.
+    pub dialect: Dialect,
+    /// How messages are framed.
+    pub frame: FrameFormat,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Unanswered requests of one connection.
+    pub in_flight_max: usize,
+    /// How long the processor waits.
+    pub answer_within: Duration,
+    /// How long a begun frame may take.
+    pub frame_within: Duration,
+    /// How long a connection may be silent.
+    pub idle_max: Duration,
+    /// Unsent bytes before reading stops.
+    pub unsent_bytes_max: usize,
+    /// How a terminal says that it can take a part.
+    pub partial: Option<PartialCapability>,
+}
+
+/// Which character of which element says that a terminal can take a partial approval.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PartialCapability {
+    /// The data element.
+    pub element: u8,
+    /// Byte offset in its text.
+    pub offset: usize,
+    /// What stands there.
+    pub value: String,
+}
+
+/// Everything that is wrong with a configuration file.
+#[derive(Debug)]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, one entry a key.
+    pub faults: Vec<Fault>,
+}
+
+/// One wrong value.
+#[derive(Debug)]
+pub struct Fault {
+    /// The key, for example `journal.segment_bytes`; empty for the file as a whole.
+    pub key: String,
+    /// What was found and what is allowed.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n  ")?;
+            }
+            if !fault.key.is_empty() {
+                write!(f, "{}: ", fault.key)?;
+            }
+            f.write_str(&fault.problem)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks a configuration file. Relative paths in it are relative to the file's folder.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let whole = |problem: String| ConfigError {
+            path: path.to_owned(),
+            faults: vec![Fault { key: String::new(), problem }],
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| whole(format!("cannot be read: {error}")))?;
+        let file =
+            parse(&text).map_err(|fault| ConfigError { path: path.to_owned(), faults: vec![fault] })?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        Self::check(file, base).map_err(|faults| ConfigError { path: path.to_owned(), faults })
+    }
+
+    /// Checks a configuration; relative paths are relative to `base`.
+    pub fn check(file: ConfigFile, base: &Path) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults(Vec::new());
+        let keys = check_keys(&file, base, &mut faults);
+        let journal = check_journal(&file, base, &mut faults);
+        let funding = check_funding(&file, base, &mut faults);
+        check_numbers(&file, &mut faults);
+        let links = check_links(&file, base, &mut faults);
+        match (keys, funding) {
+            (Some(keys), Some(funding)) if faults.0.is_empty() => Ok(Self {
+                policy: policy(&file),
+                cache: cache_config(&file),
+                admin: AdminSettings {
+                    listen: file.admin.listen,
+                    body_bytes_max: file.admin.body_bytes_max,
+                    requests_in_flight_max: file.admin.requests_in_flight_max,
+                    answer_within: file.admin.answer_within,
+                },
+                file,
+                keys,
+                journal,
+                funding,
+                links,
+            }),
+            _ => Err(faults.0),
+        }
+    }
+
+    /// The configuration in force, as TOML; keys are named by their files and never shown.
+    #[must_use]
+    pub fn effective(&self) -> String {
+        toml::to_string(&self.file).unwrap_or_else(|error| format!("# cannot be shown: {error}"))
+    }
+}
+
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, key: impl Into<String>, problem: impl Into<String>) {
+        self.0.push(Fault { key: key.into(), problem: problem.into() });
+    }
+
+    fn in_range(&mut self, key: &str, found: u128, min: u128, max: u128) {
+        if !(min..=max).contains(&found) {
+            self.add(key, format!("{found} was found, {min} to {max} is allowed"));
+        }
+    }
+
+    fn duration(&mut self, key: &str, found: Duration, min: Duration, max: Duration) {
+        if !(min..=max).contains(&found) {
+            self.add(key, format!("{found:?} was found, {min:?} to {max:?} is allowed"));
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<ConfigFile, Fault> {
+    let document = toml::Deserializer::parse(text)
+        .map_err(|error| Fault { key: String::new(), problem: format!("is not TOML: {error}") })?;
+    serde_path_to_error::deserialize(document).map_err(|error| Fault {
+        key: error.path().to_string().replace('?', ""),
+        problem: error.into_inner().to_string().trim_end().to_owned(),
+    })
+}
+
+fn check_keys(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<Keys> {
+    let report = |key: &str, result: Result<keys::File, KeyError>, faults: &mut Faults| {
+        result.map_err(|error| faults.add(format!("keys.{key}"), error.to_string())).ok()
+    };
+    let tokens = report("card_tokens", keys::File::read(base, &file.keys.card_tokens), faults);
+    let control = report("control", keys::File::read(base, &file.keys.control), faults);
+    let tokens = tokens.and_then(|found| {
+        found.tokenizer().map_err(|error| faults.add("keys.card_tokens", error.to_string())).ok()
+    });
+    let control = control
+        .and_then(|found| found.bearer().map_err(|error| faults.add("keys.control", error.to_string())).ok());
+    let published = published_keys(file, base);
+    let exposed: Vec<_> = std::iter::once(file.admin.listen)
+        .chain(file.link.iter().map(|link| link.listen))
+        .filter(|address| !address.ip().is_loopback())
+        .collect();
+    if let (Some(key), Some(address)) = (published.first(), exposed.first()) {
+        faults.add(
+            format!("keys.{key}"),
+            format!(
+                "is the development key that everybody can read in the source, and {address} is open to \
+                 other machines; make a key of your own, or listen on loopback only"
+            ),
+        );
+    }
+    Some(Keys { tokens: tokens?, control: control?, published: !published.is_empty() })
+}
+
+fn published_keys<'a>(file: &'a ConfigFile, base: &Path) -> Vec<&'a str> {
+    let keys = [
+        ("card_tokens", &file.keys.card_tokens),
+        ("control", &file.keys.control),
+        ("funding", &file.keys.funding),
+    ];
+    let is_published = |path: &PathBuf| keys::File::read(base, path).is_ok_and(|key| key.is_published());
+    keys.into_iter().filter(|(_, path)| is_published(path)).map(|(key, _)| key).collect()
+}
+
+fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> JournalConfig {
+    let section = &file.journal;
+    let mut journal = JournalConfig::new(&base.join(&section.directory));
+    journal.node = file.node.id;
+    journal.acknowledge = section.acknowledge;
+    journal.segment_bytes = section.segment_bytes;
+    journal.queue_batches_max = section.queue_batches_max;
+    journal.batch_bytes_max = section.batch_bytes_max;
+    journal.sync_every = section.sync_every;
+    journal.unsynced_records_max = section.unsynced_records_max;
+    journal.free_bytes_min = section.free_bytes_min;
+    if let Err(error) = journal.check() {
+        faults.add("journal", error.to_string());
+    }
+    if file.cache.batch_bytes_max.saturating_mul(2) > section.batch_bytes_max {
+        // A lane seals its batch once it is above its bound, so the last command may go past it.
+        faults.add(
+            "cache.batch_bytes_max",
+            format!(
+                "{} was found, at most half of journal.batch_bytes_max ({}) is allowed",
+                file.cache.batch_bytes_max, section.batch_bytes_max
+            ),
+        );
+    }
+    journal
+}
+
+fn check_funding(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<FundingConfig> {
+    let section = &file.funding;
+    let endpoint =
+        section.endpoint.parse().map_err(|error| faults.add("funding.endpoint", format!("{error}"))).ok();
+    let mut keys_of = |key: &str, path: &Path| -> Option<funding::Keys> {
+        let name = format!("keys.{key}");
+        let file = keys::File::read(base, path).map_err(|error| faults.add(&name, error.to_string())).ok()?;
+        let secret = funding::Secret::parse(file.text());
+        secret.map_err(|error| faults.add(&name, error.to_string())).ok().map(funding::Keys::new)
+    };
+    let request_keys = keys_of("funding", &file.keys.funding);
+    let verifies = !file.keys.funding_answers.as_os_str().is_empty();
+    let answer_keys = if verifies { keys_of("funding_answers", &file.keys.funding_answers) } else { None };
+    let mut funding = FundingConfig::new(endpoint?, request_keys?);
+    funding.answer_keys = answer_keys;
+    funding.budget.commit_margin = section.commit_margin;
+    funding.budget.write_margin = section.write_margin;
+    funding.budget.ask_max = section.ask_within;
+    funding.asks_in_flight_max = section.asks_in_flight_max;
+    funding.duties_in_flight_max = section.duties_in_flight_max;
+    funding.duties_pending_max = section.duties_pending_max;
+    funding.duty_attempt_timeout = section.duty_within;
+    funding.duty_backoff.min = section.duty_pause_min;
+    funding.duty_backoff.max = section.duty_pause_max;
+    funding.connections_warm = section.connections_warm;
+    if let Err(error) = funding.check() {
+        faults.add("funding", error.to_string());
+    }
+    for link in &file.link {
+        let margins = section.commit_margin.saturating_add(section.write_margin);
+        if margins >= link.answer_within {
+            faults.add(
+                "funding.commit_margin",
+                format!(
+                    "with write_margin it takes {margins:?}, and link {:?} must answer within {:?}: no time \
+                     is left to ask in",
+                    link.name, link.answer_within
+                ),
+            );
+        }
+    }
+    Some(funding)
+}
+
+fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let (decision, cache, admin) = (&file.decision, &file.cache, &file.admin);
+    faults.duration("decision.hold_for", decision.hold_for, Duration::from_secs(60), DAY * 365);
+    faults.duration("decision.repeat_window", decision.repeat_window, Duration::from_secs(60), DAY * 30);
+    let number = |value: usize| u128::try_from(value).unwrap_or(u128::MAX);
+    for (key, found, max) in [
+        ("decision.transactions_per_shard_max", decision.transactions_per_shard_max, 100_000_000),
+        ("decision.limits_per_owner_max", decision.limits_per_owner_max, 64),
+        ("decision.requests_per_shard_max", decision.requests_per_shard_max, 10_000_000),
+        ("decision.duties_per_shard_max", decision.duties_per_shard_max, 10_000_000),
+        ("cache.lanes", cache.lanes, 256),
+        ("cache.cards_expected", cache.cards_expected, 1_000_000_000),
+        ("cache.accounts_expected", cache.accounts_expected, 1_000_000_000),
+        ("cache.requests_max", cache.requests_max, 10_000_000),
+        ("cache.follow_ups_max", cache.follow_ups_max, 10_000_000),
+        ("cache.batch_commands_max", cache.batch_commands_max, 65_536),
+        ("cache.batch_bytes_max", cache.batch_bytes_max, 64 * 1024 * 1024),
+        ("admin.body_bytes_max", admin.body_bytes_max, 64 * 1024 * 1024),
+        ("admin.requests_in_flight_max", admin.requests_in_flight_max, 65_536),
+    ] {
+        faults.in_range(key, number(found), 1, max);
+    }
+    let second = Duration::from_secs(1);
+    faults.duration("cache.tick_every", cache.tick_every, Duration::from_millis(1), second * 60);
+    faults.duration("admin.answer_within", admin.answer_within, Duration::from_millis(10), second * 60);
+    // What is lost when follow-ups find no room cannot be made good, so there is room for every one at once.
+    let owed = file.funding.asks_in_flight_max.saturating_add(file.funding.duties_in_flight_max);
+    if cache.follow_ups_max < owed {
+        faults.add(
+            "cache.follow_ups_max",
+            format!(
+                "{} was found, at least funding.asks_in_flight_max + funding.duties_in_flight_max ({owed}) \
+                 is needed",
+                cache.follow_ups_max
+            ),
+        );
+    }
+}
+
+fn check_links(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Vec<LinkSettings> {
+    if file.link.is_empty() {
+        faults.add("link", "no link was found, at least one [[link]] is needed");
+    }
+    let mut links: Vec<LinkSettings> = Vec::new();
+    for (index, section) in file.link.iter().enumerate() {
+        let key = format!("link[{index}]");
+        if links.iter().any(|link| link.name == section.name) {
+            faults.add(format!("{key}.name"), format!("{:?} names two links, names differ", section.name));
+        }
+        links.extend(check_link(section, &key, base, faults));
+    }
+    links
+}
+
+fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults) -> Option<LinkSettings> {
+    let dialect = check_dialect(&section.dialect, &format!("{key}.dialect"), base, faults);
+    let frame = check_frame(&section.frame, &format!("{key}.frame"), faults);
+    let number = |value: usize| u128::try_from(value).unwrap_or(u128::MAX);
+    for (name, found, min, max) in [
+        ("connections_max", section.connections_max, 1, 65_536),
+        ("in_flight_max", section.in_flight_max, 1, 1_000_000),
+        ("unsent_bytes_max", section.unsent_bytes_max, 4_096, 1 << 30),
+    ] {
+        faults.in_range(&format!("{key}.{name}"), number(found), min, max);
+    }
+    let second = Duration::from_secs(1);
+    for (name, found) in [
+        ("answer_within", section.answer_within),
+        ("frame_within", section.frame_within),
+        ("idle_max", section.idle_max),
+    ] {
+        faults.duration(&format!("{key}.{name}"), found, Duration::from_millis(10), second * 86_400);
+    }
+    let partial = section.partial_approval.as_ref().map(|partial| PartialCapability {
+        element: partial.element,
+        offset: partial.position.saturating_sub(1),
+        value: partial.value.clone(),
+    });
+    if section
+        .partial_approval
+        .as_ref()
+        .is_some_and(|partial| partial.position == 0 || partial.value.is_empty())
+    {
+        faults.add(
+            format!("{key}.partial_approval"),
+            "position counts from 1, and value is at least one character",
+        );
+    }
+    Some(LinkSettings {
+        name: section.name.clone(),
+        listen: section.listen,
+        dialect: dialect?,
+        frame: frame?,
+        connections_max: section.connections_max,
+        in_flight_max: section.in_flight_max,
+        answer_within: section.answer_within,
+        frame_within: section.frame_within,
+        idle_max: section.idle_max,
+        unsent_bytes_max: section.unsent_bytes_max,
+        partial,
+    })
+}
+
+fn check_dialect(name: &str, key: &str, base: &Path, faults: &mut Faults) -> Option<Dialect> {
+    let shipped = iso8583::shipped(name);
+    let parsed = match shipped {
+        Some(parsed) => parsed,
+        None if name.ends_with(".toml") => {
+            let path = base.join(name);
+            match std::fs::read_to_string(&path) {
+                Ok(text) => Dialect::from_toml(&text, &path.display().to_string()),
+                Err(error) => {
+                    faults.add(key, format!("{} cannot be read: {error}", path.display()));
+                    return None;
+                }
+            }
+        }
+        None => {
+            let shipped: Vec<_> = iso8583::SHIPPED.iter().map(|(name, _)| *name).collect();
+            faults.add(
+                key,
+                format!("{name:?} was found, a path ending in .toml or one of {shipped:?} is allowed"),
+            );
+            return None;
+        }
+    };
+    parsed.map_err(|error| faults.add(key, error.to_string())).ok()
+}
+
+fn check_frame(section: &FrameSection, key: &str, faults: &mut Faults) -> Option<FrameFormat> {
+    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        section.length.as_str().into_deserializer();
+    let length = LengthHeader::deserialize(text)
+        .map_err(|error| faults.add(format!("{key}.length"), error.to_string()));
+    faults.in_range(
+        &format!("{key}.max_bytes"),
+        u128::try_from(section.max_bytes).unwrap_or(u128::MAX),
+        64,
+        1 << 20,
+    );
+    Some(FrameFormat {
+        length: length.ok()?,
+        includes_itself: section.includes_itself,
+        max_bytes: section.max_bytes,
+    })
+}
+
+fn policy(file: &ConfigFile) -> authorizer::Policy {
+    authorizer::Policy {
+        hold_for: file.decision.hold_for,
+        repeat_window: file.decision.repeat_window,
+        transactions_per_shard_max: file.decision.transactions_per_shard_max,
+        open_holds_per_card_max: file.decision.open_holds_per_card_max,
+        limits_per_owner_max: file.decision.limits_per_owner_max,
+        requests_per_shard_max: file.decision.requests_per_shard_max,
+        duties_per_shard_max: file.decision.duties_per_shard_max,
+    }
+}
+
+fn cache_config(file: &ConfigFile) -> CacheConfig {
+    CacheConfig {
+        lanes: file.cache.lanes,
+        requests_max: file.cache.requests_max,
+        follow_ups_max: file.cache.follow_ups_max,
+        batch_commands_max: file.cache.batch_commands_max,
+        batch_bytes_max: file.cache.batch_bytes_max,
+        tick_every: file.cache.tick_every,
+    }
+}

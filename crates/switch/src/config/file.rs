@@ -1,0 +1,386 @@
+//! The configuration as written: one struct a section, one field a key, each with its default.
+
+use journal::Acknowledge;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConfigFile {
+    /// Who this switch is.
+    pub node: NodeSection,
+    /// Files with keys.
+    pub keys: KeysSection,
+    /// Logs.
+    pub log: LogSection,
+    /// Health, metrics and the control API.
+    pub admin: AdminSection,
+    /// Rules that decisions depend on.
+    pub decision: DecisionSection,
+    /// Lanes and their queues.
+    pub cache: CacheSection,
+    /// The write-behind journal.
+    pub journal: JournalSection,
+    /// The balance service.
+    pub funding: FundingSection,
+    /// Connections from processors.
+    pub link: Vec<LinkSection>,
+}
+
+impl Default for ConfigFile {
+    fn default() -> Self {
+        Self {
+            node: NodeSection::default(),
+            keys: KeysSection::default(),
+            log: LogSection::default(),
+            admin: AdminSection::default(),
+            decision: DecisionSection::default(),
+            cache: CacheSection::default(),
+            journal: JournalSection::default(),
+            funding: FundingSection::default(),
+            link: vec![LinkSection::default()],
+        }
+    }
+}
+
+/// `[node]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NodeSection {
+    /// A number that is written into every journal segment.
+    pub id: u32,
+    /// A name for logs.
+    pub name: String,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self { id: 1, name: "authswitch-1".into() }
+    }
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysSection {
+    /// The key of card tokens: 32 bytes in hex.
+    pub card_tokens: PathBuf,
+    /// The bearer key of the control API: at least 32 characters.
+    pub control: PathBuf,
+    /// The key that asks to the balance service are signed with: `whsec_` and base64.
+    pub funding: PathBuf,
+    /// The key that the balance service signs its answers with; empty: answers are not verified.
+    pub funding_answers: PathBuf,
+}
+
+impl Default for KeysSection {
+    fn default() -> Self {
+        Self {
+            card_tokens: "keys/card-tokens.key".into(),
+            control: "keys/control.key".into(),
+            funding: "keys/funding.key".into(),
+            funding_answers: PathBuf::new(),
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Which lines: a level, or a filter such as `info,switch=debug`.
+    pub filter: String,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSection {
+    /// Where health, metrics and the control API listen.
+    pub listen: SocketAddr,
+    /// The largest body that the control API reads.
+    pub body_bytes_max: usize,
+    /// Requests of the control API that may be under way at once.
+    pub requests_in_flight_max: usize,
+    /// How long a control request may wait for its change to be durable.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub answer_within: Duration,
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9583),
+            body_bytes_max: 64 * 1024,
+            requests_in_flight_max: 256,
+            answer_within: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[decision]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecisionSection {
+    /// How long an approval holds money.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub hold_for: Duration,
+    /// How long a repeat is recognised.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub repeat_window: Duration,
+    /// Transactions kept in each of the 256 shards.
+    pub transactions_per_shard_max: usize,
+    /// Open holds of one card.
+    pub open_holds_per_card_max: u32,
+    /// Limits of one card or account.
+    pub limits_per_owner_max: usize,
+    /// Idempotency keys kept in each shard.
+    pub requests_per_shard_max: usize,
+    /// Duties pending in each shard.
+    pub duties_per_shard_max: usize,
+}
+
+impl Default for DecisionSection {
+    fn default() -> Self {
+        let policy = authorizer::Policy::default();
+        Self {
+            hold_for: policy.hold_for,
+            repeat_window: policy.repeat_window,
+            transactions_per_shard_max: policy.transactions_per_shard_max,
+            open_holds_per_card_max: policy.open_holds_per_card_max,
+            limits_per_owner_max: policy.limits_per_owner_max,
+            requests_per_shard_max: policy.requests_per_shard_max,
+            duties_per_shard_max: policy.duties_per_shard_max,
+        }
+    }
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheSection {
+    /// Lane threads.
+    pub lanes: usize,
+    /// Cards that the routing index has room for before it grows.
+    pub cards_expected: usize,
+    /// Accounts that the routing index has room for before it grows.
+    pub accounts_expected: usize,
+    /// Requests that may wait for one lane.
+    pub requests_max: usize,
+    /// Follow-ups that may wait for one lane.
+    pub follow_ups_max: usize,
+    /// Commands decided before their facts are handed over.
+    pub batch_commands_max: usize,
+    /// Bytes of facts gathered before they are handed over.
+    pub batch_bytes_max: usize,
+    /// How often holds and asks are looked over.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub tick_every: Duration,
+}
+
+impl Default for CacheSection {
+    fn default() -> Self {
+        Self {
+            lanes: 1,
+            cards_expected: 100_000,
+            accounts_expected: 100_000,
+            requests_max: 8_192,
+            follow_ups_max: 65_536,
+            batch_commands_max: 256,
+            batch_bytes_max: 128 * 1024,
+            tick_every: Duration::from_millis(100),
+        }
+    }
+}
+
+/// `[journal]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalSection {
+    /// Where segments are kept.
+    pub directory: PathBuf,
+    /// When an answer may leave.
+    pub acknowledge: Acknowledge,
+    /// Size of one segment.
+    pub segment_bytes: u64,
+    /// Batches that may wait for the writer.
+    pub queue_batches_max: usize,
+    /// Bytes of one batch.
+    pub batch_bytes_max: usize,
+    /// How often written facts are synced in the modes that do not wait for it.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub sync_every: Duration,
+    /// Records that may be at risk in those modes.
+    pub unsynced_records_max: u64,
+    /// Free space below which approvals stop.
+    pub free_bytes_min: u64,
+}
+
+impl Default for JournalSection {
+    fn default() -> Self {
+        let journal = journal::JournalConfig::new(std::path::Path::new("../data/journal"));
+        Self {
+            directory: journal.directory,
+            acknowledge: journal.acknowledge,
+            segment_bytes: journal.segment_bytes,
+            queue_batches_max: journal.queue_batches_max,
+            batch_bytes_max: journal.batch_bytes_max,
+            sync_every: journal.sync_every,
+            unsynced_records_max: journal.unsynced_records_max,
+            free_bytes_min: journal.free_bytes_min,
+        }
+    }
+}
+
+/// `[funding]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FundingSection {
+    /// Where the balance service listens.
+    pub endpoint: String,
+    /// Asks that may be open at once.
+    pub asks_in_flight_max: usize,
+    /// Duties that may be under way at once.
+    pub duties_in_flight_max: usize,
+    /// Duties that may be pending before no more asks are made.
+    pub duties_pending_max: usize,
+    /// The most that one ask may take, whatever the processor allows.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub ask_within: Duration,
+    /// Kept back from the processor's deadline for recording the outcome.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub commit_margin: Duration,
+    /// Kept back from the processor's deadline for writing the answer.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub write_margin: Duration,
+    /// How long one attempt at a duty may take.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub duty_within: Duration,
+    /// The first pause before a duty is tried again; it doubles from there.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub duty_pause_min: Duration,
+    /// The longest pause.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub duty_pause_max: Duration,
+    /// Connections opened before traffic starts.
+    pub connections_warm: usize,
+}
+
+impl Default for FundingSection {
+    fn default() -> Self {
+        Self {
+            endpoint: "http://127.0.0.1:8584".into(),
+            asks_in_flight_max: 512,
+            duties_in_flight_max: 16,
+            duties_pending_max: 100_000,
+            ask_within: Duration::from_millis(1_800),
+            commit_margin: Duration::from_millis(10),
+            write_margin: Duration::from_millis(50),
+            duty_within: Duration::from_secs(5),
+            duty_pause_min: Duration::from_millis(200),
+            duty_pause_max: Duration::from_secs(60),
+            connections_warm: 8,
+        }
+    }
+}
+
+/// `[[link]]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkSection {
+    /// A name for logs and metrics.
+    pub name: String,
+    /// Where the processor connects to.
+    pub listen: SocketAddr,
+    /// A shipped dialect's name, or the path of a dialect file.
+    pub dialect: String,
+    /// How messages are framed.
+    pub frame: FrameSection,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Requests of one connection that may be unanswered.
+    pub in_flight_max: usize,
+    /// How long the processor waits, counted from the moment that a frame is read.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub answer_within: Duration,
+    /// How long a frame that has begun may take to come in whole.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub frame_within: Duration,
+    /// How long a connection may be silent.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub idle_max: Duration,
+    /// Bytes of answers that may wait for a slow reader before no more is read from it.
+    pub unsent_bytes_max: usize,
+    /// How a terminal says that it can take a partial approval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial_approval: Option<PartialApprovalSection>,
+}
+
+impl Default for LinkSection {
+    fn default() -> Self {
+        Self {
+            name: "processor".into(),
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8583),
+            dialect: "ascii-1987".into(),
+            frame: FrameSection::default(),
+            connections_max: 64,
+            in_flight_max: 4_096,
+            answer_within: Duration::from_millis(2_300),
+            frame_within: Duration::from_secs(5),
+            idle_max: Duration::from_secs(600),
+            unsent_bytes_max: 1024 * 1024,
+            partial_approval: None,
+        }
+    }
+}
+
+/// `frame = { .. }`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrameSection {
+    /// The kind of length header.
+    pub length: String,
+    /// Whether the length counts its own bytes.
+    pub includes_itself: bool,
+    /// The longest message.
+    pub max_bytes: usize,
+}
+
+impl Default for FrameSection {
+    fn default() -> Self {
+        Self { length: "binary-2".into(), includes_itself: false, max_bytes: 4_096 }
+    }
+}
+
+/// `partial_approval = { .. }`: which character of which element says it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartialApprovalSection {
+    /// The data element.
+    pub element: u8,
+    /// The character's place in it, from 1.
+    pub position: usize,
+    /// What stands there when the terminal can.
+    pub value: String,
+}

@@ -1,0 +1,118 @@
+//! The control API's side of the switch: changes and look-ups as commands, replies by ticket.
+
+use crate::hub::Hub;
+use authorizer::{Caller, Change, Command, Inquiry, Reply};
+use cache::{Clock, Posted, Reservation, Taken};
+use control::{CardTaken, NameTaken, Place, Switchboard, Unavailable};
+use dashmap::DashMap;
+use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Who waits for which reply. Bounded by the API's requests in flight.
+#[derive(Default)]
+pub(crate) struct Tickets {
+    waiting: DashMap<u64, oneshot::Sender<Reply>>,
+    next: AtomicU64,
+}
+
+impl Tickets {
+    fn draw(self: &Arc<Self>) -> (Ticket, oneshot::Receiver<Reply>) {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.insert(number, sender);
+        (Ticket { tickets: Arc::clone(self), number }, receiver)
+    }
+
+    /// Gives a reply to whoever waits for it; nobody may wait any more.
+    pub(crate) fn reply(&self, caller: Caller, reply: Reply) {
+        if let Some((_, waiting)) = self.waiting.remove(&caller.0) {
+            // The receiver may have timed out this instant; the change is made all the same.
+            let _ = waiting.send(reply);
+        }
+    }
+}
+
+/// A place in the queue for a reply, given up when dropped.
+struct Ticket {
+    tickets: Arc<Tickets>,
+    number: u64,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.tickets.waiting.remove(&self.number);
+    }
+}
+
+/// The desk.
+pub(crate) struct ControlDesk {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) tickets: Arc<Tickets>,
+    pub(crate) answer_within: Duration,
+}
+
+impl ControlDesk {
+    async fn post(
+        &self,
+        shard: ShardId,
+        command: impl FnOnce(Caller) -> Command + Send,
+    ) -> Result<Reply, Unavailable> {
+        let Some(cache) = self.hub.cache_if_started() else { return Err(Unavailable::Stopped) };
+        let (ticket, reply) = self.tickets.draw();
+        let posted =
+            Posted { shard, command: command(Caller(ticket.number)), received: self.hub.clock.now() };
+        cache.post_follow_up(posted).map_err(|_| Unavailable::Overloaded)?;
+        match tokio::time::timeout(self.answer_within, reply).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) | Err(_) => Err(Unavailable::OutcomeUnknown),
+        }
+    }
+}
+
+impl Switchboard for ControlDesk {
+    type Reservation = Reservation;
+
+    fn now(&self) -> Timestamp {
+        self.hub.clock.now().utc
+    }
+
+    fn account(&self, id: &AccountId) -> Option<Place<AccountNo>> {
+        let found = self.hub.index.account(id)?;
+        Some(Place { shard: found.shard, number: found.account })
+    }
+
+    fn card(&self, id: &CardId) -> Option<Place<CardNo>> {
+        let found = self.hub.index.card(id)?;
+        Some(Place { shard: found.shard, number: found.card })
+    }
+
+    fn token(&self, pan: &Pan) -> CardToken {
+        self.hub.tokens.token(pan)
+    }
+
+    fn reserve_account(&self, id: AccountId) -> Result<Reservation, NameTaken> {
+        self.hub.index.reserve_account(id).map_err(|_| NameTaken)
+    }
+
+    fn reserve_card(&self, id: CardId, token: CardToken) -> Result<Reservation, CardTaken> {
+        self.hub.index.reserve_card(id, token).map_err(|taken| match taken {
+            Taken::CardNumber => CardTaken::Number,
+            Taken::CardId | Taken::Account => CardTaken::Id,
+        })
+    }
+
+    async fn change(&self, shard: ShardId, change: Change) -> Result<Reply, Unavailable> {
+        self.post(shard, |caller| Command::Change { change: Box::new(change), caller }).await
+    }
+
+    async fn inquire(&self, shard: ShardId, inquiry: Inquiry) -> Result<Reply, Unavailable> {
+        self.post(shard, |caller| Command::Inquire { inquiry, caller }).await
+    }
+
+    fn rates(&self) -> Arc<RateTable> {
+        self.hub.cache_if_started().map(|cache| cache.rates()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,64 @@
+//! The requests of one connection that are not answered yet, in numbered slots.
+//!
+//! Bounded by the connection's maximum. A slot is used again only after its answer was taken, and every request
+//! gets exactly one answer, so an answer never finds another request in its slot.
+
+use domain::Mono;
+use iso8583::Message;
+
+/// A request that waits for its answer.
+pub(crate) struct Waiting {
+    /// The request; its elements are echoed in the answer.
+    pub(crate) message: Message,
+    /// When its frame was read.
+    pub(crate) received: Mono,
+    /// When its answer must have left.
+    pub(crate) deadline: Mono,
+}
+
+/// Numbered slots.
+pub(crate) struct InFlight {
+    slots: Vec<Option<Waiting>>,
+    free: Vec<u32>,
+    max: usize,
+}
+
+impl InFlight {
+    /// No requests, and room for `max`.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), max }
+    }
+
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether no more fit.
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= self.max
+    }
+
+    /// Keeps a request and returns its slot, or gives it back when there is no room.
+    pub(crate) fn insert(&mut self, waiting: Waiting) -> Result<u32, Box<Waiting>> {
+        if self.is_full() {
+            return Err(Box::new(waiting));
+        }
+        if let Some(slot) = self.free.pop() {
+            if let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.slots.get_mut(slot)) {
+                *place = Some(waiting);
+            }
+            return Ok(slot);
+        }
+        let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(Some(waiting));
+        Ok(slot)
+    }
+
+    /// Takes the request of a slot out.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Waiting> {
+        let waiting = self.slots.get_mut(usize::try_from(slot).ok()?)?.take()?;
+        self.free.push(slot);
+        Some(waiting)
+    }
+}

@@ -1,0 +1,339 @@
+//! Every metric: name, labels and buckets, in one list.
+//!
+//! Names and label values are closed sets; no card, account or STAN is ever a label. Handles are made once and
+//! kept, because looking one up costs more than using it. Latencies are histograms with fixed buckets, so that
+//! they can be added up over instances.
+
+use cache::{BatchReport, LaneObserver};
+use domain::{FundingFailure, FundingOutcome, Reason};
+use journal::{JournalError, JournalObserver, Space, WriteReport};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use std::time::Duration;
+
+/// Upper bounds in seconds: from the floor of a journal sync to the longest deadline of a processor.
+const BUCKETS: [f64; 20] = [
+    0.000_05, 0.000_1, 0.000_2, 0.000_3, 0.000_5, 0.000_75, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05,
+    0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0,
+];
+
+/// Which way an authorization was funded; a label.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Path {
+    Cache,
+    Jit,
+    /// Answered without funding: declines, and repeats of them.
+    None,
+}
+
+/// The handles of one running switch.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    by_reason: Vec<Counter>,
+    authorization: [Histogram; 3],
+    stage_queue: Histogram,
+    stage_decide: Histogram,
+    stage_journal: Histogram,
+    stage_answer: Histogram,
+    pub(crate) reversals: Counter,
+    pub(crate) reversals_unmatched: Counter,
+    pub(crate) network_messages: Counter,
+    pub(crate) not_served: Counter,
+    pub(crate) overload_declines: Counter,
+    pub(crate) late_answers: Counter,
+    pub(crate) undelivered_answers: Counter,
+    pub(crate) unknown_card_follow_ups: Counter,
+    ask_outcomes: Vec<Counter>,
+    ask_duration: Histogram,
+    pub(crate) late_funding_answers: Counter,
+    pub(crate) duty_attempts: Counter,
+    pub(crate) duty_failures: Counter,
+    pub(crate) duties_done: Counter,
+    journal_syncs: Histogram,
+    journal_records: Counter,
+    journal_bytes: Counter,
+    journal_failed: Gauge,
+    journal_space: Gauge,
+    lane_batch: Histogram,
+}
+
+impl Metrics {
+    /// Makes all metrics, in a registry of their own: two switches in one process do not mix.
+    pub(crate) fn new() -> Result<Self, metrics_exporter_prometheus::BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(&BUCKETS)?
+            .set_buckets_for_metric(
+                Matcher::Full("authswitch_lane_batch_commands".into()),
+                &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
+            )?
+            .build_recorder();
+        let handle = recorder.handle();
+        let metrics = metrics::with_local_recorder(&recorder, || {
+            describe();
+            let stage =
+                |stage: &'static str| histogram!("authswitch_stage_duration_seconds", "stage" => stage);
+            let path = |path: &'static str| histogram!("authswitch_authorization_duration_seconds", "funding" => path);
+            Handles {
+                by_reason: Reason::ALL.iter().map(|reason| by_reason(*reason)).collect(),
+                authorization: [path("cache"), path("jit"), path("none")],
+                stages: [stage("queue"), stage("decide"), stage("journal"), stage("answer")],
+                asks: ASK_OUTCOMES
+                    .iter()
+                    .map(|outcome| counter!("authswitch_funding_asks_total", "outcome" => *outcome))
+                    .collect(),
+            }
+        });
+        let counter = |name: &'static str| metrics::with_local_recorder(&recorder, || counter!(name));
+        let [stage_queue, stage_decide, stage_journal, stage_answer] = metrics.stages;
+        Ok(Self {
+            by_reason: metrics.by_reason,
+            authorization: metrics.authorization,
+            stage_queue,
+            stage_decide,
+            stage_journal,
+            stage_answer,
+            reversals: counter("authswitch_reversals_total"),
+            reversals_unmatched: counter("authswitch_reversals_unmatched_total"),
+            network_messages: counter("authswitch_network_messages_total"),
+            not_served: counter("authswitch_not_served_total"),
+            overload_declines: counter("authswitch_overload_declines_total"),
+            late_answers: counter("authswitch_late_answers_total"),
+            undelivered_answers: counter("authswitch_undelivered_answers_total"),
+            unknown_card_follow_ups: counter("authswitch_unknown_card_follow_ups_total"),
+            ask_outcomes: metrics.asks,
+            late_funding_answers: counter("authswitch_funding_late_answers_total"),
+            duty_attempts: counter("authswitch_duty_attempts_total"),
+            duty_failures: counter("authswitch_duty_failures_total"),
+            duties_done: counter("authswitch_duties_done_total"),
+            journal_records: counter("authswitch_journal_records_total"),
+            journal_bytes: counter("authswitch_journal_bytes_total"),
+            ask_duration: metrics::with_local_recorder(&recorder, || {
+                histogram!("authswitch_funding_ask_duration_seconds")
+            }),
+            journal_syncs: metrics::with_local_recorder(&recorder, || {
+                histogram!("authswitch_journal_sync_duration_seconds")
+            }),
+            journal_failed: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_failed")),
+            journal_space: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_space_low")),
+            lane_batch: metrics::with_local_recorder(&recorder, || {
+                histogram!("authswitch_lane_batch_commands")
+            }),
+            recorder,
+            handle,
+        })
+    }
+
+    /// The counters of one link.
+    pub(crate) fn link(&self, name: &str) -> LinkMetrics {
+        metrics::with_local_recorder(&self.recorder, || LinkMetrics {
+            up: gauge!("authswitch_link_up", "link" => name.to_owned()),
+            connections: gauge!("authswitch_link_connections", "link" => name.to_owned()),
+            in_flight: gauge!("authswitch_link_in_flight", "link" => name.to_owned()),
+            in_flight_max: gauge!("authswitch_link_in_flight_max", "link" => name.to_owned()),
+            format_errors: counter!("authswitch_format_errors_total", "link" => name.to_owned()),
+            frame_errors: counter!("authswitch_frame_errors_total", "link" => name.to_owned()),
+            refused: counter!("authswitch_link_refused_connections_total", "link" => name.to_owned()),
+        })
+    }
+
+    /// A gauge without labels.
+    pub(crate) fn gauge(&self, name: &'static str) -> Gauge {
+        metrics::with_local_recorder(&self.recorder, || gauge!(name))
+    }
+
+    /// A gauge of one of the queues.
+    pub(crate) fn queue_gauge(&self, name: &'static str, queue: &'static str) -> Gauge {
+        metrics::with_local_recorder(&self.recorder, || gauge!(name, "queue" => queue))
+    }
+
+    /// An authorization was answered `took` after its frame was read.
+    pub(crate) fn answered(&self, reason: Reason, path: Path, took: Duration) {
+        if let Some(counter) = self.by_reason.get(position(reason)) {
+            counter.increment(1);
+        }
+        let [cache, jit, none] = &self.authorization;
+        let histogram = match path {
+            Path::Cache => cache,
+            Path::Jit => jit,
+            Path::None => none,
+        };
+        histogram.record(took.as_secs_f64());
+    }
+
+    /// Answers were encoded and handed to the network.
+    pub(crate) fn wrote_answers(&self, took: Duration) {
+        self.stage_answer.record(took.as_secs_f64());
+    }
+
+    /// An ask ended.
+    pub(crate) fn ask_ended(&self, outcome: FundingOutcome, took: Duration) {
+        let name = match outcome {
+            FundingOutcome::Approved { .. } => "approved",
+            FundingOutcome::Declined { .. } => "declined",
+            FundingOutcome::NotAsked(failure) | FundingOutcome::Unknown(failure) => failure.as_str(),
+        };
+        if let Some(place) = ASK_OUTCOMES.iter().position(|outcome| *outcome == name)
+            && let Some(counter) = self.ask_outcomes.get(place)
+        {
+            counter.increment(1);
+        }
+        self.ask_duration.record(took.as_secs_f64());
+    }
+
+    /// Sorts new samples into their buckets; must be called every second or so, or samples pile up.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    /// The page that Prometheus reads.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+}
+
+/// What can become of an ask.
+const ASK_OUTCOMES: [&str; 9] = [
+    "approved",
+    "declined",
+    FundingFailure::TimedOut.as_str(),
+    FundingFailure::Refused.as_str(),
+    FundingFailure::Reset.as_str(),
+    FundingFailure::HttpError.as_str(),
+    FundingFailure::Malformed.as_str(),
+    FundingFailure::Overloaded.as_str(),
+    FundingFailure::Interrupted.as_str(),
+];
+
+struct Handles {
+    by_reason: Vec<Counter>,
+    authorization: [Histogram; 3],
+    stages: [Histogram; 4],
+    asks: Vec<Counter>,
+}
+
+/// The counters of one link.
+#[derive(Clone)]
+pub(crate) struct LinkMetrics {
+    pub(crate) up: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) in_flight: Gauge,
+    pub(crate) in_flight_max: Gauge,
+    pub(crate) format_errors: Counter,
+    pub(crate) frame_errors: Counter,
+    pub(crate) refused: Counter,
+}
+
+impl LaneObserver for Metrics {
+    fn batch_decided(&self, _lane: usize, report: BatchReport) {
+        self.stage_queue.record(report.queue_wait.as_secs_f64());
+        self.stage_decide.record(report.deciding.as_secs_f64());
+        #[allow(clippy::cast_precision_loss)] // a batch has far fewer commands than 2^52
+        self.lane_batch.record(report.commands as f64);
+    }
+}
+
+impl JournalObserver for Metrics {
+    fn wrote(&self, report: &WriteReport) {
+        self.journal_records.increment(u64::from(report.records));
+        self.journal_bytes.increment(u64::try_from(report.bytes).unwrap_or(0));
+        self.stage_journal.record(report.write.as_secs_f64());
+    }
+
+    fn synced(&self, took: Duration) {
+        self.journal_syncs.record(took.as_secs_f64());
+    }
+
+    fn space_changed(&self, space: Space) {
+        self.journal_space.set(if space == Space::Ample { 0.0 } else { 1.0 });
+    }
+
+    fn failed(&self, _error: &JournalError) {
+        self.journal_failed.set(1.0);
+    }
+}
+
+fn by_reason(reason: Reason) -> Counter {
+    let outcome = if reason.is_approval() { "approved" } else { "declined" };
+    counter!("authswitch_authorizations_total", "outcome" => outcome, "reason" => reason.as_str())
+}
+
+fn position(reason: Reason) -> usize {
+    Reason::ALL.iter().position(|other| *other == reason).unwrap_or(0)
+}
+
+/// What each metric means, for `# HELP`.
+fn describe() {
+    for (name, help) in [
+        (
+            "authswitch_authorizations_total",
+            "Authorization requests and advices answered, by outcome and deciding reason",
+        ),
+        ("authswitch_reversals_total", "Reversals answered"),
+        ("authswitch_reversals_unmatched_total", "Reversals whose original was not known"),
+        ("authswitch_network_messages_total", "Network management messages answered"),
+        ("authswitch_not_served_total", "Messages refused because their kind is not served"),
+        ("authswitch_format_errors_total", "Messages answered with a format error, by link"),
+        ("authswitch_frame_errors_total", "Connections closed because of a bad frame, by link"),
+        (
+            "authswitch_link_refused_connections_total",
+            "Connections refused because the link had as many as it may",
+        ),
+        ("authswitch_overload_declines_total", "Requests declined because a queue was full"),
+        ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
+        ("authswitch_undelivered_answers_total", "Answers whose connection was gone"),
+        ("authswitch_unknown_card_follow_ups_total", "Advices and reversals for cards that are not known"),
+        ("authswitch_funding_asks_total", "Asks of the balance service, by outcome"),
+        (
+            "authswitch_funding_late_answers_total",
+            "Answers of the balance service that came after the ask had ended",
+        ),
+        ("authswitch_duty_attempts_total", "Attempts to discharge a duty towards the balance service"),
+        ("authswitch_duty_failures_total", "Attempts that were not acknowledged"),
+        ("authswitch_duties_done_total", "Duties that the balance service acknowledged"),
+        ("authswitch_journal_records_total", "Facts written to the journal"),
+        ("authswitch_journal_bytes_total", "Bytes written to the journal"),
+    ] {
+        describe_counter!(name, help);
+    }
+    for (name, help) in [
+        ("authswitch_link_up", "Whether the link listens"),
+        ("authswitch_link_connections", "Connections open, by link"),
+        ("authswitch_link_in_flight", "Requests not yet answered, by link"),
+        ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
+        ("authswitch_queue_records", "Entries waiting, by queue"),
+        ("authswitch_queue_records_max", "Entries that may wait, by queue"),
+        ("authswitch_journal_unsynced_records", "Facts decided and not yet on disk"),
+        ("authswitch_journal_failed", "1 when the journal has failed and the switch is about to stop"),
+        ("authswitch_journal_space_low", "1 when approvals are stopped because the disk is nearly full"),
+        ("authswitch_journal_exposure_records", "Facts acknowledged and not yet on disk"),
+        (
+            "authswitch_journal_exposure_minor_units",
+            "Money acknowledged and not yet on disk, in minor units of mixed currencies",
+        ),
+        ("authswitch_funding_asks_in_flight", "Asks that are open"),
+        ("authswitch_funding_asks_in_flight_max", "Asks that may be open"),
+        ("authswitch_duties_pending", "Duties owed to the balance service"),
+        ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
+        ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),
+        ("authswitch_cards", "Cards"),
+        ("authswitch_accounts", "Accounts"),
+    ] {
+        describe_gauge!(name, help);
+    }
+    for (name, help) in [
+        (
+            "authswitch_authorization_duration_seconds",
+            "From the frame's arrival to its answer, by where the money came from",
+        ),
+        ("authswitch_stage_duration_seconds", "Time in one stage of the path, once a batch"),
+        ("authswitch_funding_ask_duration_seconds", "How long an ask of the balance service took"),
+        ("authswitch_journal_sync_duration_seconds", "How long one sync of the journal took"),
+        ("authswitch_lane_batch_commands", "Commands decided in one batch"),
+    ] {
+        describe_histogram!(name, help);
+    }
+}

@@ -1,0 +1,87 @@
+//! A lane's way to the journal: facts are encoded on the lane, and releases wait for the batch.
+
+use crate::release::Dispatcher;
+use cache::{Readiness, Recorder, Release};
+use domain::{Fact, ShardId, Timestamp};
+use journal::{Appended, Batch, JournalHandle, RecordBuffer, RefusedBecause, Space};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a lane waits for room in the journal's queue; a write and a sync take about as long.
+const OFFER_AGAIN: Duration = Duration::from_micros(50);
+
+/// One lane's recorder.
+pub(crate) struct JournalRecorder {
+    journal: Arc<JournalHandle<Vec<Release>>>,
+    dispatcher: Dispatcher,
+    batch: RecordBuffer,
+}
+
+impl JournalRecorder {
+    pub(crate) fn new(journal: Arc<JournalHandle<Vec<Release>>>, dispatcher: Dispatcher) -> Self {
+        let batch = journal.buffer();
+        Self { journal, dispatcher, batch }
+    }
+}
+
+impl Recorder for JournalRecorder {
+    fn readiness(&self) -> Readiness {
+        if !self.journal.is_healthy() {
+            return Readiness::Stopped;
+        }
+        if self.journal.queued_batches() >= self.journal.config().queue_batches_max {
+            return Readiness::Full;
+        }
+        match self.journal.space() {
+            Space::Ample => Readiness::Ready,
+            Space::Low => Readiness::FollowUpsOnly,
+            Space::Exhausted => Readiness::Stopped,
+        }
+    }
+
+    fn record(&mut self, shard: ShardId, at: Timestamp, fact: &Fact) {
+        if let Err(error) = self.batch.push(shard.0, at.micros(), fact) {
+            // The state has the fact already and the journal cannot: going on would part the two for good.
+            tracing::error!(%error, shard = shard.0, "a fact cannot be encoded; stopping");
+            std::process::abort();
+        }
+        if let Fact::Approved { hold, .. } = fact {
+            self.batch.add_exposure(u64::try_from(hold.amounts.card.minor()).unwrap_or(0));
+        }
+    }
+
+    fn batch_bytes(&self) -> usize {
+        self.batch.bytes()
+    }
+
+    fn seal(&mut self, releases: &mut Vec<Release>) {
+        let records = std::mem::replace(&mut self.batch, self.journal.buffer());
+        let mut batch = Batch { records, release: std::mem::take(releases) };
+        loop {
+            match self.journal.append(batch) {
+                Ok(Appended::Queued) => return,
+                Ok(Appended::Released(releases)) => {
+                    self.dispatcher.let_go(releases.into_iter());
+                    return;
+                }
+                Err(refused) => match refused.because {
+                    RefusedBecause::Full => {
+                        std::thread::sleep(OFFER_AGAIN);
+                        batch = refused.batch;
+                    }
+                    because @ (RefusedBecause::TooLarge
+                    | RefusedBecause::Stopped
+                    | RefusedBecause::Failed) => {
+                        // Nothing of this batch is acknowledged, and the process is about to stop.
+                        tracing::error!(?because, "the journal refused a batch; it stays unacknowledged");
+                        return;
+                    }
+                },
+            }
+        }
+    }
+
+    fn release_now(&mut self, release: Release) {
+        self.dispatcher.let_go(std::iter::once(release));
+    }
+}

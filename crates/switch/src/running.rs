@@ -1,0 +1,321 @@
+//! A switch from start to stop: the parts built in reading order, and taken down in reverse.
+
+use crate::admin::{self, Watched};
+use crate::clock::SystemClock;
+use crate::config::{Config, LinkSettings};
+use crate::control_desk::{ControlDesk, Tickets};
+use crate::funding_sink::LaneSink;
+use crate::hub::Hub;
+use crate::link::Link;
+use crate::metrics::Metrics;
+use crate::processor_link;
+use crate::recorder::JournalRecorder;
+use crate::recovery::{self, Unbalanced};
+use crate::release::Dispatcher;
+use cache::{Cache, Clock, LaneObserver, Recovering, Release};
+use funding::{Funding, FundingStartError};
+use journal::{JournalError, JournalHandle, JournalObserver, Tail};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long requests in flight may take to finish when the switch stops.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
+/// How long duties and asks may take to finish when the switch stops; what is left is owed at the next start.
+const FUNDING_STOPS_WITHIN: Duration = Duration::from_secs(3);
+/// How often metrics are sorted and the journal's health is looked at.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+
+/// A switch that runs.
+pub struct Switch {
+    hub: Arc<Hub>,
+    journal: Arc<JournalHandle<Vec<Release>>>,
+    funding: Funding,
+    cache: Arc<Cache>,
+    links: Vec<SocketAddr>,
+    admin: SocketAddr,
+    stopping: CancellationToken,
+    not_ready: Arc<AtomicBool>,
+    connections: TaskTracker,
+    services: TaskTracker,
+    services_stop: CancellationToken,
+}
+
+/// Why a switch could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The journal refuses to be opened.
+    #[error("the journal: {0}")]
+    Journal(#[source] JournalError),
+    /// The journal was read and its books do not balance.
+    #[error("the journal was read, but its books do not balance: {0}")]
+    Unbalanced(#[from] Unbalanced),
+    /// A port could not be bound.
+    #[error("{what} cannot listen on {address}: {source}")]
+    Bind {
+        /// For whom.
+        what: String,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The client of the balance service could not start.
+    #[error("the balance service's client: {0}")]
+    Funding(#[from] FundingStartError),
+    /// The metrics registry could not be made.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Why a running switch stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StopReason {
+    /// The journal failed: nothing may be acknowledged any more.
+    #[error("the journal failed, and nothing was acknowledged after it: {0}")]
+    JournalFailed(Arc<JournalError>),
+}
+
+impl Switch {
+    /// Starts everything that `config` names. Must be called within a Tokio runtime.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let clock = SystemClock::start();
+        // Ports first: a switch that cannot listen should not have touched its journal.
+        let mut listeners = Vec::new();
+        for link in &config.links {
+            listeners.push(bind(&format!("link {:?}", link.name), link.listen).await?);
+        }
+        let admin_listener = bind("the admin port", config.admin.listen).await?;
+
+        let begin = clock.now();
+        let room = (config.file.cache.cards_expected, config.file.cache.accounts_expected);
+        let state = Recovering::new(config.policy, room.0, room.1);
+        let (state, recovered, journal) =
+            recovery::recover(config.journal.clone(), state).map_err(StartError::Journal)?;
+        recovery::check_books(state.shards())?;
+        report(&recovered, clock.now().mono.since(begin.mono));
+
+        let metrics = Arc::new(Metrics::new()?);
+        let hub = Arc::new(Hub::new(
+            clock,
+            config.keys.tokens.clone(),
+            Arc::clone(&metrics),
+            state.index(),
+            Handle::current(),
+        ));
+        let tickets = Arc::new(Tickets::default());
+        let sink = Arc::new(LaneSink { hub: Arc::clone(&hub) });
+        let funding = Funding::start(config.funding.clone(), sink, &Handle::current())?;
+        let dispatcher =
+            Dispatcher { hub: Arc::clone(&hub), tickets: Arc::clone(&tickets), funding: funding.clone() };
+        let journal = start_journal(journal, dispatcher.clone(), Arc::clone(&metrics))?;
+        if let Err(error) = funding.warm_up().await {
+            tracing::warn!(%error, "the balance service cannot be reached yet; asks will be declined until it can");
+        }
+        let cache = start_cache(state, &config, &hub, &journal, &dispatcher, metrics)?;
+        hub.set_cache(Arc::clone(&cache));
+
+        let mut switch = Self {
+            hub,
+            journal,
+            funding,
+            cache,
+            links: Vec::new(),
+            admin: admin_listener.local_addr().unwrap_or(config.admin.listen),
+            stopping: CancellationToken::new(),
+            not_ready: Arc::new(AtomicBool::new(false)),
+            connections: TaskTracker::new(),
+            services: TaskTracker::new(),
+            services_stop: CancellationToken::new(),
+        };
+        let links = switch.serve_links(listeners, &config.links);
+        switch.serve_admin(admin_listener, &config, links, tickets);
+        switch.keep_watch();
+        Ok(switch)
+    }
+
+    /// Where each link listens, in the order of the configuration.
+    #[must_use]
+    pub fn links(&self) -> &[SocketAddr] {
+        &self.links
+    }
+
+    /// Where the admin port and the control API listen.
+    #[must_use]
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Waits until the switch can go on no longer; forever, if all is well.
+    pub async fn failed(&self) -> StopReason {
+        loop {
+            if let Some(error) = self.journal.failure() {
+                return StopReason::JournalFailed(error);
+            }
+            tokio::time::sleep(WATCH_EVERY).await;
+        }
+    }
+
+    /// Stops in good order: no new requests, those in flight finished within a limit, the journal synced.
+    pub async fn stop(self) -> Result<(), StopReason> {
+        self.not_ready.store(true, Ordering::Release);
+        self.stopping.cancel();
+        self.connections.close();
+        if tokio::time::timeout(FINISH_WITHIN, self.connections.wait()).await.is_err() {
+            tracing::warn!(within = ?FINISH_WITHIN, "some requests in flight did not finish in time");
+        }
+        self.funding.shutdown(FUNDING_STOPS_WITHIN).await;
+        self.services_stop.cancel();
+        self.services.close();
+        if tokio::time::timeout(FINISH_WITHIN, self.services.wait()).await.is_err() {
+            tracing::warn!(within = ?FINISH_WITHIN, "the admin port did not close in time");
+        }
+        let (cache, journal) = (Arc::clone(&self.cache), Arc::clone(&self.journal));
+        let stopped = tokio::task::spawn_blocking(move || {
+            cache.shutdown();
+            journal.shutdown()
+        });
+        match stopped.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(StopReason::JournalFailed(error)),
+            Err(error) => {
+                tracing::error!(%error, "the journal's shutdown was cut short");
+                Ok(())
+            }
+        }
+    }
+
+    fn serve_links(&mut self, listeners: Vec<TcpListener>, settings: &[LinkSettings]) -> Vec<Arc<Link>> {
+        let mut links = Vec::new();
+        for (listener, settings) in listeners.into_iter().zip(settings) {
+            let address = listener.local_addr().unwrap_or(settings.listen);
+            let metrics = self.hub.metrics.link(&settings.name);
+            let link = Arc::new(Link::new(settings.clone(), metrics));
+            tracing::info!(link = %settings.name, %address, dialect = settings.dialect.name(), "listening");
+            self.links.push(address);
+            self.connections.spawn(processor_link::listen(
+                listener,
+                Arc::clone(&self.hub),
+                Arc::clone(&link),
+                self.stopping.clone(),
+                self.connections.clone(),
+            ));
+            links.push(link);
+        }
+        links
+    }
+
+    fn serve_admin(
+        &self,
+        listener: TcpListener,
+        config: &Config,
+        links: Vec<Arc<Link>>,
+        tickets: Arc<Tickets>,
+    ) {
+        let watched = Arc::new(Watched {
+            hub: Arc::clone(&self.hub),
+            journal: Arc::clone(&self.journal),
+            funding: self.funding.clone(),
+            links,
+            cache_config: config.cache,
+            stopping: Arc::clone(&self.not_ready),
+        });
+        let desk = Arc::new(ControlDesk {
+            hub: Arc::clone(&self.hub),
+            tickets,
+            answer_within: config.admin.answer_within,
+        });
+        let bounds = control::ControlBounds {
+            body_bytes_max: config.admin.body_bytes_max,
+            requests_in_flight_max: config.admin.requests_in_flight_max,
+            ..control::ControlBounds::default()
+        };
+        let api = control::router(desk, config.keys.control.clone(), bounds);
+        let router = admin::router(watched).merge(api);
+        tracing::info!(address = %self.admin, "admin port and control API listening");
+        let stop = self.services_stop.clone();
+        self.services.spawn(async move {
+            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the admin port stopped");
+            }
+        });
+    }
+
+    /// Keeps the metrics in order; without it their samples would pile up.
+    fn keep_watch(&self) {
+        let (hub, stop) = (Arc::clone(&self.hub), self.services_stop.clone());
+        self.services.spawn(async move {
+            let mut interval = tokio::time::interval(WATCH_EVERY);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = interval.tick() => hub.metrics.upkeep(),
+                }
+            }
+        });
+    }
+}
+
+async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Bind {
+        what: what.to_owned(),
+        address,
+        source,
+    })
+}
+
+fn start_journal(
+    journal: journal::Journal,
+    dispatcher: Dispatcher,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<JournalHandle<Vec<Release>>>, StartError> {
+    let observer: Arc<dyn JournalObserver> = metrics;
+    let on_release = move |releases: &mut Vec<Vec<Release>>| dispatcher.let_go(releases.drain(..).flatten());
+    journal.start(on_release, observer).map(Arc::new).map_err(StartError::Journal)
+}
+
+fn start_cache(
+    state: Recovering,
+    config: &Config,
+    hub: &Arc<Hub>,
+    journal: &Arc<JournalHandle<Vec<Release>>>,
+    dispatcher: &Dispatcher,
+    metrics: Arc<Metrics>,
+) -> Result<Arc<Cache>, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(hub.clock);
+    let observer: Arc<dyn LaneObserver> = metrics;
+    let recorder = |_lane| JournalRecorder::new(Arc::clone(journal), dispatcher.clone());
+    let cache = Cache::start(state, config.cache, &clock, &observer, recorder);
+    cache.map(Arc::new).map_err(StartError::Thread)
+}
+
+/// Says what was read back.
+fn report(recovered: &journal::Recovered, took: Duration) {
+    match &recovered.tail {
+        Tail::Whole => {}
+        tail @ (Tail::Torn(_) | Tail::Short { .. }) => {
+            tracing::warn!(
+                ?tail,
+                "the journal ended in the middle of a write that nobody had been told of; cut"
+            );
+        }
+    }
+    tracing::info!(
+        records = recovered.records,
+        batches = recovered.batches,
+        segments = recovered.segments,
+        last_sequence = recovered.last_sequence,
+        clean_shutdown = recovered.clean_shutdown,
+        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "journal replayed"
+    );
+}

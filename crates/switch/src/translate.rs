@@ -1,0 +1,300 @@
+//! ISO 8583 into the domain's words and back: the only module that knows both vocabularies.
+//!
+//! The card number becomes a keyed token here; nothing behind this line ever sees it. What cannot be
+//! translated names the data element at fault, so that it can be answered with DE 39 30 and DE 44.
+
+use crate::config::PartialCapability;
+use crate::keys::Tokenizer;
+use crate::response_code;
+use authorizer::Answer;
+use bytes::BytesMut;
+use domain::{
+    AcquirerId, Authorization, CardToken, CountryCode, Currency, EntryMode, Expiry, Mcc, Merchant,
+    MessageClass, Money, Mono, Pan, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text, Transmission,
+};
+use iso8583::{Dialect, Draft, EncodeError, FrameFormat, Message, Mti};
+
+/// What a message asks of us.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Incoming {
+    /// 0100, 0101, 0120, 0121.
+    Authorization(Authorization),
+    /// 0400, 0401, 0420, 0421.
+    Reversal(Reversal),
+    /// 0800.
+    Network(NetworkFunction),
+    /// Something with an answer of its own that is not served: it is refused, never dropped.
+    NotServed,
+    /// An answer, or something else that has no answer; it is counted and dropped.
+    NotARequest,
+}
+
+/// Network management, DE 70.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum NetworkFunction {
+    /// 001: the processor will send requests.
+    SignOn,
+    /// 002: the processor will send no more requests.
+    SignOff,
+    /// 301: are you there?
+    Echo,
+}
+
+/// The data element that keeps a message from being understood.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct ElementFault(pub(crate) u8);
+
+/// What translation needs beside the message.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading<'a> {
+    /// Makes the card token.
+    pub(crate) tokens: &'a Tokenizer,
+    /// How a terminal says that it can take a part.
+    pub(crate) partial: Option<&'a PartialCapability>,
+    /// When our answer must have left.
+    pub(crate) deadline: Mono,
+}
+
+/// Reads a message.
+pub(crate) fn read(message: &Message, reading: Reading<'_>) -> Result<Incoming, ElementFault> {
+    match &message.mti().digits() {
+        b"0100" | b"0101" => {
+            authorization(message, MessageClass::AuthorizationRequest, reading).map(Incoming::Authorization)
+        }
+        b"0120" | b"0121" => {
+            authorization(message, MessageClass::AuthorizationAdvice, reading).map(Incoming::Authorization)
+        }
+        b"0400" | b"0401" | b"0420" | b"0421" => reversal(message, reading).map(Incoming::Reversal),
+        b"0800" | b"0801" => match message.text(70).ok_or(ElementFault(70))?.as_ref() {
+            "001" => Ok(Incoming::Network(NetworkFunction::SignOn)),
+            "002" => Ok(Incoming::Network(NetworkFunction::SignOff)),
+            "301" => Ok(Incoming::Network(NetworkFunction::Echo)),
+            _ => Ok(Incoming::NotServed),
+        },
+        _ if message.mti().answer().is_some() => Ok(Incoming::NotServed),
+        _ => Ok(Incoming::NotARequest),
+    }
+}
+
+fn authorization(
+    message: &Message,
+    class: MessageClass,
+    reading: Reading<'_>,
+) -> Result<Authorization, ElementFault> {
+    Ok(Authorization {
+        class,
+        card: card(message, reading.tokens)?,
+        processing_code: ProcessingCode(narrow(required(message, 3)?, 3)?),
+        amount: money(message, 4, 49)?.ok_or(ElementFault(4))?,
+        billing: money(message, 6, 51).unwrap_or(None),
+        transmission: Transmission::new(required(message, 7)?).map_err(|_| ElementFault(7))?,
+        stan: Stan::new(required(message, 11)?).map_err(|_| ElementFault(11))?,
+        acquirer: acquirer(message)?,
+        rrn: rrn(message)?,
+        entry_mode: message.number(22).and_then(|mode| u16::try_from(mode).ok()).map(EntryMode),
+        merchant: merchant(message)?,
+        partial: partial(message, reading.partial),
+        expiry: message.number(14).and_then(|yymm| Expiry::from_yymm(yymm).ok()),
+        deadline: reading.deadline,
+    })
+}
+
+fn reversal(message: &Message, reading: Reading<'_>) -> Result<Reversal, ElementFault> {
+    let own_stan = Stan::new(required(message, 11)?).map_err(|_| ElementFault(11))?;
+    let own_transmission = Transmission::new(required(message, 7)?).map_err(|_| ElementFault(7))?;
+    let base = Reversal {
+        card: card(message, reading.tokens)?,
+        stan: own_stan,
+        transmission: Some(own_transmission),
+        acquirer: Some(acquirer(message)?).filter(|_| message.has(32)),
+        rrn: rrn(message)?,
+        amount: money(message, 4, 49)?,
+    };
+    match message.text(90) {
+        Some(original) => original_data(&original, base),
+        None => Ok(base),
+    }
+}
+
+/// DE 90: original MTI 4, STAN 6, transmission 10, acquirer 11, forwarder 11; parts that are not known are zero.
+fn original_data(text: &str, base: Reversal) -> Result<Reversal, ElementFault> {
+    let part = |from: usize, len: usize| -> Result<u64, ElementFault> {
+        text.get(from..from + len).and_then(|digits| digits.parse().ok()).ok_or(ElementFault(90))
+    };
+    let (stan, transmission, acquirer) = (part(4, 6)?, part(10, 10)?, part(20, 11)?);
+    if stan == 0 && transmission == 0 {
+        return Ok(base);
+    }
+    let transmission = match transmission {
+        0 => None,
+        digits => Some(Transmission::new(digits).map_err(|_| ElementFault(90))?),
+    };
+    let acquirer = match acquirer {
+        0 => base.acquirer,
+        number => Some(AcquirerId::new(number).map_err(|_| ElementFault(90))?),
+    };
+    Ok(Reversal { stan: Stan::new(stan).map_err(|_| ElementFault(90))?, transmission, acquirer, ..base })
+}
+
+/// The card's token, from DE 2 or else from track 2.
+fn card(message: &Message, tokens: &Tokenizer) -> Result<CardToken, ElementFault> {
+    let (element, pan) = match (message.text(2), message.text(35)) {
+        (Some(digits), _) => (2, Pan::from_digits(digits.as_bytes())),
+        (None, Some(track)) => {
+            let end = track.find(['=', 'D', 'd']).unwrap_or(track.len());
+            (35, Pan::from_digits(track.as_bytes().get(..end).unwrap_or(&[])))
+        }
+        (None, None) => return Err(ElementFault(2)),
+    };
+    pan.map(|pan| tokens.token(&pan)).map_err(|_| ElementFault(element))
+}
+
+fn merchant(message: &Message) -> Result<Merchant, ElementFault> {
+    let mcc = message.number(18).and_then(|mcc| u16::try_from(mcc).ok()).map(Mcc);
+    Ok(Merchant {
+        mcc,
+        country: country(message),
+        id: padded(message, 42)?,
+        terminal: padded(message, 41)?,
+        name: padded(message, 43)?,
+    })
+}
+
+/// DE 19, or else the two letters at the end of DE 43.
+fn country(message: &Message) -> Option<CountryCode> {
+    if let Some(numeric) = message.number(19) {
+        return u16::try_from(numeric).ok().map(CountryCode);
+    }
+    let place = message.text(43)?;
+    let letters = place.get(38..40)?;
+    let country = rust_iso3166::from_alpha2(letters)?;
+    u16::try_from(country.numeric).ok().map(CountryCode)
+}
+
+fn partial(message: &Message, capability: Option<&PartialCapability>) -> PartialApproval {
+    let says_so = capability.is_some_and(|capability| {
+        let text = message.text(capability.element);
+        text.is_some_and(|text| {
+            text.get(capability.offset..).is_some_and(|rest| rest.starts_with(capability.value.as_str()))
+        })
+    });
+    if says_so { PartialApproval::Supported } else { PartialApproval::NotSupported }
+}
+
+/// An amount and its currency; `None` when the amount was not sent.
+fn money(message: &Message, amount: u8, currency: u8) -> Result<Option<Money>, ElementFault> {
+    if !message.has(amount) {
+        return Ok(None);
+    }
+    let minor = i64::try_from(required(message, amount)?).map_err(|_| ElementFault(amount))?;
+    let code: u16 =
+        message.text(currency).and_then(|code| code.trim().parse().ok()).ok_or(ElementFault(currency))?;
+    let currency = Currency::from_numeric(code).map_err(|_| ElementFault(currency))?;
+    Ok(Some(Money::new(minor, currency)))
+}
+
+/// DE 32; zero where the processor does not send it, because it is then the only acquirer.
+fn acquirer(message: &Message) -> Result<AcquirerId, ElementFault> {
+    AcquirerId::new(message.number(32).unwrap_or(0)).map_err(|_| ElementFault(32))
+}
+
+fn rrn(message: &Message) -> Result<Option<Rrn>, ElementFault> {
+    message.text(37).map(|text| Rrn::new(text.trim_end()).map_err(|_| ElementFault(37))).transpose()
+}
+
+/// A text element without the spaces that fill it; empty when it was not sent.
+fn padded<const N: usize>(message: &Message, element: u8) -> Result<Text<N>, ElementFault> {
+    let text = message.text(element);
+    text.map_or(Ok(Text::EMPTY), |text| Text::new(text.trim_end())).map_err(|_| ElementFault(element))
+}
+
+fn required(message: &Message, element: u8) -> Result<u64, ElementFault> {
+    message.number(element).ok_or(ElementFault(element))
+}
+
+fn narrow(number: u64, element: u8) -> Result<u32, ElementFault> {
+    u32::try_from(number).map_err(|_| ElementFault(element))
+}
+
+/// What an answer repeats from its request, so that the processor can match it.
+const ECHOED: [u8; 19] = [2, 3, 4, 7, 11, 12, 13, 15, 23, 25, 32, 33, 37, 41, 42, 49, 50, 51, 70];
+/// And what the answer to a reversal repeats beside that.
+const ECHOED_OF_REVERSAL: [u8; 2] = [90, 95];
+
+/// Writes the answers of one link.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    pub(crate) dialect: Dialect,
+    pub(crate) frame: FrameFormat,
+}
+
+impl Writer {
+    /// The answer to a request that was decided.
+    pub(crate) fn decided(
+        &self,
+        request: &Message,
+        answer: &Answer,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        let advice = matches!(&request.mti().digits(), b"0120" | b"0121");
+        self.write(request, out, |draft| match answer {
+            Answer::Authorization { reason, approval_code, part, path: _ } => {
+                if let Some(part) = part {
+                    draft.number(4, u64::try_from(part.minor()).unwrap_or(0));
+                }
+                if let Some(code) = approval_code {
+                    draft.text(38, &code.to_string());
+                }
+                // An advice reports what is done already: taken note of, whatever we think of it (E40).
+                draft.text(39, if advice { response_code::ACCEPTED } else { response_code::of(*reason) });
+            }
+            Answer::Reversal(_) => {
+                draft.text(39, response_code::ACCEPTED);
+            }
+        })
+    }
+
+    /// An answer that needs no decision: a code, and nothing else.
+    pub(crate) fn plain(&self, request: &Message, code: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.write(request, out, |draft| {
+            draft.text(39, code);
+        })
+    }
+
+    /// The answer to a message that cannot be read: DE 39 30, and the element at fault in DE 44.
+    pub(crate) fn format_error(
+        &self,
+        request: &Message,
+        element: Option<u8>,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
+        self.write(request, out, |draft| {
+            draft.text(39, response_code::FORMAT_ERROR);
+            draft.text(44, &format!("{:03}", element.unwrap_or(0)));
+        })
+    }
+
+    fn write(
+        &self,
+        request: &Message,
+        out: &mut BytesMut,
+        fill: impl FnOnce(&mut Draft),
+    ) -> Result<(), EncodeError> {
+        let Some(mti) = request.mti().answer() else { return Ok(()) };
+        let mut draft = Draft::new(&self.dialect, mti);
+        for element in ECHOED {
+            draft.echo(element, request);
+        }
+        if is_reversal(mti) {
+            for element in ECHOED_OF_REVERSAL {
+                draft.echo(element, request);
+            }
+        }
+        fill(&mut draft);
+        self.frame.write(out, |out| draft.encode_into(out))
+    }
+}
+
+fn is_reversal(mti: Mti) -> bool {
+    matches!(mti.digits(), [_, b'4', ..])
+}
