@@ -9,6 +9,7 @@
 //!
 //! Pure: time is an argument and chance comes from a seed. It deliberately sends nothing and stores nothing.
 
+use crate::backoff::{Backoff, Chance};
 use domain::{Duty, DutyNo, Mono, ShardId, TransactionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -20,28 +21,6 @@ pub struct DutyKey {
     pub shard: ShardId,
     /// Its number there.
     pub number: DutyNo,
-}
-
-/// The pauses between the attempts at one duty.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Backoff {
-    /// The longest pause after the first failure.
-    pub min: Duration,
-    /// The longest pause after many.
-    pub max: Duration,
-}
-
-impl Backoff {
-    /// The pause after `failures` failures in a row: between half and all of a span that starts at `min`
-    /// and doubles each time up to `max`. `chance` is any random number.
-    #[must_use]
-    pub fn pause(&self, failures: u32, chance: u64) -> Duration {
-        let doublings = failures.saturating_sub(1).min(31);
-        let span = self.min.saturating_mul(1_u32 << doublings).min(self.max);
-        let span_us = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        let half = span_us / 2;
-        Duration::from_micros(half.saturating_add(chance % half.saturating_add(1)))
-    }
 }
 
 /// A duty to be sent now.
@@ -107,7 +86,7 @@ impl Duties {
             open: 0,
             duties_max,
             backoff,
-            chance: Chance(seed),
+            chance: Chance::new(seed),
         }
     }
 
@@ -210,20 +189,6 @@ impl Duties {
         let queue = self.queues.get(&transaction)?;
         let first = queue.duties.front()?.duty.number;
         (queue.state == QueueState::Open && first == key.number).then_some(transaction)
-    }
-}
-
-/// splitmix64: a small generator with a seed. It spreads retries; nothing secret rests on it.
-#[derive(Debug)]
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 
