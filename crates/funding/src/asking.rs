@@ -9,6 +9,7 @@ use crate::client::{ExchangeFailure, MayHaveSeen, is_signed};
 use crate::connection::{Answer, Outgoing, Progress};
 use crate::contract::{self, Verdict};
 use crate::funding::Inner;
+use crate::gate::Pass;
 use crate::resolver::Resolution;
 use domain::{Ask, FundingFailure, FundingOutcome, Mono, TransactionId};
 use http::StatusCode;
@@ -23,14 +24,23 @@ pub(crate) struct OpenAsk {
     inner: Arc<Inner>,
     transaction: TransactionId,
     taken: Mono,
+    allowed: Duration,
+    pass: Pass,
     progress: Progress,
     ended: AtomicBool,
 }
 
 impl OpenAsk {
     /// An ask that the resolver has just admitted.
-    pub(crate) fn new(inner: Arc<Inner>, transaction: TransactionId, taken: Mono) -> Self {
-        Self { inner, transaction, taken, progress: Progress::default(), ended: AtomicBool::new(false) }
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        transaction: TransactionId,
+        taken: Mono,
+        allowed: Duration,
+        pass: Pass,
+    ) -> Self {
+        let (progress, ended) = (Progress::default(), AtomicBool::new(false));
+        Self { inner, transaction, taken, allowed, pass, progress, ended }
     }
 
     /// Ends the ask with `outcome`, unless it ended before or the outcome is too late to be used. Returns the
@@ -43,7 +53,10 @@ impl OpenAsk {
         let resolution = self.inner.resolver().end(self.transaction, outcome, now);
         match resolution {
             Resolution::Ended(outcome) => {
-                self.inner.sink.ask_ended(self.transaction, outcome, now.since(self.taken));
+                let took = now.since(self.taken);
+                let change = self.inner.gate.leave(self.pass, outcome, took, self.allowed, now);
+                self.inner.sink.ask_ended(self.transaction, outcome, took);
+                self.inner.tell_of(change);
                 Some(outcome)
             }
             Resolution::EndedBefore => None,

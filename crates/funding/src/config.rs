@@ -3,8 +3,9 @@
 //! Every bound is named here. The number of sockets follows from three of them, because HTTP/1.1 carries one
 //! exchange at a time on a connection: [`FundingConfig::connections_max`].
 
+use crate::backoff::Backoff;
+use crate::breaker::BreakerConfig;
 use crate::budget::Budget;
-use crate::duties::Backoff;
 use crate::signature::Keys;
 use std::fmt;
 use std::str::FromStr;
@@ -96,6 +97,8 @@ pub struct FundingConfig {
     pub answer_keys: Option<Keys>,
     /// How the processor's time is split.
     pub budget: Budget,
+    /// When to leave a failing service alone; `None` to ask whatever happens.
+    pub breaker: Option<BreakerConfig>,
     /// Asks that may be open at once. One more is refused at once; there is no queue.
     pub asks_in_flight_max: usize,
     /// Duties that may be under way at once, on connections of their own.
@@ -146,6 +149,7 @@ impl FundingConfig {
                 ask_max: Duration::from_millis(1_800),
                 ask_min: Duration::from_millis(5),
             },
+            breaker: None,
             asks_in_flight_max: 256,
             duties_in_flight_max: 16,
             late_answers_max: 64,
@@ -205,8 +209,39 @@ impl FundingConfig {
             let allowed = "at most asks_in_flight_max";
             return Err(FundingConfigError { key: "connections_warm", found, allowed });
         }
-        Ok(())
+        self.breaker.map_or(Ok(()), check_breaker)
     }
+}
+
+fn check_breaker(breaker: BreakerConfig) -> Result<(), FundingConfigError> {
+    let counts = [
+        ("breaker.calls_min", breaker.calls_min, u32::MAX, "1 or more"),
+        ("breaker.probes_max", breaker.probes_max, u32::MAX, "1 or more"),
+        ("breaker.probes_to_close", breaker.probes_to_close, u32::MAX, "1 or more"),
+        ("breaker.failure_percent_max", breaker.failure_percent_max, 100, "1 to 100"),
+        ("breaker.slow_percent_max", breaker.slow_percent_max, 100, "1 to 100"),
+        ("breaker.slow_after_percent", breaker.slow_after_percent, 100, "1 to 100"),
+    ];
+    for (key, found, most, allowed) in counts {
+        if found == 0 || found > most {
+            return Err(FundingConfigError { key, found: found.to_string(), allowed });
+        }
+    }
+    let times = [
+        ("breaker.window", breaker.window),
+        ("breaker.open_for.min", breaker.open_for.min),
+        ("breaker.probe_expires", breaker.probe_expires),
+    ];
+    for (key, found) in times {
+        if found < Duration::from_millis(1) {
+            return Err(FundingConfigError { key, found: format!("{found:?}"), allowed: "1ms or more" });
+        }
+    }
+    if breaker.open_for.max < breaker.open_for.min {
+        let (key, found) = ("breaker.open_for.max", format!("{:?}", breaker.open_for.max));
+        return Err(FundingConfigError { key, found, allowed: "at least breaker.open_for.min" });
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -257,5 +292,12 @@ mod tests {
         assert!(broken.check().unwrap_err().to_string().contains("duty_backoff.max is 1s"));
         let budget = Budget { ask_max: Duration::ZERO, ..config().budget };
         assert!(FundingConfig { budget, ..config() }.check().is_err());
+        let sound = BreakerConfig::default();
+        assert_eq!(FundingConfig { breaker: Some(sound), ..config() }.check(), Ok(()));
+        let breaker = Some(BreakerConfig { slow_percent_max: 101, ..sound });
+        let error = FundingConfig { breaker, ..config() }.check().unwrap_err().to_string();
+        assert_eq!(error, "funding.breaker.slow_percent_max is 101, allowed is 1 to 100");
+        let breaker = Some(BreakerConfig { probes_max: 0, ..sound });
+        assert!(FundingConfig { breaker, ..config() }.check().is_err());
     }
 }

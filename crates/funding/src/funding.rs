@@ -1,10 +1,12 @@
 //! The handle that the switch holds, and what is behind it.
 
 use crate::asking::{self, OpenAsk};
+use crate::breaker::BreakerState;
 use crate::client::Client;
 use crate::config::{FundingConfig, FundingConfigError};
 use crate::duties::Duties;
 use crate::duty_sender;
+use crate::gate::{Change, Gate};
 use crate::resolver::{Admission, Resolver};
 use crate::sink::FundingSink;
 use domain::{Ask, Duty, FundingFailure, FundingOutcome, ShardId};
@@ -15,6 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// What an ask is told that the breaker stops.
+const BREAKER_OPEN: FundingFailure = FundingFailure::Overloaded;
 
 /// How often idle connections are looked after.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
@@ -43,6 +48,8 @@ pub struct FundingGauges {
     pub asks_in_flight: usize,
     /// Asks that may be open.
     pub asks_in_flight_max: usize,
+    /// How the breaker stands.
+    pub breaker: BreakerState,
     /// Connections that wait for use.
     pub connections_idle: usize,
     /// Connections that there may be in all.
@@ -67,6 +74,7 @@ pub(crate) struct Inner {
     pub(crate) config: Arc<FundingConfig>,
     pub(crate) sink: Arc<dyn FundingSink>,
     pub(crate) client: Client,
+    pub(crate) gate: Gate,
     pub(crate) duties_changed: Notify,
     pub(crate) late_answers: Semaphore,
     pub(crate) runtime: Handle,
@@ -89,6 +97,16 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Says that the breaker has changed its state, if it has.
+    pub(crate) fn tell_of(&self, change: Change) {
+        if let Some(state) = change {
+            tracing::warn!(endpoint = %self.config.endpoint, state = state.as_str(), "the breaker has changed");
+            self.sink.breaker_changed(state);
+        }
+    }
+}
+
 impl Funding {
     /// Starts the tasks that send duties and look after connections on `runtime`. Fails when a setting cannot
     /// work; a service that cannot be reached is no failure here (see [`Funding::warm_up`]).
@@ -101,6 +119,7 @@ impl Funding {
         let config = Arc::new(config);
         let inner = Arc::new(Inner {
             client: Client::new(Arc::clone(&config)).map_err(FundingStartError::Host)?,
+            gate: Gate::new(config.breaker, config.seed),
             duties_changed: Notify::new(),
             late_answers: Semaphore::new(config.late_answers_max),
             runtime: runtime.clone(),
@@ -136,14 +155,26 @@ impl Funding {
         let Some(window) = inner.config.budget.window(ask.request.deadline, now) else {
             return refuse(FundingFailure::TimedOut);
         };
+        // An ask that went no further than here says nothing about the service.
+        let leave = |pass, failure| {
+            let outcome = FundingOutcome::NotAsked(failure);
+            inner.gate.leave(pass, outcome, Duration::ZERO, window.remaining, now.mono);
+        };
+        let (pass, change) = inner.gate.enter(now.mono);
+        inner.tell_of(change);
+        let Some(pass) = pass else { return refuse(BREAKER_OPEN) };
         let admission = inner.resolver().admit(ask.transaction, window.answer_by);
         match admission {
-            Admission::Full => refuse(FundingFailure::Overloaded),
+            Admission::Full => {
+                leave(pass, FundingFailure::Overloaded);
+                refuse(FundingFailure::Overloaded);
+            }
             Admission::AlreadyOpen => {
+                leave(pass, FundingFailure::Overloaded);
                 tracing::error!(transaction = %ask.transaction, "asked twice for one transaction");
             }
             Admission::Admitted => {
-                let open = OpenAsk::new(Arc::clone(inner), ask.transaction, now.mono);
+                let open = OpenAsk::new(Arc::clone(inner), ask.transaction, now.mono, window.remaining, pass);
                 inner.tasks.spawn_on(asking::run(open, ask, window), &inner.runtime);
             }
         }
@@ -171,17 +202,19 @@ impl Funding {
     pub fn gauges(&self) -> FundingGauges {
         let config = &self.inner.config;
         let asks_in_flight = self.inner.resolver().open();
+        let now = self.inner.sink.now().mono;
         let duties = self.inner.duties();
         FundingGauges {
             asks_in_flight,
             asks_in_flight_max: config.asks_in_flight_max,
+            breaker: self.inner.gate.state(now),
             connections_idle: self.inner.client.idle(),
             connections_max: config.connections_max(),
             duties_pending: duties.pending(),
             duties_pending_max: config.duties_pending_max,
             duties_in_flight: duties.open(),
             duties_in_flight_max: config.duties_in_flight_max,
-            duties_oldest: duties.oldest(self.inner.sink.now().mono),
+            duties_oldest: duties.oldest(now),
             late_answers: config.late_answers_max.saturating_sub(self.inner.late_answers.available_permits()),
             late_answers_max: config.late_answers_max,
         }

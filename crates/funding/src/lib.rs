@@ -9,16 +9,19 @@
 //! - **`NotAsked` means for certain that no byte left.** Every other failure is `Unknown`: the service may
 //!   have reserved, and is owed a cancel.
 //! - **A duty is sent until it is acknowledged**, in order within its transaction.
-//! - **There is no queue of asks.** As many are open as there may be, or the next is refused at once.
+//! - **There is no queue of asks.** As many are open as there may be, or the next is refused at once. With a
+//!   breaker configured, a service that keeps failing is left alone for a while, which saves everybody's time.
 //!
 //! It stores nothing: intents and duties are journaled by the switch before they come here. It decides
 //! nothing: what an outcome means for the cardholder is the decision core's to say. `CONTRACT.md` is the
 //! contract for those who write a balance service.
 //!
-//! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`contract`],
-//! [`signature`]); the rest moves bytes.
+//! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`Breaker`],
+//! [`contract`], [`signature`]); the rest moves bytes.
 
 mod asking;
+mod backoff;
+mod breaker;
 mod budget;
 mod client;
 mod config;
@@ -27,13 +30,16 @@ pub mod contract;
 mod duties;
 mod duty_sender;
 mod funding;
+mod gate;
 mod resolver;
 pub mod signature;
 mod sink;
 
+pub use backoff::Backoff;
+pub use breaker::{Breaker, BreakerConfig, BreakerState, CallEnd, Permit};
 pub use budget::{AskWindow, Budget};
 pub use config::{Endpoint, EndpointError, FundingConfig, FundingConfigError};
-pub use duties::{Attempt, Backoff, Duties, DutyKey};
+pub use duties::{Attempt, Duties, DutyKey};
 pub use funding::{Funding, FundingGauges, FundingStartError};
 pub use resolver::{Admission, Resolution, Resolver};
 pub use signature::{Keys, Secret, SecretError};

@@ -1,5 +1,6 @@
 //! Where the outcomes go: what the switch gives the funding part to call.
 
+use crate::breaker::BreakerState;
 use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, ShardId, TransactionId};
 use std::time::Duration;
 
@@ -18,6 +19,11 @@ pub trait FundingSink: Send + Sync + 'static {
     /// For metrics: an answer came `late_by` after its ask had ended as timed out. It changes nothing.
     fn answer_was_late(&self, transaction: TransactionId, late_by: Duration) {
         let _ = (transaction, late_by);
+    }
+
+    /// For metrics: the breaker has changed its state.
+    fn breaker_changed(&self, state: BreakerState) {
+        let _ = state;
     }
 
     /// For metrics: an attempt at a duty ended.

@@ -9,7 +9,10 @@ use domain::{FundingOutcome, PartialApproval, Text, Timestamp, Units};
 use funding::signature::Signed;
 use funding::{FundingSink as _, Keys, Secret};
 use std::time::Duration;
-use support::{Received, Reply, Service, approve, ask, config, http, not_asked, start, transaction, unknown};
+use support::{
+    Received, Reply, Service, approve, ask, config, http, not_asked, start, transaction, unknown,
+    within_seconds,
+};
 
 /// Asks a service that replies with `reply`, and returns the outcome.
 async fn outcome_of(reply: Reply) -> FundingOutcome {
@@ -132,16 +135,19 @@ async fn a_late_answer_is_counted_and_changes_nothing() {
 
 #[tokio::test]
 async fn with_no_room_for_late_answers_the_connection_is_closed() {
-    let service = Service::always(Reply::After(Duration::from_millis(150), approve(1))).await;
-    let (funding, recorder) = start({
-        let mut config = config(&service.url);
-        config.late_answers_max = 0;
-        config
-    });
-    funding.ask(ask(1, recorder.within(200)));
-    assert_eq!(recorder.outcome(1).await, unknown(TimedOut));
-    funding.shutdown(Duration::from_secs(5)).await;
-    assert!(recorder.late().is_empty());
+    let service = Service::always(Reply::Hang).await;
+    let mut config = config(&service.url);
+    config.late_answers_max = 1;
+    config.late_answer_wait = Duration::from_secs(3_600);
+    let (funding, recorder) = start(config);
+    for number in 1..=3 {
+        funding.ask(ask(number, recorder.within(200)));
+    }
+    for number in 1..=3 {
+        assert_eq!(recorder.outcome(number).await, unknown(TimedOut));
+    }
+    within_seconds("two of three are closed", || service.closed() == 2).await;
+    assert_eq!(funding.gauges().late_answers, 1);
 }
 
 #[tokio::test]
@@ -181,8 +187,8 @@ async fn connections_are_kept_and_one_that_was_closed_meanwhile_is_replaced() {
         funding.ask(ask(number, recorder.within(5_000)));
         let outcome = recorder.outcome(number).await;
         assert_eq!(outcome, FundingOutcome::Approved { units: Units(12_500_000) }, "ask {number}");
-        while number == 2 && funding.gauges().connections_idle > 0 {
-            tokio::task::yield_now().await;
+        if number == 2 {
+            within_seconds("the end is noticed", || funding.gauges().connections_idle == 0).await;
         }
     }
     assert_eq!(service.received().len(), 4, "nothing was asked twice");

@@ -7,7 +7,9 @@ mod support;
 use domain::FundingFailure::Interrupted;
 use domain::{FundingOutcome, Units};
 use std::time::Duration;
-use support::{Reply, SHARD, Service, approve, ask, cancel, config, not_asked, start, unknown};
+use support::{
+    Reply, SHARD, Service, approve, ask, cancel, config, not_asked, start, unknown, within_seconds,
+};
 
 #[tokio::test]
 async fn an_open_ask_has_time_to_end_and_is_interrupted_afterwards() {
@@ -18,9 +20,7 @@ async fn an_open_ask_has_time_to_end_and_is_interrupted_afterwards() {
     .await;
     let (funding, recorder) = start(config(&service.url));
     funding.ask(ask(1, recorder.within(10_000)));
-    while service.received().is_empty() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    within_seconds("the first ask has arrived", || !service.received().is_empty()).await;
     funding.ask(ask(2, recorder.within(10_000)));
     funding.owe(SHARD, cancel(3, 10));
     funding.shutdown(Duration::from_millis(300)).await;
@@ -49,9 +49,7 @@ fn a_runtime_that_is_torn_down_leaves_no_ask_without_an_outcome() {
         for number in 0..20 {
             funding.ask(ask(number, recorder.within(60_000)));
         }
-        while service.received().len() < 20 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        within_seconds("all have arrived", || service.received().len() == 20).await;
         (funding, recorder, service)
     });
     runtime.shutdown_timeout(Duration::from_secs(5));

@@ -8,7 +8,8 @@ use domain::{
     MessageClass, Moment, Money, Mono, Pan, PartialApproval, ProcessingCode, Rate, Rrn, ShardId, Stan, Text,
     Timestamp, TransactionId, TransactionNo, Transmission, Units,
 };
-use funding::{Funding, FundingConfig, FundingSink, Keys, Secret};
+use funding::{BreakerState, Funding, FundingConfig, FundingSink, Keys, Secret};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,6 +103,7 @@ pub struct Recorder {
     acknowledged: Mutex<Vec<(ShardId, DutyNo)>>,
     attempts: Mutex<Vec<Result<(), FundingFailure>>>,
     late: Mutex<Vec<TransactionId>>,
+    breaker: Mutex<Vec<BreakerState>>,
     changed: Notify,
 }
 
@@ -113,6 +115,7 @@ impl Recorder {
             acknowledged: Mutex::default(),
             attempts: Mutex::default(),
             late: Mutex::default(),
+            breaker: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -136,6 +139,10 @@ impl Recorder {
 
     pub fn late(&self) -> Vec<TransactionId> {
         self.late.lock().unwrap().clone()
+    }
+
+    pub fn breaker(&self) -> Vec<BreakerState> {
+        self.breaker.lock().unwrap().clone()
     }
 
     /// Waits until `done` holds; fails after ten seconds.
@@ -187,6 +194,10 @@ impl FundingSink for Recorder {
         self.record(&self.late, transaction);
     }
 
+    fn breaker_changed(&self, state: BreakerState) {
+        self.record(&self.breaker, state);
+    }
+
     fn duty_attempted(&self, _duty: &Duty, end: Result<(), FundingFailure>, _took: Duration) {
         self.record(&self.attempts, end);
     }
@@ -235,6 +246,7 @@ pub fn http(status: u16, body: &str) -> Vec<u8> {
 pub struct Service {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
+    closed: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -244,23 +256,34 @@ impl Service {
         let url = format!("http://{}/base", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let (script, seen) = (Arc::new(script), Arc::clone(&received));
+        let closed = Arc::new(AtomicUsize::new(0));
+        let ends = Arc::clone(&closed);
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
-                tokio::spawn(serve(stream, move |request| {
-                    let mut seen = seen.lock().unwrap();
-                    seen.push(request.clone());
-                    script(seen.len(), &request)
-                }));
+                let (script, seen, ends) = (Arc::clone(&script), Arc::clone(&seen), Arc::clone(&ends));
+                tokio::spawn(async move {
+                    let reply = move |request: Received| {
+                        let mut seen = seen.lock().unwrap();
+                        seen.push(request.clone());
+                        script(seen.len(), &request)
+                    };
+                    serve(stream, reply).await;
+                    ends.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { url, received, task }
+        Self { url, received, closed, task }
     }
 
     /// A service that always replies in the same way.
     pub async fn always(reply: Reply) -> Self {
         Self::start(move |_, _| reply.clone()).await
+    }
+
+    /// How many connections have ended.
+    pub fn closed(&self) -> usize {
+        self.closed.load(Ordering::SeqCst)
     }
 
     pub fn received(&self) -> Vec<Received> {
@@ -296,7 +319,11 @@ async fn serve(mut stream: TcpStream, script: impl Fn(Received) -> Reply) {
                     tokio::time::sleep(pause).await;
                 }
             }
-            Reply::Hang => std::future::pending().await,
+            Reply::Hang => {
+                // Until the other side has had enough.
+                let _ = stream.read_u8().await;
+                return;
+            }
         }
     }
 }
@@ -351,4 +378,14 @@ pub fn unknown(failure: FundingFailure) -> FundingOutcome {
 
 pub fn not_asked(failure: FundingFailure) -> FundingOutcome {
     FundingOutcome::NotAsked(failure)
+}
+
+/// Waits until `done` holds, where nothing tells of a change; fails after ten seconds.
+pub async fn within_seconds(what: &str, done: impl Fn() -> bool) {
+    let wait = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -1,0 +1,89 @@
+//! E22, E23: a service that fails is left alone, and asked again when it is well.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use domain::FundingFailure::{HttpError, Overloaded, TimedOut};
+use domain::{FundingOutcome, Units};
+use funding::{Backoff, BreakerConfig, BreakerState, FundingConfig};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use support::{
+    Reply, SHARD, Service, approve, ask, cancel, config, http, not_asked, start, unknown, within_seconds,
+};
+
+fn guarded(url: &str) -> FundingConfig {
+    let mut config = config(url);
+    config.breaker = Some(BreakerConfig {
+        calls_min: 5,
+        open_for: Backoff { min: Duration::from_millis(500), max: Duration::from_millis(500) },
+        probes_max: 1,
+        probes_to_close: 2,
+        ..BreakerConfig::default()
+    });
+    config
+}
+
+#[tokio::test]
+async fn a_failing_service_is_left_alone_and_asked_again_when_it_is_well() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&well);
+    let service = Service::start(move |count, _| match is_well.load(Ordering::SeqCst) {
+        true => Reply::Bytes(approve(u64::try_from(count).unwrap())),
+        false => Reply::Bytes(http(500, "")),
+    })
+    .await;
+    let (funding, recorder) = start(guarded(&service.url));
+    for number in 1..=5 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        assert_eq!(recorder.outcome(number).await, unknown(HttpError));
+    }
+    assert_eq!(recorder.breaker(), [BreakerState::Open]);
+    funding.ask(ask(99, recorder.within(5_000)));
+    assert_eq!(recorder.ended()[5].outcome, not_asked(Overloaded), "told before `ask` returns");
+    assert_eq!(service.received().len(), 5, "the service was left alone");
+
+    well.store(true, Ordering::SeqCst);
+    let half_open = || funding.gauges().breaker == BreakerState::HalfOpen;
+    within_seconds("the pause is over", half_open).await;
+    for number in 6..=8 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        assert_eq!(recorder.outcome(number).await, FundingOutcome::Approved { units: Units(12_500_000) });
+    }
+    assert_eq!(recorder.breaker(), [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed]);
+}
+
+#[tokio::test]
+async fn time_outs_open_it_and_a_probe_that_times_out_opens_it_again() {
+    let service = Service::always(Reply::Hang).await;
+    let (funding, recorder) = start(guarded(&service.url));
+    for number in 1..=5 {
+        funding.ask(ask(number, recorder.within(130)));
+    }
+    recorder.until("it opens", |recorder| recorder.breaker() == [BreakerState::Open]).await;
+    within_seconds("the pause is over", || funding.gauges().breaker == BreakerState::HalfOpen).await;
+    funding.ask(ask(6, recorder.within(130)));
+    funding.ask(ask(7, recorder.within(130)));
+    assert_eq!(recorder.ended()[5].outcome, not_asked(Overloaded), "one probe at a time");
+    assert_eq!(recorder.outcome(6).await, unknown(TimedOut));
+    assert_eq!(recorder.breaker(), [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Open]);
+}
+
+#[tokio::test]
+async fn duties_go_on_while_it_is_open() {
+    let service = Service::start(|_, request| match request.head.contains("/v1/asks") {
+        true => Reply::Bytes(http(500, "")),
+        false => Reply::Bytes(http(200, "{}")),
+    })
+    .await;
+    let (funding, recorder) = start(guarded(&service.url));
+    for number in 1..=5 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        recorder.outcome(number).await;
+    }
+    assert_eq!(recorder.breaker(), [BreakerState::Open]);
+    funding.owe(SHARD, cancel(1, 10));
+    recorder.until("acknowledged", |recorder| recorder.acknowledged() == [10]).await;
+}
