@@ -37,7 +37,7 @@ pub struct Bench {
     pub next_change: Mutex<Option<Unavailable>>,
     door: Semaphore,
     /// Changes that have come to the door.
-    pub at_the_door: AtomicUsize,
+    at_the_door: AtomicUsize,
 }
 
 /// Names kept for one creation.
@@ -74,6 +74,21 @@ impl Bench {
 
     pub fn open_the_door(&self) {
         self.door.add_permits(OPEN);
+    }
+
+    /// Lets other tasks run until `count` changes in all have come to the door.
+    pub async fn until_at_the_door(&self, count: usize) {
+        for _ in 0..10_000 {
+            if self.changes_so_far() >= count {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("{} changes came to the door, {count} were expected", self.changes_so_far());
+    }
+
+    pub fn changes_so_far(&self) -> usize {
+        self.at_the_door.load(Ordering::SeqCst)
     }
 
     /// Decides one command, as a lane would.

@@ -2,7 +2,6 @@
 
 use crate::client::{Client, OTHER_PAN, PAN, card};
 use control::Unavailable;
-use std::sync::atomic::Ordering;
 use tokio::task::yield_now;
 
 const ACCOUNT: &str = r#"{"id": "A", "asset": "USDT", "limits": [{"window": "day", "amount_max": "100"}]}"#;
@@ -58,14 +57,12 @@ async fn a_card_number_is_issued_once() {
 
 /// Starts a request and lets it run until its change stands at the closed door.
 async fn start(client: &Client, path: &'static str, body: String) -> tokio::task::JoinHandle<u16> {
-    let before = client.bench.at_the_door.load(Ordering::SeqCst);
+    let before = client.bench.changes_so_far();
     let task = tokio::spawn({
         let client = client.clone();
         async move { client.post(path, &body).await.status.as_u16() }
     });
-    while client.bench.at_the_door.load(Ordering::SeqCst) == before {
-        yield_now().await;
-    }
+    client.bench.until_at_the_door(before + 1).await;
     task
 }
 
@@ -96,9 +93,7 @@ async fn a_client_that_hangs_up_stops_nothing_half_way() {
     assert!(request.await.unwrap_err().is_cancelled());
     client.bench.open_the_door();
     // Opening and limiting are two changes; both happen.
-    while client.bench.at_the_door.load(Ordering::SeqCst) < 2 {
-        yield_now().await;
-    }
+    client.bench.until_at_the_door(2).await;
     let answer = client.post("/v1/accounts", ACCOUNT).await.expect(200);
     assert_eq!(answer.json["limits"][0]["amount_max"]["amount"], "100.000000");
 }
@@ -142,7 +137,7 @@ async fn nobody_sets_a_status_between_anothers_look_and_change() {
     client.put("/v1/cards/C/status", r#"{"status": "not_yet_active"}"#).await.expect(200);
     client.bench.shut_the_door();
     let activation = start(&client, "/v1/cards/C/activate", String::new()).await;
-    let before = client.bench.at_the_door.load(Ordering::SeqCst);
+    let before = client.bench.changes_so_far();
     let freeze = tokio::spawn({
         let client = client.clone();
         async move { client.post("/v1/cards/C/freeze", "").await.status.as_u16() }
@@ -150,7 +145,7 @@ async fn nobody_sets_a_status_between_anothers_look_and_change() {
     for _ in 0..100 {
         yield_now().await;
     }
-    assert_eq!(client.bench.at_the_door.load(Ordering::SeqCst), before, "the freeze waits for its turn");
+    assert_eq!(client.bench.changes_so_far(), before, "the freeze waits for its turn");
     client.bench.open_the_door();
     assert_eq!((activation.await.unwrap(), freeze.await.unwrap()), (200, 200));
     assert_eq!(client.get("/v1/cards/C").await.json["status"], "frozen");

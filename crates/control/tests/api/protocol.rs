@@ -4,9 +4,7 @@ use crate::client::{Client, KEY};
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request};
 use control::{ControlBounds, Kind, Unavailable};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::task::yield_now;
 
 const ENDPOINTS: [(&str, &str); 19] = [
     ("POST", "/v1/accounts"),
@@ -137,9 +135,7 @@ async fn requests_above_the_bound_are_turned_away_and_those_in_flight_finish() {
         let client = client.clone();
         async move { client.post("/v1/accounts", r#"{"id": "A", "asset": "USDT"}"#).await.status.as_u16() }
     });
-    while client.bench.at_the_door.load(Ordering::SeqCst) == 0 {
-        yield_now().await;
-    }
+    client.bench.until_at_the_door(1).await;
     let answer = client.get("/v1/rates").await.expect(503);
     assert_eq!(answer.problem(), "overloaded");
     assert_eq!(answer.headers["retry-after"], "1");
