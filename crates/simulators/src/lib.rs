@@ -1,3 +1,4 @@
 //! The processor simulator, the balance-service simulator, and their books.
 
 pub mod balance_service;
+pub mod processor;
