@@ -1,4 +1,4 @@
-//! What may be repeated to a client of what it sent: short, printable, and without a card number.
+//! What may be repeated to a client of what it sent: short, printable, and without card data.
 
 /// The most characters of something found that an error repeats.
 const SHOWN_MAX: usize = 40;
@@ -8,8 +8,12 @@ const CARD_DIGITS_MIN: usize = 12;
 
 /// `text` as an error may show it: every run of digits that could be a card number becomes `****` and its last
 /// four digits, control characters become dots, and the rest is cut after 40 characters. Spaces and dashes do
-/// not end a run, because people write card numbers in groups.
+/// not end a run, because people write card numbers in groups. A text that is an expiry is not shown at all:
+/// it may have slipped into the wrong field.
 pub(crate) fn shown(text: &str) -> String {
+    if domain::Expiry::parse(text.trim()).is_ok() {
+        return "****".into();
+    }
     let masked = masked(text);
     let mut shown: String =
         masked.chars().take(SHOWN_MAX).map(|c| if c.is_control() { '.' } else { c }).collect();
@@ -76,6 +80,13 @@ mod tests {
             let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
             proptest::prop_assert!(digits.len() <= 4, "{shown}");
         }
+    }
+
+    #[test]
+    fn an_expiry_in_the_wrong_field_is_not_shown_and_a_date_is() {
+        assert_eq!(shown("2029-12"), "****");
+        assert_eq!(shown(" 2029-12 "), "****");
+        assert_eq!(shown("2029-12-01"), "2029-12-01");
     }
 
     #[test]

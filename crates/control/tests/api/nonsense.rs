@@ -67,6 +67,14 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// A product that names an account after a card number is shown that name; that is not what is tried here.
+fn without_card_data_as_name(mut body: Value) -> Value {
+    if let Some(id) = body.get_mut("id").filter(|id| **id == PAN || **id == EXPIRY) {
+        *id = json!("A");
+    }
+    body
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -75,6 +83,7 @@ proptest! {
         body in any_json(), endpoint in 0..ENDPOINTS.len(), broken in 0_usize..30,
     ) {
         let (method, path) = ENDPOINTS[endpoint];
+        let body = without_card_data_as_name(body);
         let mut text = body.to_string();
         if broken == 0 {
             text.pop();
