@@ -6,20 +6,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The machine's clocks. Monotonic time counts from the moment this was made.
 #[derive(Clone, Copy, Debug)]
-pub struct SystemClock {
+pub(crate) struct SystemClock {
     begin: Instant,
 }
 
 impl SystemClock {
     /// A clock whose monotonic time starts now.
     #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { begin: Instant::now() }
     }
 
     /// The runtime's instant for a monotonic time, for timers.
     #[must_use]
-    pub fn instant(&self, mono: Mono) -> Instant {
+    pub(crate) fn instant(&self, mono: Mono) -> Instant {
         self.begin + Duration::from_nanos(mono.nanos())
     }
 }

@@ -7,5 +7,6 @@
 mod check;
 mod file;
 
-pub use check::{Config, ConfigError, Fault, LinkSettings, PartialCapability};
+pub use check::{Config, ConfigError, Fault};
+pub(crate) use check::{LinkSettings, PartialCapability};
 pub use file::{ConfigFile, FrameSection, LinkSection, LogFormat, LogSection, PartialApprovalSection};

@@ -22,7 +22,7 @@ const KEY_FILE_BYTES_MAX: usize = 4_096;
 
 /// The keys of the daemon, ready for use.
 #[derive(Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// Turns card numbers into tokens.
     pub tokens: Tokenizer,
     /// The bearer key of the control API.
@@ -33,7 +33,7 @@ pub struct Keys {
 
 /// Why a key file was refused. Never shows what is in it.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// No path was configured.
     #[error("no file is named; a key comes from a file")]
     Unnamed,
@@ -70,14 +70,14 @@ pub enum KeyError {
 }
 
 /// The text of a key file.
-pub struct File {
+pub(crate) struct File {
     path: PathBuf,
     text: Zeroizing<String>,
 }
 
 impl File {
     /// Reads a key file; a relative path is relative to `base`.
-    pub fn read(base: &Path, path: &Path) -> Result<Self, KeyError> {
+    pub(crate) fn read(base: &Path, path: &Path) -> Result<Self, KeyError> {
         if path.as_os_str().is_empty() {
             return Err(KeyError::Unnamed);
         }
@@ -94,18 +94,18 @@ impl File {
 
     /// What the file holds.
     #[must_use]
-    pub fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         self.text.trim()
     }
 
     /// Whether everybody can read this key in the source.
     #[must_use]
-    pub fn is_published(&self) -> bool {
+    pub(crate) fn is_published(&self) -> bool {
         PUBLISHED.iter().any(|published| published.trim() == self.text())
     }
 
     /// The key of card tokens.
-    pub fn tokenizer(&self) -> Result<Tokenizer, KeyError> {
+    pub(crate) fn tokenizer(&self) -> Result<Tokenizer, KeyError> {
         let mut key = Zeroizing::new([0_u8; 32]);
         const_hex::decode_to_slice(self.text(), key.as_mut_slice())
             .map_err(|_| KeyError::NotHex { path: self.path.clone() })?;
@@ -115,7 +115,7 @@ impl File {
     }
 
     /// The bearer key of the control API.
-    pub fn bearer(&self) -> Result<control::ApiKey, KeyError> {
+    pub(crate) fn bearer(&self) -> Result<control::ApiKey, KeyError> {
         control::ApiKey::new(self.text())
             .map_err(|source| KeyError::Bearer { path: self.path.clone(), source })
     }
@@ -123,14 +123,14 @@ impl File {
 
 /// Turns a card number into the token that stands for it: HMAC-SHA-256, cut to 128 bits.
 #[derive(Clone)]
-pub struct Tokenizer {
+pub(crate) struct Tokenizer {
     mac: Hmac<Sha256>,
 }
 
 impl Tokenizer {
     /// The token of a card number.
     #[must_use]
-    pub fn token(&self, pan: &Pan) -> CardToken {
+    pub(crate) fn token(&self, pan: &Pan) -> CardToken {
         let mut mac = self.mac.clone();
         mac.update(pan.expose());
         let digest: [u8; 32] = mac.finalize().into_bytes().into();

@@ -238,8 +238,8 @@ impl LaneObserver for Metrics {
 
 impl JournalObserver for Metrics {
     fn wrote(&self, report: &WriteReport) {
-        self.journal_records.increment(u64::from(report.records));
-        self.journal_bytes.increment(u64::try_from(report.bytes).unwrap_or(0));
+        self.journal_records.increment(report.records);
+        self.journal_bytes.increment(report.bytes);
         self.stage_journal.record(report.write.as_secs_f64());
     }
 

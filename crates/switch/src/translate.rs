@@ -167,8 +167,7 @@ fn country(message: &Message) -> Option<CountryCode> {
     }
     let place = message.text(43)?;
     let letters = place.get(38..40)?;
-    let country = rust_iso3166::from_alpha2(letters)?;
-    u16::try_from(country.numeric).ok().map(CountryCode)
+    rust_iso3166::from_alpha2(letters).map(|country| CountryCode(country.numeric))
 }
 
 fn partial(message: &Message, capability: Option<&PartialCapability>) -> PartialApproval {

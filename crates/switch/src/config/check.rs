@@ -19,7 +19,7 @@ pub struct Config {
     /// The file as written, defaults filled in.
     pub file: ConfigFile,
     /// Keys, read from their files.
-    pub keys: Keys,
+    pub(crate) keys: Keys,
     /// Rules.
     pub policy: authorizer::Policy,
     /// Lanes.
@@ -162,6 +162,12 @@ impl Config {
             }),
             _ => Err(faults.0),
         }
+    }
+
+    /// Whether a development key from the source is in use, which is no secret.
+    #[must_use]
+    pub fn uses_published_keys(&self) -> bool {
+        self.keys.published
     }
 
     /// The configuration in force, as TOML; keys are named by their files and never shown.

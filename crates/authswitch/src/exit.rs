@@ -1,0 +1,42 @@
+//! Exit codes: a supervisor reads them to know whether starting again can help.
+
+use std::process::ExitCode;
+
+/// How a subcommand ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Exit {
+    /// As it should.
+    Done,
+    /// It ran and found something wrong, or failed in a way that has no code of its own.
+    Failed,
+    /// The arguments, the configuration, a key file or a port: a person must mend it.
+    Configuration,
+    /// The journal refuses to be opened: a person must look before anything is started.
+    JournalRefused,
+    /// The journal failed while the switch ran: the disk must be looked at.
+    JournalFailed,
+}
+
+/// What `--help` says about them.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+  0  done
+  1  something was found wrong (the demo's books differ, a journal does not verify), or failed
+  2  arguments, configuration, a key file or a port: mend it and start again
+  3  the journal refused to be opened; starting again does not help
+  4  the journal failed while running; look at the disk before starting again";
+
+/// A subcommand's result: what went wrong, and how it is told.
+pub(crate) type Outcome = Result<(), (Exit, anyhow::Error)>;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Configuration => 2,
+            Exit::JournalRefused => 3,
+            Exit::JournalFailed => 4,
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! `authswitch run CONFIG`: the daemon, until a signal or a failure stops it.
+
+use crate::exit::{Exit, Outcome};
+use crate::logs;
+use anyhow::Context;
+use std::path::Path;
+use switch::{Config, StartError, Switch};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Runs the switch.
+pub(crate) fn run(path: &Path) -> Outcome {
+    let config = Config::load(path).map_err(|error| (Exit::Configuration, error.into()))?;
+    logs::start(&config.file.log).map_err(|error| (Exit::Configuration, error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("authswitch")
+        .build()
+        .context("the runtime could not be started")
+        .map_err(|error| (Exit::Failed, error))?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> Outcome {
+    tracing::info!(node = %config.file.node.name, "starting; settings in force:\n{}", config.effective());
+    if config.uses_published_keys() {
+        tracing::warn!("development keys from the source are in use; they are no secret");
+    }
+    let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let failure = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        reason = switch.failed() => Some(reason),
+    };
+    match &failure {
+        None => tracing::info!("stopping: finishing what is in flight"),
+        Some(reason) => tracing::error!(%reason, "stopping"),
+    }
+    let stopped = switch.stop().await;
+    match failure.map_or(stopped, Err) {
+        Ok(()) => {
+            tracing::info!("stopped; the journal is synced");
+            Ok(())
+        }
+        Err(reason) => Err((Exit::JournalFailed, reason.into())),
+    }
+}
+
+fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, (Exit, anyhow::Error)> {
+    signal(kind).context("signals cannot be received").map_err(|error| (Exit::Failed, error))
+}
+
+const fn exit_of(error: &StartError) -> Exit {
+    match error {
+        StartError::Journal(_) | StartError::Unbalanced(_) => Exit::JournalRefused,
+        StartError::Bind { .. } | StartError::Funding(_) => Exit::Configuration,
+        StartError::Metrics(_) | StartError::Thread(_) => Exit::Failed,
+    }
+}
