@@ -24,7 +24,7 @@ impl Shard {
             }
             Fact::AccountLimitsSet { account, limits } => {
                 let before = self.account(*account)?.limits.clone();
-                let replaced = before.replaced(limits, &mut self.calendar, at);
+                let replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
                 self.account_mut(*account)?.limits = replaced;
                 Ok(())
             }
@@ -40,7 +40,7 @@ impl Shard {
             }
             Fact::CardLimitsSet { card, limits } => {
                 let before = self.card(*card)?.limits.clone();
-                let replaced = before.replaced(limits, &mut self.calendar, at);
+                let replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
                 self.card_mut(*card)?.limits = replaced;
                 Ok(())
             }
@@ -217,7 +217,7 @@ impl Shard {
         let surplus =
             Usage { amount: i128::from(reserved.card.minor()) - i128::from(amounts.card.minor()), count: 0 };
         let surplus_units = Usage { amount: reserved.units.0.saturating_sub(amounts.units.0), count: 0 };
-        self.give_back(card, surplus, surplus_units, at)?;
+        self.give_back(card, surplus, surplus_units, number, at)?;
         self.store.expect_expiry(number, expires_at);
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.state = TransactionState::Approved;
@@ -237,12 +237,13 @@ impl Shard {
         let transaction = self.in_state(number, TransactionState::Asked)?;
         let (card, asked_at, held) = (transaction.card, transaction.at, transaction.held);
         self.asked.remove(&number);
-        self.release_limits(card, held, asked_at)?;
+        self.release_limits(card, held, number, asked_at)?;
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.state = TransactionState::Declined;
             transaction.reason = failures.first().map(|failure| failure.reason);
             transaction.failures = failures.into();
             transaction.held = None;
+            transaction.ended_at = at;
         }
         self.store.finish(number, at);
         Ok(())
@@ -276,10 +277,11 @@ impl Shard {
             | TransactionState::Expired
             | TransactionState::ReversedFirst => return Err(missing),
         }
-        self.release_limits(card, held, approved_at)?;
+        self.release_limits(card, held, number, approved_at)?;
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.state = state;
             transaction.held = None;
+            transaction.ended_at = at;
             if was == TransactionState::Asked {
                 transaction.reason = Some(Reason::ReversedInFlight);
             }
@@ -300,6 +302,7 @@ impl Shard {
         let tombstone = Transaction {
             number,
             at,
+            ended_at: at,
             card,
             class: MessageClass::AuthorizationRequest,
             processing_code: ProcessingCode(0),
@@ -369,12 +372,13 @@ impl Shard {
         &mut self,
         card: CardNo,
         held: Option<Amounts>,
+        number: TransactionNo,
         approved_at: Timestamp,
     ) -> Result<(), ApplyError> {
         let (minor, units) = held.map_or((0, 0), |held| (i128::from(held.card.minor()), held.units.0));
         let card_usage = Usage { amount: minor, count: 1 };
         let account_usage = Usage { amount: units, count: 1 };
-        self.give_back(card, card_usage, account_usage, approved_at)?;
+        self.give_back(card, card_usage, account_usage, number, approved_at)?;
         let card = self.card_mut(card)?;
         card.open_holds = card.open_holds.saturating_sub(1);
         Ok(())
@@ -385,14 +389,15 @@ impl Shard {
         card: CardNo,
         on_card: Usage,
         on_account: Usage,
+        number: TransactionNo,
         approved_at: Timestamp,
     ) -> Result<(), ApplyError> {
         let account = self.card(card)?.account;
         if let Some(card) = self.cards.get_mut(index(card.0)) {
-            card.limits.give_back(on_card, &self.calendar, approved_at);
+            card.limits.give_back(on_card, &self.calendar, number, approved_at);
         }
         if let Some(account) = self.accounts.get_mut(index(account.0)) {
-            account.limits.give_back(on_account, &self.calendar, approved_at);
+            account.limits.give_back(on_account, &self.calendar, number, approved_at);
         }
         Ok(())
     }

@@ -117,7 +117,9 @@ impl Shard {
         if account.balance.credit(units).and_then(|balance| balance.place(units)).is_err() {
             return Some(Reason::AmountOutOfRange);
         }
-        let nothing_left = part_of(asked, units).card.minor() <= 0;
+        let in_merchants_currency =
+            transaction.amount.map_or(0, |amount| share(amount, asked, units).minor());
+        let nothing_left = part_of(asked, units).card.minor() <= 0 || in_merchants_currency <= 0;
         let partial = units < asked.units;
         let cannot = transaction.partial == PartialApproval::NotSupported || nothing_left;
         (partial && cannot).then_some(Reason::InsufficientFunds)

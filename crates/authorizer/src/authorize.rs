@@ -11,6 +11,7 @@ use crate::controls;
 use crate::decide::Context;
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
+use crate::transaction::Transaction;
 use domain::{
     Amounts, ApprovalCode, Ask, Asset, Authorization, CardNo, CardToken, Duty, DutyKind, Fact, Failure,
     FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Rate, RateError, Reason, Rounding,
@@ -31,32 +32,69 @@ impl Shard {
             effects.answer(caller, refusal(Reason::UnknownCard, FundingPath::Cache));
             return;
         };
+        let is_advice = request.class == MessageClass::AuthorizationAdvice;
         let known = match self.known(card_no, &request, context.now.utc) {
             Known::Answered(transaction) => {
                 effects.answer(caller, self.first_answer(transaction));
                 return;
             }
-            Known::BeingDecided(transaction) if request.class == MessageClass::AuthorizationRequest => {
-                effects.action(Action::Wait { transaction, caller });
+            Known::BeingDecided(transaction) if is_advice => {
+                self.decided_by_the_network(transaction, account, request, caller, context, effects);
+                return;
+            }
+            Known::BeingDecided(transaction) => {
+                effects.action(Action::Wait { transaction: transaction.number, caller });
                 return;
             }
             Known::OtherAmount => Some(Reason::DuplicateWithOtherAmount),
             Known::ReversedFirst => Some(Reason::PreviouslyReversed),
-            Known::New | Known::BeingDecided(_) => None,
+            Known::New => None,
         };
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
         let hold = self.evaluate(card, account, &request, context, &mut failures);
         failures.sort_by_key(|failure| failure.reason);
         let question = Question { number: self.next_number(context, 0), card_no, request, caller };
-        match (request.class, hold) {
-            (MessageClass::AuthorizationAdvice, Some(hold)) if known.is_none() => {
+        match hold {
+            _ if is_advice => {
+                // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
+                let holds = known.is_none() && controls::takes_money(&request);
+                let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, context));
                 self.take_advice(card, account, question, hold, failures, context, effects);
             }
-            (MessageClass::AuthorizationRequest, Some(hold)) if failures.is_empty() => match card.funding {
+            Some(hold) if failures.is_empty() => match card.funding {
                 FundingMode::PreFunded => self.approve_from_cache(question, hold, effects),
                 FundingMode::Jit => ask_for_funds(self, card, account, question, hold, context, effects),
             },
-            _ => decline(card, question, failures, effects),
+            Some(_) | None => decline(card, question, failures, effects),
+        }
+    }
+
+    /// The network approved what the balance service is still deciding: the ask ends here, in full, and the
+    /// service is told. Whatever it says later finds the ask ended.
+    fn decided_by_the_network(
+        &self,
+        asked: &Transaction,
+        account: &Account,
+        request: Authorization,
+        caller: Caller,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let Some(amounts) = asked.held else { return };
+        let (transaction, reason) = (asked.number, Reason::Approved);
+        effects.fact(Fact::AskApproved { transaction, amounts, part: None, reason });
+        self.owe_advice(transaction, account, &request, amounts.units, context, 0, effects);
+        let answer = self.approval(transaction, FundingPath::Jit);
+        effects.action(Action::AnswerWaiting { transaction, answer });
+        effects.answer(caller, answer);
+    }
+
+    /// A hold of nothing.
+    fn empty_hold(&self, card: &Card, context: Context<'_>) -> HoldTerms {
+        HoldTerms {
+            amounts: Amounts { card: Money::new(0, card.currency), units: Units::ZERO },
+            rate: None,
+            expires_at: context.now.utc.plus(self.policy.hold_for),
         }
     }
 
@@ -77,25 +115,25 @@ impl Shard {
         if card.open_holds >= self.policy.open_holds_per_card_max {
             failures.push(Reason::TooManyHolds.into());
         }
-        let (amounts, rate) = match price(card, account, request, context) {
-            Ok(priced) => priced,
-            Err(reason) => {
-                failures.push(reason.into());
-                latest_price(card, account, request, context)?
-            }
-        };
-        let minor = i128::from(amounts.card.minor());
+        let (money, card_rate) = price_on_card(card, request, context, failures)?;
+        let minor = i128::from(money.minor());
         card.limits.check(LimitOwner::Card, minor, &self.calendar, now, failures);
-        account.limits.check(LimitOwner::Account, amounts.units.0, &self.calendar, now, failures);
-        if card.funding == FundingMode::PreFunded && !account.balance.covers(amounts.units) {
+        let (units, asset_rate) = convert(request.class, money, account.asset, context, failures)?;
+        account.limits.check(LimitOwner::Account, units.0, &self.calendar, now, failures);
+        if card.funding == FundingMode::PreFunded && !account.balance.covers(units) {
             failures.push(Reason::InsufficientFunds.into());
         }
-        let fits = account.balance.place(amounts.units).and_then(|held| held.credit(amounts.units)).is_ok();
+        let fits = account.balance.place(units).and_then(|held| held.credit(units)).is_ok();
         if !fits {
             failures.push(Reason::AmountOutOfRange.into());
             return None;
         }
-        Some(HoldTerms { amounts, rate, expires_at: now.plus(self.policy.hold_for) })
+        let amounts = Amounts { card: money, units };
+        Some(HoldTerms {
+            amounts,
+            rate: asset_rate.or(card_rate),
+            expires_at: now.plus(self.policy.hold_for),
+        })
     }
 
     fn approve_from_cache(&self, question: Question, hold: HoldTerms, effects: &mut Effects) {
@@ -133,19 +171,34 @@ impl Shard {
             reason: approved,
             flags,
         });
-        if card.funding == FundingMode::Jit {
-            let duty = Duty {
-                number: self.next_number(context, 1),
-                transaction: number,
-                account: account.id,
-                kind: DutyKind::Advise { merchant: request.merchant.name },
-                units: hold.amounts.units,
-                asset: account.asset,
-            };
-            effects.fact(Fact::DutyOwed { duty });
-            effects.action(Action::Owe(duty));
+        if card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
+            self.owe_advice(number, account, &request, hold.amounts.units, context, 1, effects);
         }
         effects.answer(caller, self.approval(number, path_of(card)));
+    }
+
+    /// Makes telling the balance service what was approved in its name a durable duty.
+    #[allow(clippy::too_many_arguments)] // one step's whole context
+    fn owe_advice(
+        &self,
+        transaction: TransactionNo,
+        account: &Account,
+        request: &Authorization,
+        units: Units,
+        context: Context<'_>,
+        given: u64,
+        effects: &mut Effects,
+    ) {
+        let duty = Duty {
+            number: self.next_number(context, given),
+            transaction,
+            account: account.id,
+            kind: DutyKind::Advise { merchant: request.merchant.name },
+            units,
+            asset: account.asset,
+        };
+        effects.fact(Fact::DutyOwed { duty });
+        effects.action(Action::Owe(duty));
     }
 
     pub(crate) fn approval(&self, number: TransactionNo, path: FundingPath) -> Answer {
@@ -185,8 +238,8 @@ fn ask_for_funds(
     context: Context<'_>,
     effects: &mut Effects,
 ) {
-    if shard.duties.len() >= shard.policy.duties_per_shard_max {
-        // Whoever does not take our cancels must not be given more to cancel.
+    if shard.duties.len() + shard.asked.len() >= shard.policy.duties_per_shard_max {
+        // Whoever does not take our cancels must not be given more to cancel; an open ask may become one.
         decline(card, question, vec![Reason::FundingOverloaded.into()], effects);
         return;
     }
@@ -217,58 +270,50 @@ const fn path_of(card: &Card) -> FundingPath {
     }
 }
 
-/// What the request costs, in the card's currency and in the account's asset, at fresh rates.
-fn price(
+/// What the request costs in the card's currency.
+fn price_on_card(
     card: &Card,
-    account: &Account,
     request: &Authorization,
     context: Context<'_>,
-) -> Result<(Amounts, Option<Rate>), Reason> {
-    let now = context.now.utc;
-    let (card_money, card_rate) = match in_card_currency(card, request) {
-        Some(money) => (money, None),
-        None => {
-            let asset = Asset::of(card.currency);
-            let converted = context.rates.to_asset(request.amount, asset, Rounding::Up, now);
-            let (units, rate) = converted.map_err(|error| reason_of(&error))?;
-            let minor = i64::try_from(units.0).map_err(|_| Reason::AmountOutOfRange)?;
-            (Money::new(minor, card.currency), rate)
-        }
+    failures: &mut Vec<Failure>,
+) -> Option<(Money, Option<Rate>)> {
+    if let Some(money) = in_card_currency(card, request) {
+        return Some((money, None));
+    }
+    let asset = Asset::of(card.currency);
+    let (units, rate) = convert(request.class, request.amount, asset, context, failures)?;
+    let Ok(minor) = i64::try_from(units.0) else {
+        failures.push(Reason::AmountOutOfRange.into());
+        return None;
     };
-    let converted = context.rates.to_asset(card_money, account.asset, Rounding::Up, now);
-    let (units, asset_rate) = converted.map_err(|error| reason_of(&error))?;
-    Ok((Amounts { card: card_money, units }, asset_rate.or(card_rate)))
+    Some((Money::new(minor, card.currency), rate))
 }
 
-/// As [`price`], at the newest rates however old, and at no cost where there is none: an advice must be
-/// recorded whatever the rates, and carries the failure as a flag.
-fn latest_price(
-    card: &Card,
-    account: &Account,
-    request: &Authorization,
+/// Converts at a fresh rate, rounding up, and notes why that fails. An advice must be recorded whatever the
+/// rates: it is converted at the newest, however old, and costs nothing where there is none.
+fn convert(
+    class: MessageClass,
+    money: Money,
+    to: Asset,
     context: Context<'_>,
-) -> Option<(Amounts, Option<Rate>)> {
-    if request.class == MessageClass::AuthorizationRequest {
+    failures: &mut Vec<Failure>,
+) -> Option<(Units, Option<Rate>)> {
+    match context.rates.to_asset(money, to, Rounding::Up, context.now.utc) {
+        Ok(converted) => return Some(converted),
+        Err(error) => {
+            let failure = Failure::from(reason_of(&error));
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+    }
+    if class == MessageClass::AuthorizationRequest {
         return None;
     }
-    let convert = |money: Money, to: Asset| -> Option<(i128, Option<Rate>)> {
-        let from = Asset::of(money.currency());
-        let minor = i128::from(money.minor());
-        if from == to {
-            return Some((minor, None));
-        }
-        let Some(rate) = context.rates.latest(from.code(), to.code()) else { return Some((0, None)) };
-        Some((rate.convert(minor, from.decimals(), to.decimals(), Rounding::Up).ok()?, Some(*rate)))
-    };
-    let (card_money, card_rate) = match in_card_currency(card, request) {
-        Some(money) => (money, None),
-        None => {
-            let (minor, rate) = convert(request.amount, Asset::of(card.currency))?;
-            (Money::new(i64::try_from(minor).ok()?, card.currency), rate)
-        }
-    };
-    let (units, asset_rate) = convert(card_money, account.asset)?;
-    Some((Amounts { card: card_money, units: Units(units) }, asset_rate.or(card_rate)))
+    let from = Asset::of(money.currency());
+    let Some(rate) = context.rates.latest(from.code(), to.code()) else { return Some((Units::ZERO, None)) };
+    let units = rate.convert(i128::from(money.minor()), from.decimals(), to.decimals(), Rounding::Up).ok()?;
+    Some((Units(units), Some(*rate)))
 }
 
 /// The amount in the card's currency, where the merchant or the network has said it.

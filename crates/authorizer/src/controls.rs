@@ -9,6 +9,11 @@ use domain::{Authorization, CardStatus, Expiry, Failure, Reason, Text, Timestamp
 /// quasi-cash, cash disbursement.
 const DEBIT_TYPES: [u32; 5] = [0, 1, 9, 11, 17];
 
+/// Whether the request takes money from the cardholder: by its type, and an amount above zero.
+pub(crate) fn takes_money(request: &Authorization) -> bool {
+    DEBIT_TYPES.contains(&request.processing_code.transaction_type()) && request.amount.minor() > 0
+}
+
 /// Adds every rule that `request` breaks on `card`.
 pub(crate) fn check(card: &Card, request: &Authorization, now: Timestamp, failures: &mut Vec<Failure>) {
     let mut fail_unless = |holds: bool, reason: Reason| {

@@ -6,7 +6,9 @@
 
 use crate::calendar::{Calendar, WindowId, ZoneId};
 use crate::view::LimitView;
-use domain::{Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, Window};
+use domain::{
+    Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, TransactionNo, Window,
+};
 
 /// The limits of one owner, with their counters.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,8 +20,9 @@ struct Limit {
     zone: ZoneId,
     amount_max: Option<i128>,
     count_max: Option<u32>,
-    /// Nothing that was approved before is in the counters, so nothing of it is given back either.
-    since: Timestamp,
+    /// The last number given before the limit was set. No transaction up to it is in the counters, so nothing
+    /// of it is given back either. A number, because a clock reading is shared by a whole batch and may run back.
+    after: TransactionNo,
     current: WindowId,
     used_amount: i128,
     used_count: u32,
@@ -34,22 +37,32 @@ pub(crate) struct Usage {
 
 impl Limits {
     /// Limits by the rules given. Counters of a window that was limited before go on.
-    pub(crate) fn replaced(&self, rules: &[LimitRule], calendar: &mut Calendar, at: Timestamp) -> Self {
+    pub(crate) fn replaced(
+        &self,
+        rules: &[LimitRule],
+        calendar: &mut Calendar,
+        at: Timestamp,
+        last_number: TransactionNo,
+    ) -> Self {
         let limits = rules.iter().filter_map(|rule| {
             let zone = calendar.zone(rule.zone)?;
-            let before = self.0.iter().find(|limit| limit.window == rule.window && limit.zone == zone);
+            let zone_matters = !matches!(rule.window, Window::Transaction | Window::Lifetime);
+            let before = self
+                .0
+                .iter()
+                .find(|limit| limit.window == rule.window && (limit.zone == zone || !zone_matters));
             let fresh = Limit {
                 window: rule.window,
                 zone,
                 amount_max: None,
                 count_max: None,
-                since: at,
+                after: last_number,
                 current: calendar.window(zone, rule.window, at),
                 used_amount: 0,
                 used_count: 0,
             };
             let limit = before.copied().unwrap_or(fresh);
-            Some(Limit { amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
+            Some(Limit { zone, amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
         });
         Self(limits.collect())
     }
@@ -97,11 +110,17 @@ impl Limits {
         }
     }
 
-    /// Gives back what an approval of `approved_at` had used, where its window is still the current one.
-    pub(crate) fn give_back(&mut self, usage: Usage, calendar: &Calendar, approved_at: Timestamp) {
+    /// Gives back what the approval `number` of `approved_at` had used, where its window is still the current one.
+    pub(crate) fn give_back(
+        &mut self,
+        usage: Usage,
+        calendar: &Calendar,
+        number: TransactionNo,
+        approved_at: Timestamp,
+    ) {
         for limit in &mut self.0 {
             let same_window = calendar.window(limit.zone, limit.window, approved_at) == limit.current;
-            if same_window && approved_at >= limit.since && limit.window != Window::Transaction {
+            if same_window && number > limit.after && limit.window != Window::Transaction {
                 limit.used_amount = limit.used_amount.saturating_sub(usage.amount);
                 limit.used_count = limit.used_count.saturating_sub(usage.count);
             }
@@ -155,6 +174,10 @@ mod tests {
         failures.into_iter().map(|failure| failure.reason).collect()
     }
 
+    fn no(number: u64) -> TransactionNo {
+        TransactionNo(number)
+    }
+
     fn one(amount: i128) -> Usage {
         Usage { amount, count: 1 }
     }
@@ -163,7 +186,7 @@ mod tests {
     fn the_last_unit_of_a_window_can_be_spent_and_no_more() {
         let mut calendar = Calendar::default();
         let mut limits =
-            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0));
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0), no(0));
         limits.charge(one(60), &calendar, at(1));
         assert_eq!(broken(&limits, &calendar, 40, at(2)), []);
         assert_eq!(broken(&limits, &calendar, 41, at(2)), [Reason::AmountLimit]);
@@ -174,10 +197,10 @@ mod tests {
     fn what_is_given_back_belongs_to_the_window_of_its_authorization() {
         let mut calendar = Calendar::default();
         let rules = [rule(Window::Day, Some(100), Some(1)), rule(Window::Lifetime, Some(100), None)];
-        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0));
+        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0), no(0));
         limits.charge(one(60), &calendar, at(1));
         limits.charge(one(10), &calendar, at(DAY));
-        limits.give_back(one(60), &calendar, at(1));
+        limits.give_back(one(60), &calendar, no(1), at(1));
         let used: Vec<_> = limits.view(&calendar, at(DAY)).iter().map(|view| view.used_amount).collect();
         assert_eq!(used, [10, 10], "yesterday's money does not come back today; the lifetime's does");
     }
@@ -186,7 +209,7 @@ mod tests {
     fn a_clock_set_back_opens_no_old_window() {
         let mut calendar = Calendar::default();
         let mut limits =
-            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(DAY));
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(DAY), no(0));
         limits.charge(one(90), &calendar, at(DAY));
         assert_eq!(broken(&limits, &calendar, 20, at(DAY - 1)), [Reason::AmountLimit]);
     }
@@ -195,9 +218,9 @@ mod tests {
     fn a_raised_limit_remembers_what_was_spent() {
         let mut calendar = Calendar::default();
         let mut limits =
-            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0));
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(0), no(0));
         limits.charge(one(90), &calendar, at(1));
-        let raised = limits.replaced(&[rule(Window::Day, Some(120), None)], &mut calendar, at(2));
+        let raised = limits.replaced(&[rule(Window::Day, Some(120), None)], &mut calendar, at(2), no(0));
         assert_eq!(broken(&raised, &calendar, 31, at(3)), [Reason::AmountLimit]);
         assert_eq!(broken(&raised, &calendar, 30, at(3)), []);
     }
@@ -206,9 +229,9 @@ mod tests {
     fn a_new_limit_gives_nothing_back_for_what_it_never_counted() {
         let mut calendar = Calendar::default();
         let mut limits =
-            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(10));
+            Limits::default().replaced(&[rule(Window::Day, Some(100), None)], &mut calendar, at(10), no(9));
         limits.charge(one(50), &calendar, at(11));
-        limits.give_back(one(50), &calendar, at(9));
+        limits.give_back(one(50), &calendar, no(9), at(11));
         assert_eq!(limits.view(&calendar, at(12))[0].used_amount, 50);
     }
 
@@ -220,7 +243,7 @@ mod tests {
             rule(Window::Day, Some(50), Some(1)),
             rule(Window::Month, None, Some(9)),
         ];
-        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0));
+        let mut limits = Limits::default().replaced(&rules, &mut calendar, at(0), no(0));
         limits.charge(one(20), &calendar, at(1));
         let mut failures = Vec::new();
         limits.check(LimitOwner::Account, 31, &calendar, at(2), &mut failures);

@@ -6,9 +6,7 @@
 use crate::action::{Answer, FundingPath};
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
-use domain::{
-    ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp, TransactionNo,
-};
+use domain::{ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp};
 
 /// What is known of a request's references.
 #[derive(Debug)]
@@ -18,7 +16,7 @@ pub(crate) enum Known<'a> {
     /// Answered before.
     Answered(&'a Transaction),
     /// The balance service is deciding it now.
-    BeingDecided(TransactionNo),
+    BeingDecided(&'a Transaction),
     /// Seen with another amount or currency.
     OtherAmount,
     /// A reversal of it came first.
@@ -29,27 +27,23 @@ impl Shard {
     /// Looks a request's references up.
     pub(crate) fn known(&self, card: CardNo, request: &Authorization, now: Timestamp) -> Known<'_> {
         let key = MatchKey { card, stan: request.stan, transmission: Some(request.transmission) };
-        let mut other_amount = false;
+        let (mut other_amount, mut reversed_first) = (false, false);
         for found in self.store.with_key(key).filter(|found| self.is_within_window(found, now)) {
             if found.state == TransactionState::ReversedFirst {
-                if found.acquirer.is_none_or(|acquirer| acquirer == request.acquirer) {
-                    return Known::ReversedFirst;
-                }
+                reversed_first |= found.acquirer.is_none_or(|acquirer| acquirer == request.acquirer);
                 continue;
             }
-            if self.is_told_of_our_approval(found, request) {
-                return Known::Answered(found);
-            }
-            if !found.same_references(request) {
+            let told = is_told_of_ours(found, request);
+            if !told && !found.same_references(request) {
                 continue;
             }
-            match (found.amount == Some(request.amount), found.state) {
-                (true, TransactionState::Asked) => return Known::BeingDecided(found.number),
+            match (told || found.amount == Some(request.amount), found.state) {
+                (true, TransactionState::Asked) => return Known::BeingDecided(found),
                 (true, _) => return Known::Answered(found),
                 (false, _) => other_amount = true,
             }
         }
-        if self.was_reversed_without_transmission(card, request, now) {
+        if reversed_first || self.was_reversed_without_transmission(card, request, now) {
             return Known::ReversedFirst;
         }
         if other_amount { Known::OtherAmount } else { Known::New }
@@ -68,15 +62,6 @@ impl Shard {
         }
     }
 
-    /// An advice that tells us of an approval which is ours already: it must not hold the money twice (E10).
-    fn is_told_of_our_approval(&self, found: &Transaction, request: &Authorization) -> bool {
-        request.class == MessageClass::AuthorizationAdvice
-            && found.class == MessageClass::AuthorizationRequest
-            && found.acquirer == Some(request.acquirer)
-            && found.amount == Some(request.amount)
-            && found.reason.is_some_and(Reason::is_approval)
-    }
-
     fn was_reversed_without_transmission(
         &self,
         card: CardNo,
@@ -87,13 +72,26 @@ impl Shard {
         self.store.without_transmission() > 0
             && self.store.with_key(key).any(|found| {
                 let acquirer = found.acquirer.is_none_or(|acquirer| acquirer == request.acquirer);
-                let rrn = found.rrn.is_none() || found.rrn == request.rrn;
+                let rrn = found.rrn.is_none() || request.rrn.is_none() || found.rrn == request.rrn;
                 self.is_within_window(found, now) && acquirer && rrn
             })
     }
 
-    /// What is older may or may not have been forgotten already; so it counts as forgotten.
+    /// What is older may or may not have been forgotten already; so it counts as forgotten. It stays so when the
+    /// clock is set back: the newest number remembers how late it was.
     pub(crate) fn is_within_window(&self, found: &Transaction, now: Timestamp) -> bool {
-        found.state.is_open() || now.since(found.at) <= self.policy.repeat_window
+        let newest = i64::try_from(self.last_number.0).map_or(Timestamp::MAX, Timestamp::from_micros);
+        found.state.is_open() || now.max(newest).since(found.ended_at) <= self.policy.repeat_window
     }
+}
+
+/// An advice that tells us of a request which we approved, or are deciding: it must not hold the money twice
+/// (E10). It names the amount asked, or the part that we approved.
+fn is_told_of_ours(found: &Transaction, request: &Authorization) -> bool {
+    let amount = Some(request.amount);
+    request.class == MessageClass::AuthorizationAdvice
+        && found.class == MessageClass::AuthorizationRequest
+        && found.acquirer == Some(request.acquirer)
+        && (found.amount == amount || found.part == amount)
+        && (found.state == TransactionState::Asked || found.reason.is_some_and(Reason::is_approval))
 }

@@ -55,6 +55,8 @@ pub(crate) struct MatchKey {
 pub(crate) struct Transaction {
     pub(crate) number: TransactionNo,
     pub(crate) at: Timestamp,
+    /// When it was finished; the same as `at` while it is open.
+    pub(crate) ended_at: Timestamp,
     pub(crate) card: CardNo,
     pub(crate) class: MessageClass,
     pub(crate) processing_code: ProcessingCode,
@@ -90,6 +92,7 @@ impl Transaction {
         Self {
             number,
             at,
+            ended_at: at,
             card,
             class: request.class,
             processing_code: request.processing_code,
