@@ -5,6 +5,7 @@
 
 use crate::ebcdic::CodePage;
 use crate::error::Fault;
+use crate::scan::hex_word;
 use serde::Deserialize;
 
 /// The highest data element that any bitmap can name.
@@ -108,14 +109,38 @@ impl Bitmap {
 
     /// The elements in ascending order.
     #[inline]
-    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
-        let mut words = self.0;
-        std::iter::from_fn(move || {
-            let (word, bits) = words.iter_mut().enumerate().find(|(_, bits)| **bits != 0)?;
-            let index = bits.leading_zeros();
-            *bits &= !(FIRST_BIT >> index);
-            u8::try_from(word as u32 * 64 + index + 1).ok()
-        })
+    pub(crate) fn iter(self) -> Elements {
+        let [first, second, third] = self.0;
+        Elements { bits: first, base: 1, later: [second, third] }
+    }
+}
+
+/// The elements of a set, in ascending order.
+pub(crate) struct Elements {
+    /// What is left of the word being read.
+    bits: u64,
+    /// The element of the word's first bit.
+    base: u8,
+    /// The words that follow.
+    later: [u64; 2],
+}
+
+impl Iterator for Elements {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        while self.bits == 0 {
+            if self.later == [0, 0] {
+                return None;
+            }
+            let [next, last] = self.later;
+            (self.bits, self.later) = (next, [last, 0]);
+            self.base += BITS;
+        }
+        let index = self.bits.leading_zeros();
+        self.bits &= !(FIRST_BIT >> index);
+        Some(self.base + index as u8)
     }
 }
 
@@ -216,9 +241,8 @@ impl BitmapEncoding {
 
 /// Reads sixteen hexadecimal digits; `found` are the bytes they were on the wire.
 fn parse_hex(digits: &[u8; 16], found: &[u8; 16], at: usize) -> Result<u64, Fault> {
-    let mut bytes = [0; 8];
-    if const_hex::decode_to_slice(digits, &mut bytes).is_ok() {
-        return Ok(u64::from_be_bytes(bytes));
+    if let Some(bits) = hex_word(digits) {
+        return Ok(bits);
     }
     let wrong = digits.iter().position(|digit| !digit.is_ascii_hexdigit()).unwrap_or(0);
     Err(Fault::Content { at: at + wrong, found: found.get(wrong).copied(), allowed: "hexadecimal digits" })

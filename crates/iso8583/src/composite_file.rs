@@ -6,6 +6,7 @@ use crate::element::ElementSpec;
 use crate::element_file::{Defaults, ElementTable, PrefixWidth, Problem, Site, compile_element, keyless};
 use crate::encoding::{Encoding, Pad};
 use crate::length::{Length, Prefix, PrefixEncoding, Unit};
+use crate::quick::Quick;
 use crate::tlv::TagFormat;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -148,6 +149,7 @@ fn unknown(format: TagFormat, site: Site) -> ElementSpec {
         unit: Unit::Bytes,
         pad: Pad::default(),
         sensitive: site.sensitive,
+        quick: Quick::NEVER,
         parts: None,
     }
 }

@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::encoding::{Encoding, Pad, check_packed, pack, without_filler};
 use crate::error::Fault;
 use crate::length::{Length, Unit};
+use crate::quick::Quick;
 
 /// What a dialect says of one data element.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +21,8 @@ pub struct ElementSpec {
     pub(crate) unit: Unit,
     pub(crate) pad: Pad,
     pub(crate) sensitive: bool,
+    /// How the value is checked when nothing is wrong with it.
+    pub(crate) quick: Quick,
     /// What the value is made of, if it is a composite.
     pub(crate) parts: Option<Box<Parts>>,
 }
@@ -119,8 +122,16 @@ impl ElementSpec {
     }
 
     /// Finds and checks the element's value that starts, with its prefix, at `at`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn locate(&self, input: &[u8], at: usize) -> Result<Span, Box<FaultAt>> {
+        match self.quick.locate(input, at) {
+            Some(span) => Ok(span),
+            None => self.locate_any(input, at),
+        }
+    }
+
+    /// Every form, and what is wrong if something is.
+    pub(crate) fn locate_any(&self, input: &[u8], at: usize) -> Result<Span, Box<FaultAt>> {
         let (start, count) = self.read_length(input, at)?;
         self.accept(input, at, start, count)
     }

@@ -9,6 +9,7 @@ use crate::element::ElementSpec;
 use crate::encoding::{Encoding, Pad};
 use crate::length::{Length, Prefix, PrefixEncoding, Unit};
 use crate::mask::is_always_masked;
+use crate::quick::Quick;
 use serde::Deserialize;
 
 /// The longest element: what six digits of length can announce.
@@ -149,6 +150,7 @@ pub(crate) fn compile_element(
         unit,
         pad: table.pad.unwrap_or(default_pad),
         sensitive,
+        quick: if parts.is_some() { Quick::NEVER } else { Quick::of(table.content, encoding, unit, length) },
         parts,
     })
 }

@@ -42,6 +42,8 @@ mod mti;
 
 mod content;
 
+mod scan;
+
 mod ebcdic;
 
 mod encoding;
@@ -51,6 +53,8 @@ mod length;
 mod tlv;
 
 mod composite;
+
+mod quick;
 
 mod element;
 
