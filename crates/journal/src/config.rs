@@ -66,6 +66,8 @@ pub struct JournalConfig {
     pub mark_sync_every: Duration,
     /// Segments kept ready, zero-filled, before they are needed.
     pub spare_segments: usize,
+    /// Segments kept although recovery no longer needs them, for audit and history; more are recycled or removed.
+    pub retain_segments: usize,
     /// Below this many free bytes, [`crate::Space::Low`] is reported and approvals should stop.
     pub free_bytes_min: u64,
 }
@@ -89,6 +91,8 @@ impl JournalConfig {
             unsynced_exposure_max: u64::MAX,
             mark_sync_every: Duration::from_secs(1),
             spare_segments: 1,
+            // 1 GiB of history at the default segment length.
+            retain_segments: 16,
             free_bytes_min: 256 * 1024 * 1024,
         }
     }

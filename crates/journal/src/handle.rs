@@ -212,6 +212,20 @@ impl<R> JournalHandle<R> {
         self.shared.space()
     }
 
+    /// Segment files present, the active one included; looked at every second.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.shared.segments.load(Ordering::Acquire)
+    }
+
+    /// Says that recovery needs no record up to `sequence` any more, because a verified snapshot holds what they
+    /// did. Segments that hold only such records are recycled or removed, oldest first, except those that the
+    /// retention keeps. Keep two snapshots and name the older one here.
+    pub fn retire_through(&self, sequence: u64) {
+        self.shared.retired.fetch_max(sequence, Ordering::AcqRel);
+        self.shared.wake_upkeep();
+    }
+
     /// Whether batches are still written and acknowledged.
     #[must_use]
     pub fn is_healthy(&self) -> bool {

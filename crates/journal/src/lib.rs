@@ -64,6 +64,7 @@ pub mod segment;
 
 // The disk.
 mod file_storage;
+mod retention;
 pub mod simulated_disk;
 mod spare;
 pub mod storage;

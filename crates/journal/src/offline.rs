@@ -10,7 +10,7 @@ use crate::error::{JournalError, ReplayError};
 use crate::file_storage::LOCK_NAME;
 use crate::mark::Mark;
 use crate::recovery::lock_error;
-use crate::scan::{RecoveredRecord, Scan, scan};
+use crate::scan::{RecoveredRecord, Scan, header_of, scan, segment_numbers};
 use crate::segment::Chain;
 use crate::storage::Storage;
 use crate::tail::{Tail, judge};
@@ -77,8 +77,10 @@ pub fn dump<E: Into<ReplayError>>(
 /// The sequence before the first record present: older segments may have been removed by the retention rules, and
 /// an offline reader has no snapshot to ask.
 fn journal_start(storage: &dyn Storage) -> Result<u64, JournalError> {
-    let first = crate::scan::first_header(storage)?;
-    Ok(first.map_or(0, |header| header.first_sequence - 1))
+    let Some(first) = segment_numbers(storage)?.first().copied() else {
+        return Ok(0);
+    };
+    Ok(header_of(storage, first)?.map_or(0, |header| header.first_sequence - 1))
 }
 
 /// Takes the lock where it can be taken; a read-only copy has no running switch to fear.

@@ -118,7 +118,7 @@ pub(crate) fn scan(
 }
 
 /// The numbers of all segments, in order.
-fn segment_numbers(storage: &dyn Storage) -> Result<Vec<u64>, JournalError> {
+pub(crate) fn segment_numbers(storage: &dyn Storage) -> Result<Vec<u64>, JournalError> {
     let names =
         storage.list().map_err(|source| JournalError::io("list the journal", &storage.path(""), source))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
@@ -126,16 +126,12 @@ fn segment_numbers(storage: &dyn Storage) -> Result<Vec<u64>, JournalError> {
     Ok(numbers)
 }
 
-/// The header of the first segment present, if there is one and it can be read.
-pub(crate) fn first_header(storage: &dyn Storage) -> Result<Option<SegmentHeader>, JournalError> {
-    let Some(number) = segment_numbers(storage)?.first().copied() else {
-        return Ok(None);
-    };
+/// The header of a segment; `None` if it is not whole, which a scan reports with what is at risk.
+pub(crate) fn header_of(storage: &dyn Storage, number: u64) -> Result<Option<SegmentHeader>, JournalError> {
     let name = segment_name(number);
     let io = |source| JournalError::io("read a segment", &storage.path(&name), source);
     let mut start = [0; SEGMENT_HEADER_BYTES];
     let read = storage.open_to_read(&name).and_then(|file| file.read_up_to(&mut start, 0)).map_err(io)?;
-    // A bad header is reported by the scan itself, which knows what is at risk.
     Ok(SegmentHeader::decode(&start[..read]).ok())
 }
 

@@ -71,6 +71,10 @@ pub(crate) struct Shared<R> {
     pub(crate) entering: CachePadded<AtomicUsize>,
     pub(crate) stopping: AtomicBool,
     pub(crate) writer_ended: AtomicBool,
+    /// Recovery needs no record up to here any more.
+    pub(crate) retired: AtomicU64,
+    /// Segment files present.
+    pub(crate) segments: AtomicU64,
     appended: CachePadded<AtomicU64>,
     appended_exposure: AtomicU64,
     written: CachePadded<AtomicU64>,
@@ -96,6 +100,8 @@ impl<R> Shared<R> {
             entering: CachePadded::new(AtomicUsize::new(0)),
             stopping: AtomicBool::new(false),
             writer_ended: AtomicBool::new(false),
+            retired: AtomicU64::new(0),
+            segments: AtomicU64::new(0),
             appended: CachePadded::new(AtomicU64::new(synced)),
             appended_exposure: AtomicU64::new(0),
             written: CachePadded::new(AtomicU64::new(synced)),

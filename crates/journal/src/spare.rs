@@ -9,6 +9,8 @@
 //! spare-000007.ready     zeros from the second block on          kept at start if its length is right
 //!    | header written, sync, rename, sync of the directory
 //! segment-000...5.journal
+//!    | no longer needed (see `retention`): rename, sync of the directory, and only then
+//! spare-000009.making    filled with zeros again
 //! ```
 //!
 //! Guarantees: a `.ready` name means zero-filled and durable (only the first block may hold the header of a start
@@ -70,14 +72,42 @@ impl Spare {
     }
 
     fn try_make(storage: &dyn Storage, serial: u64, bytes: u64) -> std::io::Result<Self> {
-        let making = making_name(serial);
-        let name = ready_name(serial);
-        let mut file = storage.create(&making)?;
+        let mut file = storage.create(&making_name(serial))?;
         file.allocate(bytes)?;
+        Self::fill(storage, serial, file, bytes)
+    }
+
+    fn fill(
+        storage: &dyn Storage,
+        serial: u64,
+        mut file: Box<dyn StorageFile>,
+        bytes: u64,
+    ) -> std::io::Result<Self> {
+        let name = ready_name(serial);
         fill_with_zeros(&mut *file, 0, bytes)?;
-        storage.rename(&making, &name)?;
+        storage.rename(&making_name(serial), &name)?;
         storage.sync_directory()?;
         Ok(Self { file, name, bytes })
+    }
+
+    /// Turns a segment that is no longer needed into a spare. Its space is never given back, so this succeeds on a
+    /// full disk.
+    pub(crate) fn recycle(
+        storage: &dyn Storage,
+        serial: u64,
+        number: u64,
+        bytes: u64,
+    ) -> Result<Self, JournalError> {
+        let name = segment_name(number);
+        let recycle = || {
+            let making = making_name(serial);
+            storage.rename(&name, &making)?;
+            // Before the first zero: a crash must not find a segment's name on an emptied file.
+            storage.sync_directory()?;
+            let file = storage.open(&making)?;
+            Self::fill(storage, serial, file, bytes)
+        };
+        recycle().map_err(|source| JournalError::io("recycle a segment", &storage.path(&name), source))
     }
 
     /// Opens a spare that an earlier process left ready.

@@ -1,4 +1,5 @@
-//! The upkeep thread: has the next segments ready before the writer needs them, and watches the space.
+//! The upkeep thread: has the next segments ready before the writer needs them, lets old ones go, and watches the
+//! space.
 //!
 //! Guarantees: the writer never creates or zero-fills a file itself. When a segment cannot be made for want of
 //! space, or free space falls below its minimum, [`Space::Low`] is published; it is tried again every second, and
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::error::JournalError;
 use crate::observer::JournalObserver;
+use crate::retention::{remove, retirable};
 use crate::segment::segment_name;
 use crate::shared::{Shared, Space};
 use crate::spare::Spare;
@@ -47,6 +49,7 @@ impl<R> Upkeep<R> {
 
     /// Makes one missing spare after another; tells how space stands.
     pub(crate) fn look(&mut self) -> Result<(), JournalError> {
+        self.retire()?;
         while !self.shared.spares.is_full() && !self.writer_ended() {
             let made = Spare::make(&*self.storage, self.next_serial, self.shared.config.segment_bytes);
             self.next_serial = self.next_serial.saturating_add(1);
@@ -68,6 +71,26 @@ impl<R> Upkeep<R> {
             JournalError::io("ask for free space", &self.storage.path(&segment_name(0)), source)
         })?;
         self.tell(if free < self.shared.config.free_bytes_min { Space::Low } else { Space::Ample });
+        Ok(())
+    }
+
+    /// Recycles or removes segments that nobody needs any more.
+    fn retire(&mut self) -> Result<(), JournalError> {
+        let retired = self.shared.retired.load(Ordering::Acquire);
+        let found = retirable(&*self.storage, retired, self.shared.config.retain_segments)?;
+        let mut segments = found.segments;
+        for segment in found.retirable {
+            if !self.shared.spares.is_full() && segment.bytes == self.shared.config.segment_bytes {
+                let spare = Spare::recycle(&*self.storage, self.next_serial, segment.number, segment.bytes)?;
+                self.next_serial = self.next_serial.saturating_add(1);
+                let _ = self.shared.spares.push(spare);
+                self.shared.wake_writer();
+            } else {
+                remove(&*self.storage, segment.number)?;
+            }
+            segments -= 1;
+        }
+        self.shared.segments.store(segments, Ordering::Release);
         Ok(())
     }
 

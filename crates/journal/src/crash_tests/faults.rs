@@ -2,20 +2,30 @@
 
 use std::sync::Arc;
 
-use super::life::{config, disk_with, killed_journal, live, open};
+use super::life::{Facts, config, disk_with, killed_journal, live, open};
 use crate::mark::MARK_NAME;
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name, segment_number};
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
 use crate::{Acknowledge, JournalError, Space, Tail};
 
-/// A journal of several segments with several batches in the last one.
-const SEED: u64 = 1;
+/// A journal of several segments, with several batches and some room in the last one.
+fn suitable_journal() -> (Files, Facts) {
+    let journals = (0..).map(killed_journal);
+    journals.into_iter().find(|(files, _)| is_suitable(files)).unwrap()
+}
+
+fn is_suitable(files: &Files) -> bool {
+    let last = last_segment(files);
+    let bytes = &files.iter().find(|(name, _)| *name == last).unwrap().1;
+    let batches = bytes.chunks(512).filter(|block| block.starts_with(b"BTCH")).count();
+    batches >= 2 && content_end(bytes) + 512 < bytes.len() && last > segment_name(2)
+}
 
 type Files = Vec<(String, Vec<u8>)>;
 
 /// Opens what `damage` left of a killed journal of several segments.
 fn open_damaged(damage: impl FnOnce(&mut Files)) -> Result<Tail, JournalError> {
-    let (mut files, facts) = killed_journal(SEED);
+    let (mut files, facts) = suitable_journal();
     damage(&mut files);
     let (recovered, _, read) = open(&disk_with(&files), &config(Acknowledge::Disk))?;
     assert_eq!(read, facts, "opened with other facts than were acknowledged");
@@ -74,7 +84,7 @@ fn silent_fault(plan: fn(&mut Faults, u64)) -> (u64, u64) {
         plan(&mut faults, random.below(120));
         disk.plan(faults);
         let Ok((_, journal, facts)) = open(&disk, &config(Acknowledge::Disk)) else { continue };
-        let (known, _) = live(journal, facts, &mut random, 30);
+        let (known, _) = live(journal, facts, &mut random, 30, 0);
         match open(&disk.kill(seed), &config(Acknowledge::Disk)) {
             Ok((_, _, read)) => {
                 assert!(known.handed_over.starts_with(&read), "seed {seed}");
@@ -139,9 +149,7 @@ fn damage_before_a_later_batch_is_refused_even_without_a_newer_mark() {
     // A power cut may leave an old mark: the later batch is witness enough.
     let message = refusal(|files| {
         let name = last_segment(files);
-        let bytes = contents(files, &name);
-        assert!(bytes[1024..].chunks(512).any(|block| block.starts_with(b"BTCH")), "another seed is needed");
-        bytes[520] ^= 1;
+        contents(files, &name)[520] ^= 1;
         let old = crate::mark::Mark { node: 1, ..Default::default() };
         crate::mark::tests::rewrite(contents(files, MARK_NAME), old);
     });
@@ -267,7 +275,7 @@ fn after_a_failed_sync_nothing_is_released_and_nothing_is_synced_again() {
         let disk = SimulatedDisk::new(seed);
         disk.plan(Faults { sync_fails_at: Some(20 + seed % 100), ..Faults::default() });
         let Ok((_, journal, facts)) = open(&disk, &config(Acknowledge::Disk)) else { continue };
-        let (known, failure) = live(journal, facts, &mut Random::new(seed), 200);
+        let (known, failure) = live(journal, facts, &mut Random::new(seed), 200, 0);
         assert_eq!(known.acknowledged, known.durable, "seed {seed}");
         assert_eq!(disk.syncs_since_failure(), 0, "seed {seed}");
         failed += u64::from(failure.is_some());

@@ -25,6 +25,7 @@ pub(super) fn config(acknowledge: Acknowledge) -> JournalConfig {
         sync_every: Duration::from_secs(1_000_000),
         mark_sync_every: Duration::from_secs(1_000_000),
         free_bytes_min: 0,
+        retain_segments: usize::MAX,
         ..JournalConfig::new(Path::new("simulated"))
     }
 }
@@ -32,12 +33,23 @@ pub(super) fn config(acknowledge: Acknowledge) -> JournalConfig {
 /// The facts of a journal: what each record's payload says, which is also its sequence number in this world.
 pub(super) type Facts = Vec<u64>;
 
+/// Opens a journal of which no segment was ever removed.
 pub(super) fn open(
     disk: &SimulatedDisk,
     config: &JournalConfig,
 ) -> Result<(Recovered, crate::Journal, Facts), JournalError> {
-    let mut facts = Vec::new();
-    let (recovered, journal) = crate::open_on(config.clone(), Arc::new(disk.clone()), 0, |record| {
+    open_after(disk, config, &[])
+}
+
+/// Opens a journal whose first facts are known from a snapshot.
+pub(super) fn open_after(
+    disk: &SimulatedDisk,
+    config: &JournalConfig,
+    snapshot: &[u64],
+) -> Result<(Recovered, crate::Journal, Facts), JournalError> {
+    let mut facts = snapshot.to_vec();
+    let after = snapshot.len() as u64;
+    let (recovered, journal) = crate::open_on(config.clone(), Arc::new(disk.clone()), after, |record| {
         let fact = record.payload.first_chunk::<8>().ok_or("payload without a fact")?;
         facts.push(u64::from_le_bytes(*fact));
         Ok::<_, &str>(())
@@ -54,6 +66,15 @@ pub(super) struct Known {
     pub(super) acknowledged: usize,
     /// How many the journal said are on disk.
     pub(super) durable: usize,
+    /// How many a snapshot holds; older segments may be gone.
+    pub(super) snapshot: usize,
+}
+
+impl Known {
+    /// The facts that a snapshot holds.
+    pub(super) fn in_snapshot(&self) -> &[u64] {
+        &self.handed_over[..self.snapshot]
+    }
 }
 
 /// Runs a life that begins with `facts` already there; ends at the first error, or when `batches` are done.
@@ -62,6 +83,7 @@ pub(super) fn live(
     facts: Facts,
     random: &mut Random,
     batches: u64,
+    snapshot: usize,
 ) -> (Known, Option<JournalError>) {
     let acknowledged = Rc::new(RefCell::new(facts.len()));
     let released = acknowledged.clone();
@@ -73,10 +95,14 @@ pub(super) fn live(
     };
     let (handle, mut writer, mut upkeep) = journal.split(on_release, Arc::new(()));
     let durable = facts.len();
-    let mut known = Known { acknowledged: durable, durable, handed_over: facts };
+    let mut known = Known { acknowledged: durable, durable, snapshot, handed_over: facts };
     let mut failure = None;
     for _ in 0..batches {
         hand_over(&handle, &mut known.handed_over, &acknowledged, random);
+        if random.chance(1, 8) {
+            known.snapshot = known.durable;
+            handle.retire_through(known.snapshot as u64);
+        }
         let step = upkeep.look().and_then(|()| if random.chance(2, 3) { drain(&mut writer) } else { Ok(()) });
         let positions = handle.positions();
         assert!(positions.durable <= positions.written && positions.written <= positions.appended);
@@ -124,7 +150,7 @@ fn drain<F: FnMut(&mut Vec<usize>)>(writer: &mut Writer<usize, F>) -> Result<(),
 pub(super) fn killed_journal(seed: u64) -> (Vec<(String, Vec<u8>)>, Facts) {
     let disk = SimulatedDisk::new(seed);
     let (_, journal, facts) = open(&disk, &config(Acknowledge::Disk)).unwrap();
-    let (known, failure) = live(journal, facts, &mut Random::new(seed), 60);
+    let (known, failure) = live(journal, facts, &mut Random::new(seed), 60, 0);
     assert!(failure.is_none(), "{failure:?}");
     let facts = known.handed_over[..known.durable].to_vec();
     let names = disk.files().into_iter().map(|(name, _)| name);

@@ -9,4 +9,5 @@
 
 mod faults;
 mod life;
+mod retention;
 mod schedules;

@@ -1,8 +1,8 @@
 //! Power cuts and killed processes, by the ten thousand.
 
-use super::life::{Known, config, live, open};
+use super::life::{Known, config, live, open_after};
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
-use crate::{Acknowledge, JournalError};
+use crate::{Acknowledge, JournalConfig, JournalError};
 
 /// What a schedule promises to keep, given how its life ended.
 fn must_hold(known: &Known, acknowledge: Acknowledge, cache_survives: bool) -> usize {
@@ -16,7 +16,8 @@ fn must_hold(known: &Known, acknowledge: Acknowledge, cache_survives: bool) -> u
 fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
     let mut random = Random::new(seed);
     let modes = [Acknowledge::Disk, Acknowledge::Disk, Acknowledge::Os, Acknowledge::Memory];
-    let config = config(modes[random.below(4) as usize]);
+    let retain_segments = [usize::MAX, 0, 1][random.below(3) as usize];
+    let config = JournalConfig { retain_segments, ..config(modes[random.below(4) as usize]) };
     let mut disk = SimulatedDisk::new(seed);
     let mut before = Known::default();
     let mut must = 0;
@@ -33,11 +34,11 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
         }
         lie(&mut faults);
         disk.plan(faults);
-        let (known, failure) = match open(&disk, &config) {
+        let (known, failure) = match open_after(&disk, &config, before.in_snapshot()) {
             Ok((_, journal, read)) => {
                 check(&before.handed_over, must, &read).map_err(|what| format!("life {life}: {what}"))?;
                 let batches = random.below(25);
-                live(journal, read, &mut random, batches)
+                live(journal, read, &mut random, batches, before.snapshot)
             }
             // The power failed inside the recovery: what was on disk before it still is.
             Err(error) => (before, Some(error)),
@@ -56,13 +57,13 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
     let mut honest = Faults::default();
     lie(&mut honest);
     disk.plan(honest);
-    let (_, journal, read) =
-        open(&disk, &config).map_err(|error| format!("refused without damage: {error}"))?;
+    let (_, journal, read) = open_after(&disk, &config, before.in_snapshot())
+        .map_err(|error| format!("refused without damage: {error}"))?;
     check(&before.handed_over, must, &read)?;
     drop(journal);
     let again = disk.power_cut(random.next_u64());
-    let (_, _, reread) =
-        open(&again, &config).map_err(|error| format!("refused the second time: {error}"))?;
+    let (_, _, reread) = open_after(&again, &config, before.in_snapshot())
+        .map_err(|error| format!("refused the second time: {error}"))?;
     if reread == read { Ok(()) } else { Err(format!("first {} facts, then {}", read.len(), reread.len())) }
 }
 
