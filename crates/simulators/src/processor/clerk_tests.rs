@@ -1,1 +1,154 @@
+use super::*;
+use crate::processor::books::Sum;
+use crate::processor::mix::Mix;
+use crate::processor::plan::Plan;
+use crate::processor::{LinkTarget, PopulationSizes, ProcessorConfig, Progress, population};
+use bytes::BytesMut;
+use iso8583::{Draft, FrameFormat, LengthHeader};
 
+/// A clerk, what it was told to send, and a switch that answers as the test says.
+struct Scene {
+    clerk: Clerk,
+    dialect: Dialect,
+    now: Instant,
+}
+
+impl Scene {
+    fn new() -> (Self, Request) {
+        let sizes =
+            PopulationSizes { pre_funded_cards: 1, jit_cards: 0, cards_per_refusal: 0, ..Default::default() };
+        let cards = population(1, sizes).unwrap().cards;
+        let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
+        let frame = FrameFormat { length: LengthHeader::Binary2, includes_itself: false, max_bytes: 4_096 };
+        let target = LinkTarget { addr: String::new(), dialect: dialect.clone(), frame };
+        let config = ProcessorConfig::new(vec![target], cards.clone());
+        let deck = Arc::new(Deck::new(cards));
+        let request =
+            Plan::new(Arc::clone(&deck), &Mix::cache_only(), 1, 0, 1).unwrap().next(1_120_120_000).request;
+        let now = Instant::now();
+        (Self { clerk: Clerk::new(deck, dialect.clone(), &config, now), dialect, now }, request)
+    }
+
+    fn send(&mut self, request: Request) {
+        self.clerk.sent(request, self.now, self.now, true);
+    }
+
+    fn answer(&mut self, request: &Request, change: impl FnOnce(&mut Draft)) {
+        let sender = Sender { cards: self.clerk.deck.cards(), acquirer: self.clerk.acquirer };
+        let mut out = BytesMut::new();
+        request.encode(&self.dialect, sender, &mut out).unwrap();
+        let message = self.dialect.decode(out.freeze()).unwrap();
+        let mut draft = Draft::new(&self.dialect, message.mti().answer().unwrap());
+        for de in [2, 3, 4, 7, 11, 32, 37, 41, 42, 49] {
+            draft.echo(de, &message);
+        }
+        change(&mut draft);
+        let mut out = BytesMut::new();
+        draft.encode_into(&mut out).unwrap();
+        self.clerk.answer(out.freeze(), self.now);
+    }
+
+    fn finish(self) -> (CardBook, Violations) {
+        let outcome = self.clerk.finish(&Progress::default());
+        (outcome.books.get(&0).copied().unwrap_or_default(), outcome.violations)
+    }
+}
+
+fn approve(draft: &mut Draft) {
+    draft.text(39, "00").text(38, "123456");
+}
+
+fn code(code: &'static str) -> impl FnOnce(&mut Draft) {
+    move |draft| {
+        draft.text(39, code);
+    }
+}
+
+fn minor(request: &Request) -> u64 {
+    request.purchase().unwrap().in_card_currency()
+}
+
+#[test]
+fn a_purchase_and_its_repeat_are_one_approval() {
+    let (mut scene, request) = Scene::new();
+    scene.send(request);
+    scene.send(request.repeated());
+    scene.answer(&request, approve);
+    scene.answer(&request, approve);
+    let (book, violations) = scene.finish();
+    assert_eq!(book.approved, Sum { count: 1, minor: minor(&request).into() });
+    assert_eq!(violations.total(), 0);
+}
+
+#[test]
+fn a_repeat_is_the_second_chance_of_what_could_not_be_decided() {
+    let (mut scene, request) = Scene::new();
+    scene.send(request);
+    scene.answer(&request, code("91"));
+    scene.send(request.repeated());
+    scene.answer(&request, approve);
+    let (book, violations) = scene.finish();
+    assert_eq!((book.approved.count, violations.total()), (1, 0));
+}
+
+#[test]
+fn a_reversal_that_is_answered_first_leaves_nothing_open() {
+    let (mut scene, request) = Scene::new();
+    let reversal = request.reversal(*b"0420", References { stan: 77, ..request.references }).unwrap();
+    scene.send(request);
+    scene.send(reversal);
+    scene.answer(&reversal, code("00"));
+    scene.answer(&request, approve);
+    let (book, violations) = scene.finish();
+    assert_eq!((book.approved.count, book.reversed.count, book.open().minor), (1, 1, 0));
+    assert_eq!(violations.total(), 0);
+}
+
+#[test]
+fn a_reversal_and_its_repeat_give_back_once() {
+    let (mut scene, request) = Scene::new();
+    let reversal = request.reversal(*b"0400", References { stan: 77, ..request.references }).unwrap();
+    scene.send(request);
+    scene.answer(&request, approve);
+    for sent in [reversal, reversal.repeated(), reversal.duplicated()] {
+        scene.send(sent);
+        scene.answer(&sent, code("00"));
+    }
+    let (book, _) = scene.finish();
+    assert_eq!((book.reversed.count, book.open().minor), (1, 0));
+}
+
+#[test]
+fn a_partial_approval_books_what_was_approved() {
+    let (mut scene, request) = Scene::new();
+    scene.send(request);
+    scene.answer(&request, |draft| {
+        draft.number(4, 7).text(39, "10").text(38, "123456");
+    });
+    let (book, violations) = scene.finish();
+    assert_eq!(book.open().minor, 7);
+    assert_eq!(violations.examples, []);
+}
+
+#[test]
+fn a_declined_purchase_and_its_reversal_move_nothing() {
+    let (mut scene, request) = Scene::new();
+    let reversal = request.reversal(*b"0420", References { stan: 77, ..request.references }).unwrap();
+    scene.send(request);
+    scene.answer(&request, code("51"));
+    scene.send(reversal);
+    scene.answer(&reversal, code("25"));
+    let (book, violations) = scene.finish();
+    assert_eq!(book, CardBook::default());
+    assert_eq!(violations.total(), 0);
+}
+
+#[test]
+fn latency_counts_from_the_due_time() {
+    let (mut scene, request) = Scene::new();
+    scene.send(request);
+    scene.now += Duration::from_millis(250);
+    scene.answer(&request, approve);
+    let latencies = scene.clerk.finish(&Progress::default()).latencies;
+    assert!(latencies.of(Path::Cache).max() >= Duration::from_millis(250));
+}
