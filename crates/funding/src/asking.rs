@@ -5,9 +5,9 @@
 //! connecting, sending, waiting and reading the body.
 
 use crate::budget::AskWindow;
-use crate::client::{ExchangeFailure, MayHaveSeen, is_signed};
+use crate::client::{ExchangeFailure, MayHaveSeen, UntrustedAnswer, check_signed};
 use crate::connection::{Answer, Outgoing, Progress};
-use crate::contract::{self, Verdict};
+use crate::contract::{self, AnswerError, Verdict};
 use crate::funding::Inner;
 use crate::gate::Pass;
 use crate::resolver::Resolution;
@@ -146,21 +146,39 @@ fn outcome(inner: &Inner, ask: &Ask, result: Result<Answer, ExchangeFailure>) ->
         }
     };
     if answer.status != StatusCode::OK {
+        if inner.may_warn() {
+            // 401 and 403 are our configuration, or theirs: they do not pass by themselves.
+            tracing::warn!(transaction = %ask.transaction, status = %answer.status, "the balance service failed");
+        }
         return FundingOutcome::Unknown(FundingFailure::HttpError);
     }
-    if let Some(keys) = &inner.config.answer_keys
-        && !is_signed(&answer, &ask.transaction.to_string(), keys, inner.sink.now())
-    {
-        return FundingOutcome::Unknown(FundingFailure::Malformed);
-    }
-    match contract::verdict(ask, &answer.body) {
+    match judge(inner, ask, &answer) {
         Ok(Verdict::Approved(units)) => FundingOutcome::Approved { units },
         Ok(Verdict::Declined(code)) => FundingOutcome::Declined { code },
-        Err(error) => {
-            tracing::warn!(transaction = %ask.transaction, %error, "the balance service's answer is malformed");
+        Err(problem) => {
+            if inner.may_warn() {
+                tracing::warn!(transaction = %ask.transaction, %problem, "the balance service's answer is malformed");
+            }
             FundingOutcome::Unknown(FundingFailure::Malformed)
         }
     }
+}
+
+/// What an answer says, if it can be believed.
+fn judge(inner: &Inner, ask: &Ask, answer: &Answer) -> Result<Verdict, BadAnswer> {
+    if let Some(keys) = &inner.config.answer_keys {
+        check_signed(answer, &ask.transaction.to_string(), keys, inner.sink.now())?;
+    }
+    Ok(contract::verdict(ask, &answer.body)?)
+}
+
+/// Why an answer is not one.
+#[derive(Debug, thiserror::Error)]
+enum BadAnswer {
+    #[error(transparent)]
+    Untrusted(#[from] UntrustedAnswer),
+    #[error(transparent)]
+    Contract(#[from] AnswerError),
 }
 
 /// Waits a while for the answer to an ask that has ended, only to count how late it was. With as many late

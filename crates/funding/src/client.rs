@@ -10,7 +10,7 @@ use crate::connection::{
     Answer, BodyFailure, Connection, Outgoing, Progress, SendFailure, look_up, read_body,
 };
 use crate::contract::{DEADLINE_HEADER, Message};
-use crate::signature::{ID_HEADER, Keys, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER};
+use crate::signature::{ID_HEADER, Keys, SIGNATURE_HEADER, SignatureError, Signed, TIMESTAMP_HEADER};
 use bytes::Bytes;
 use domain::{FundingFailure, Moment, Mono};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
@@ -224,7 +224,12 @@ impl Client {
 }
 
 /// Checks that the service signed this answer, as the answer to the message `id`.
-pub(crate) fn is_signed(answer: &Answer, id: &str, keys: &Keys, now: Moment) -> bool {
+pub(crate) fn check_signed(
+    answer: &Answer,
+    id: &str,
+    keys: &Keys,
+    now: Moment,
+) -> Result<(), UntrustedAnswer> {
     let header = |name| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let signed = Signed {
         id: header(ID_HEADER),
@@ -233,14 +238,18 @@ pub(crate) fn is_signed(answer: &Answer, id: &str, keys: &Keys, now: Moment) -> 
         body: &answer.body,
     };
     if signed.id != id {
-        tracing::warn!(ask = id, "an answer of the balance service is not signed for this ask");
-        return false;
+        return Err(UntrustedAnswer::OtherMessage);
     }
-    match keys.verify(signed, now.utc) {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::warn!(ask = id, %error, "an answer of the balance service is not trusted");
-            false
-        }
-    }
+    Ok(keys.verify(signed, now.utc)?)
+}
+
+/// Why an answer is not believed.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum UntrustedAnswer {
+    /// Its headers name no message, or another one.
+    #[error("the answer is not signed as the answer to this ask")]
+    OtherMessage,
+    /// The signature does not fit.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 }

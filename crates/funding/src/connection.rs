@@ -15,8 +15,13 @@ use hyper_util::rt::TokioIo;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long one address of several may take to answer. The next one is tried while the ask still has time.
+const ADDRESS_TRIED_FOR: Duration = Duration::from_millis(300);
 
 /// The request as it is sent; cheap to give back and send again.
 pub(crate) type Outgoing = Request<Full<Bytes>>;
@@ -64,16 +69,17 @@ pub(crate) enum BodyFailure {
 }
 
 impl Connection {
-    /// Opens a connection to the first address that takes it.
+    /// Opens a connection to the first address that takes it. The last address has the caller's whole time.
     pub(crate) async fn open(addresses: &[SocketAddr], now: Mono) -> io::Result<Self> {
-        let mut refused = io::Error::new(io::ErrorKind::NotFound, "the endpoint's name has no address");
-        for address in addresses {
-            match Self::to(*address, now).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => refused = error,
+        let Some((last, others)) = addresses.split_last() else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the endpoint's name has no address"));
+        };
+        for address in others {
+            if let Ok(Ok(connection)) = timeout(ADDRESS_TRIED_FOR, Self::to(*address, now)).await {
+                return Ok(connection);
             }
         }
-        Err(refused)
+        Self::to(*last, now).await
     }
 
     async fn to(address: SocketAddr, now: Mono) -> io::Result<Self> {

@@ -11,6 +11,7 @@ use crate::resolver::{Admission, Resolver};
 use crate::sink::FundingSink;
 use domain::{Ask, Duty, FundingFailure, FundingOutcome, ShardId};
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -85,6 +86,8 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     resolver: Mutex<Resolver>,
     duties: Mutex<Duties>,
+    /// The second of the last warning, counted from 1.
+    warned: AtomicU64,
 }
 
 impl Inner {
@@ -98,6 +101,13 @@ impl Inner {
 }
 
 impl Inner {
+    /// Whether a warning about an exchange may be logged: one a second, for an outage has thousands. The
+    /// metrics count them all.
+    pub(crate) fn may_warn(&self) -> bool {
+        let second = self.sink.now().mono.nanos() / 1_000_000_000 + 1;
+        self.warned.swap(second, Ordering::Relaxed) != second
+    }
+
     /// Says that the breaker has changed its state, if it has.
     pub(crate) fn tell_of(&self, change: Change) {
         if let Some(state) = change {
@@ -128,6 +138,7 @@ impl Funding {
             stop: CancellationToken::new(),
             resolver: Mutex::new(Resolver::new(config.asks_in_flight_max)),
             duties: Mutex::new(Duties::new(config.duties_pending_max, config.duty_backoff, config.seed)),
+            warned: AtomicU64::new(0),
             config,
             sink,
         });

@@ -18,6 +18,34 @@
 //!
 //! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`Breaker`],
 //! [`contract`], [`signature`]); the rest moves bytes.
+//!
+//! ```no_run
+//! use domain::{Ask, DutyNo, FundingOutcome, Moment, ShardId, TransactionId};
+//! use funding::{Funding, FundingConfig, FundingSink, Keys, Secret};
+//! use std::{sync::Arc, time::Duration};
+//!
+//! struct Lanes; // posts what it is told to the lane that owns the transaction
+//! impl FundingSink for Lanes {
+//!     fn now(&self) -> Moment {
+//!         Moment::default() // the switch's clock
+//!     }
+//!     fn ask_ended(&self, transaction: TransactionId, outcome: FundingOutcome, took: Duration) {
+//!         println!("{transaction}: {outcome:?} after {took:?}");
+//!     }
+//!     fn duty_acknowledged(&self, _: ShardId, _: DutyNo) {}
+//! }
+//!
+//! # fn example(ask: Ask) -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = tokio::runtime::Runtime::new()?;
+//! let keys = Keys::new(Secret::parse(&std::fs::read_to_string("balance-service.key")?)?);
+//! let config = FundingConfig::new("http://127.0.0.1:8584".parse()?, keys);
+//! let funding = Funding::start(config, Arc::new(Lanes), runtime.handle())?;
+//! runtime.block_on(funding.warm_up())?;
+//! funding.ask(ask); // from any thread; `Lanes` hears of exactly one outcome
+//! runtime.block_on(funding.shutdown(Duration::from_secs(5)));
+//! # Ok(())
+//! # }
+//! ```
 
 mod asking;
 mod backoff;

@@ -100,6 +100,26 @@ async fn a_refused_connection_is_certain_not_to_have_asked() {
 }
 
 #[tokio::test]
+async fn a_connection_that_never_opens_is_certain_not_to_have_asked() {
+    // A full backlog that nobody takes from: further connections get no answer at all.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    let patience = Duration::from_millis(100);
+    while let Ok(connection) = tokio::time::timeout(patience, tokio::net::TcpStream::connect(address)).await {
+        waiting.push(connection.unwrap());
+        assert!(waiting.len() < 100, "the backlog has no end");
+    }
+    let (funding, recorder) = start(config(&format!("http://{address}")));
+    let deadline = recorder.within(300);
+    funding.ask(ask(1, deadline));
+    assert_eq!(recorder.outcome(1).await, not_asked(TimedOut));
+    assert!(recorder.ended()[0].at < deadline);
+}
+
+#[tokio::test]
 async fn a_silent_service_times_out_before_the_margins_begin() {
     for reply in [Reply::Hang, Reply::Trickle(Duration::from_millis(20), approve(1))] {
         let service = Service::always(reply).await;
