@@ -61,6 +61,7 @@ pub mod mark;
 pub mod payload;
 pub mod record;
 pub mod segment;
+pub mod snapshot;
 
 // The disk.
 mod file_storage;

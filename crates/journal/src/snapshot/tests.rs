@@ -1,0 +1,132 @@
+//! Snapshots on the simulated disk: whole or not there, through any crash and any flipped bit.
+
+use std::sync::Arc;
+
+use super::{
+    HEADER_BYTES, Kept, SLICE_BYTES_MAX, Slice, SnapshotError, SnapshotWriter, restore, snapshot_name,
+};
+use crate::simulated_disk::{Faults, Random, SimulatedDisk};
+
+/// The slices of a generation: a few shards, each in two pieces and a control total.
+fn slices(generation: u64) -> Vec<(u16, u16, u64, Vec<u8>)> {
+    let mut slices = Vec::new();
+    for shard in 0..4_u16 {
+        for piece in 0..2_u8 {
+            slices.push((
+                shard,
+                1,
+                generation * 100 + u64::from(shard),
+                vec![piece; 300 * usize::from(shard)],
+            ));
+        }
+        slices.push((shard, 2, generation * 100 + u64::from(shard), generation.to_le_bytes().to_vec()));
+    }
+    slices
+}
+
+fn write(disk: &SimulatedDisk, generation: u64) -> Result<Kept, SnapshotError> {
+    let mut writer = SnapshotWriter::begin(Arc::new(disk.clone()), 1, generation * 100, 5)?;
+    for (shard, kind, through, payload) in slices(generation) {
+        writer.push(&Slice { shard, kind, through, payload_version: 1, payload: &payload })?;
+    }
+    writer.finish()
+}
+
+/// The generation restored (0 for none), its slices checked; and how many were passed over.
+fn restored(disk: &SimulatedDisk) -> (u64, usize) {
+    let mut found = Vec::new();
+    let restored = restore(disk, 1, |slice| {
+        found.push((slice.shard, slice.kind, slice.through, slice.payload.to_vec()));
+        Ok::<_, SnapshotError>(())
+    })
+    .unwrap();
+    let generation = restored.used.map_or(0, |header| header.through / 100);
+    assert_eq!(found, if generation == 0 { Vec::new() } else { slices(generation) });
+    assert_eq!(restored.slices, found.len() as u64);
+    (generation, restored.passed_over.len())
+}
+
+#[test]
+fn two_generations_are_kept_and_the_older_says_what_may_be_retired() {
+    let disk = SimulatedDisk::new(0);
+    assert_eq!(restored(&disk), (0, 0));
+    assert_eq!(write(&disk, 1).unwrap().retire_through, 0);
+    assert_eq!(write(&disk, 2).unwrap().retire_through, 100);
+    assert_eq!(write(&disk, 3).unwrap().retire_through, 200);
+    assert_eq!(restored(&disk), (3, 0));
+    let names: Vec<String> = disk.files().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [snapshot_name(2), snapshot_name(3)]);
+}
+
+#[test]
+fn a_power_cut_at_any_operation_leaves_a_whole_snapshot() {
+    let mut lost = 0;
+    for seed in 0..1_500 {
+        let disk = SimulatedDisk::new(seed);
+        write(&disk, 1).unwrap();
+        let at = disk.operations() + seed % 30;
+        disk.plan(Faults { power_fails_at: Some(at), short_writes: true, ..Faults::default() });
+        let finished = (2..=3).take_while(|generation| write(&disk, *generation).is_ok()).count() as u64;
+        let (generation, passed_over) = restored(&disk.power_cut(seed));
+        assert!(generation > finished, "seed {seed}: {generation} after {finished} were finished");
+        assert_eq!(passed_over, 0, "seed {seed}: a name on a file that is not whole");
+        lost += u64::from(generation < 3);
+    }
+    assert!(lost > 100, "the power must fail in the middle");
+}
+
+#[test]
+fn a_flipped_bit_is_passed_over_for_the_generation_before() {
+    let mut random = Random::new(1);
+    for _ in 0..400 {
+        let disk = SimulatedDisk::new(0);
+        write(&disk, 1).unwrap();
+        write(&disk, 2).unwrap();
+        let length = disk.contents(&snapshot_name(2)).unwrap().len();
+        disk.flip_bit(&snapshot_name(2), random.below(length as u64) as usize, random.below(8) as u32);
+        assert_eq!(restored(&disk), (1, 1));
+    }
+}
+
+#[test]
+fn a_snapshot_that_does_not_read_back_gets_no_name() {
+    for at in 0..40 {
+        let disk = SimulatedDisk::new(at);
+        write(&disk, 1).unwrap();
+        let at = disk.operations() + at;
+        disk.plan(Faults { write_lost_at: Some(at), ..Faults::default() });
+        let finished = write(&disk, 2).is_ok();
+        assert_eq!(restored(&disk), (if finished { 2 } else { 1 }, 0));
+    }
+}
+
+#[test]
+fn each_bad_slice_is_named() {
+    let disk = SimulatedDisk::new(0);
+    let mut writer = SnapshotWriter::begin(Arc::new(disk), 1, 100, 5).unwrap();
+    let long = vec![0; SLICE_BYTES_MAX + 1];
+    let slice = |through, payload| Slice { shard: 9, kind: 1, through, payload_version: 1, payload };
+    let message = writer.push(&slice(100, &long)).unwrap_err().to_string();
+    assert_eq!(message, "slice of 16777217 bytes for shard 9 exceeds the maximum of 16777216");
+    let message = writer.push(&slice(99, &[])).unwrap_err().to_string();
+    assert_eq!(message, "slice of shard 9 holds records up to 99, the snapshot promises 100");
+}
+
+#[test]
+fn the_snapshot_of_another_node_is_refused() {
+    let disk = SimulatedDisk::new(0);
+    write(&disk, 1).unwrap();
+    let error = restore(&disk, 2, |_| Ok::<_, SnapshotError>(())).unwrap_err();
+    assert!(error.to_string().ends_with("was made by node 1, this switch is node 2"), "{error}");
+}
+
+#[test]
+fn a_slice_that_lies_about_its_length_is_refused_before_it_is_allocated() {
+    let disk = SimulatedDisk::new(0);
+    write(&disk, 1).unwrap();
+    let mut bytes = disk.contents(&snapshot_name(1)).unwrap();
+    bytes[HEADER_BYTES + 8..HEADER_BYTES + 12].copy_from_slice(&u32::MAX.to_le_bytes());
+    disk.put(&snapshot_name(1), &bytes);
+    let passed_over = restore(&disk, 1, |_| Ok::<_, SnapshotError>(())).unwrap().passed_over;
+    assert!(passed_over[0].because.to_string().contains("more bytes than there can be"), "{passed_over:?}");
+}

@@ -1,0 +1,180 @@
+//! Writes a snapshot, a slice at a time, and lets the oldest go when the new one is verified.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::read::{read_header, verify};
+use super::{
+    GENERATIONS_KEPT, SLICE_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader, encode_trailer,
+    generations, snapshot_name,
+};
+use crate::storage::{Storage, StorageFile, StorageFileExt};
+
+/// Written at once; a slice may be much smaller.
+const BUFFER_BYTES: usize = 1024 * 1024;
+
+/// Synced in steps of this many bytes, so that a snapshot never fills the disk's queue in front of the journal.
+const SYNC_STEP_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A snapshot being written. Dropped unfinished, it leaves a half-made file that the next start removes.
+pub struct SnapshotWriter {
+    storage: Arc<dyn Storage>,
+    header: SnapshotHeader,
+    seed: u32,
+    file: Box<dyn StorageFile>,
+    making: String,
+    buffer: Vec<u8>,
+    written: u64,
+    unsynced: u64,
+    slices: u64,
+    payload_bytes: u64,
+    digest: Sha256,
+}
+
+/// What is there after a snapshot was finished.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Kept {
+    /// The new snapshot.
+    pub newest: SnapshotHeader,
+    /// Records up to here are needed for no snapshot that is kept: tell it to
+    /// [`crate::JournalHandle::retire_through`]. 0 while there is only one snapshot, for it may yet turn out bad.
+    pub retire_through: u64,
+}
+
+impl SnapshotWriter {
+    /// Begins the next generation. Every slice to come must hold at least the records up to `through`.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or the file cannot be made.
+    pub fn begin(
+        storage: Arc<dyn Storage>,
+        node: u32,
+        through: u64,
+        at_utc_micros: i64,
+    ) -> Result<Self, SnapshotError> {
+        let generation = generations(&*storage)?.first().map_or(1, |newest| newest.saturating_add(1));
+        let header = SnapshotHeader { node, generation, through, at_utc_micros };
+        let making = format!("{}.making", snapshot_name(generation));
+        let io =
+            |source| SnapshotError::Io { doing: "begin a snapshot", path: storage.path(&making), source };
+        if storage.list().map_err(io)?.contains(&making) {
+            storage.remove(&making).map_err(io)?;
+        }
+        let file = storage.create(&making).map_err(io)?;
+        let (bytes, seed) = header.encode();
+        let mut writer = Self {
+            storage,
+            header,
+            seed,
+            file,
+            making,
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            written: 0,
+            unsynced: 0,
+            slices: 0,
+            payload_bytes: 0,
+            digest: Sha256::new(),
+        };
+        writer.put(&bytes)?;
+        Ok(writer)
+    }
+
+    /// Appends a slice.
+    ///
+    /// # Errors
+    /// It is too long, it is older than the header promises, or it cannot be written. After an error of the file
+    /// system the snapshot must be given up.
+    pub fn push(&mut self, slice: &Slice<'_>) -> Result<(), SnapshotError> {
+        let found = slice.payload.len();
+        let too_long = SnapshotError::SliceTooLong { shard: slice.shard, found };
+        if slice.through < self.header.through {
+            let (found, promised) = (slice.through, self.header.through);
+            return Err(SnapshotError::SliceTooOld { shard: slice.shard, found, promised });
+        }
+        let payload_bytes = u32::try_from(found).ok().filter(|_| found <= SLICE_BYTES_MAX).ok_or(too_long)?;
+        let mut header = SliceHeader {
+            checksum: 0,
+            payload_bytes,
+            shard: slice.shard,
+            kind: slice.kind,
+            through: slice.through,
+            number: self.slices,
+            payload_version: slice.payload_version,
+        };
+        header.checksum = header.checksum_with(self.seed, slice.payload);
+        self.put(&header.encode())?;
+        self.put(slice.payload)?;
+        self.slices += 1;
+        self.payload_bytes += found as u64;
+        Ok(())
+    }
+
+    /// Closes the snapshot, reads it back, gives it its name, and removes generations beyond the two newest.
+    ///
+    /// # Errors
+    /// It cannot be written, or what was read back is not what was written; the snapshots before it still stand.
+    pub fn finish(mut self) -> Result<Kept, SnapshotError> {
+        let digest = self.digest.clone().finalize().into();
+        self.put(&encode_trailer(self.seed, self.slices, self.payload_bytes, &digest))?;
+        self.flush()?;
+        self.sync()?;
+        verify(&*self.storage, &self.making)?;
+        let name = snapshot_name(self.header.generation);
+        self.storage.rename(&self.making, &name).map_err(|source| self.io("name a snapshot", source))?;
+        self.sync_directory()?;
+        self.remove_old()
+    }
+
+    fn remove_old(&self) -> Result<Kept, SnapshotError> {
+        let all = generations(&*self.storage)?;
+        for old in all.iter().skip(GENERATIONS_KEPT) {
+            let removed = self.storage.remove(&snapshot_name(*old));
+            removed.map_err(|source| self.io("remove an old snapshot", source))?;
+        }
+        if all.len() > GENERATIONS_KEPT {
+            self.sync_directory()?;
+        }
+        // An older one whose header cannot be read is worth nothing: then no record may go yet.
+        let older = all.get(GENERATIONS_KEPT - 1).and_then(|older| {
+            read_header(&*self.storage, &snapshot_name(*older)).ok().map(|header| header.through)
+        });
+        Ok(Kept { newest: self.header, retire_through: older.unwrap_or(0).min(self.header.through) })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
+        self.digest.update(bytes);
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUFFER_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), SnapshotError> {
+        let outcome = self.file.write_all_at(&self.buffer, self.written);
+        outcome.map_err(|source| self.io("write a snapshot", source))?;
+        self.written += self.buffer.len() as u64;
+        self.unsynced += self.buffer.len() as u64;
+        self.buffer.clear();
+        if self.unsynced >= SYNC_STEP_BYTES {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), SnapshotError> {
+        let outcome = self.file.sync();
+        outcome.map_err(|source| self.io("sync a snapshot", source))?;
+        self.unsynced = 0;
+        Ok(())
+    }
+
+    fn sync_directory(&self) -> Result<(), SnapshotError> {
+        self.storage.sync_directory().map_err(|source| self.io("sync the journal directory", source))
+    }
+
+    fn io(&self, doing: &'static str, source: std::io::Error) -> SnapshotError {
+        SnapshotError::Io { doing, path: self.storage.path(&self.making), source }
+    }
+}
