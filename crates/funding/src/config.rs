@@ -175,15 +175,17 @@ impl FundingConfig {
 
     /// Checks what cannot work, and returns the first such setting.
     pub fn check(&self) -> Result<(), FundingConfigError> {
-        let at_least_one = [
-            ("asks_in_flight_max", self.asks_in_flight_max),
-            ("duties_in_flight_max", self.duties_in_flight_max),
-            ("duties_pending_max", self.duties_pending_max),
-            ("answer_bytes_max", self.answer_bytes_max),
+        // More sockets than a host has ports towards one address are a mistake, and so is memory without end.
+        let counts = [
+            ("asks_in_flight_max", self.asks_in_flight_max, 1..=65_535, "1 to 65535"),
+            ("duties_in_flight_max", self.duties_in_flight_max, 1..=65_535, "1 to 65535"),
+            ("late_answers_max", self.late_answers_max, 0..=65_535, "0 to 65535"),
+            ("duties_pending_max", self.duties_pending_max, 1..=10_000_000, "1 to 10000000"),
+            ("answer_bytes_max", self.answer_bytes_max, 1..=1_048_576, "1 to 1048576"),
         ];
-        for (key, found) in at_least_one {
-            if found == 0 {
-                return Err(FundingConfigError { key, found: "0".into(), allowed: "1 or more" });
+        for (key, found, range, allowed) in counts {
+            if !range.contains(&found) {
+                return Err(FundingConfigError { key, found: found.to_string(), allowed });
             }
         }
         let some_time = [
@@ -284,7 +286,9 @@ mod tests {
         assert_eq!(config().connections_max(), 336);
         let broken = FundingConfig { asks_in_flight_max: 0, ..config() };
         let error = broken.check().unwrap_err().to_string();
-        assert_eq!(error, "funding.asks_in_flight_max is 0, allowed is 1 or more");
+        assert_eq!(error, "funding.asks_in_flight_max is 0, allowed is 1 to 65535");
+        let broken = FundingConfig { late_answers_max: usize::MAX, ..config() };
+        assert!(broken.check().unwrap_err().to_string().ends_with("allowed is 0 to 65535"));
         let broken = FundingConfig { connections_warm: 257, ..config() };
         assert!(broken.check().unwrap_err().to_string().contains("at most asks_in_flight_max"));
         let backoff = Backoff { min: Duration::from_secs(2), max: Duration::from_secs(1) };

@@ -51,8 +51,8 @@ struct Pending {
 /// Where a transaction's first duty stands.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum QueueState {
-    /// It may be sent from this time on.
-    Due(Mono),
+    /// It waits for its time.
+    Waiting,
     /// It was sent, and its end is awaited.
     #[default]
     Open,
@@ -62,8 +62,10 @@ enum QueueState {
 #[derive(Debug)]
 pub struct Duties {
     queues: BTreeMap<TransactionId, Queue>,
-    // The queues in state `Due`, by time: the next one to send is the first.
+    // The waiting queues, by the time when they are due: the next one to send is the first.
     due: BTreeSet<(Mono, TransactionId)>,
+    // Queues whose wait was cut short. They come before the others.
+    hastened: BTreeSet<(Mono, TransactionId)>,
     // Every duty that is owed: recognises one that is handed over twice.
     known: BTreeMap<DutyKey, TransactionId>,
     // The same by age: tells the oldest without a walk over all.
@@ -81,6 +83,7 @@ impl Duties {
         Self {
             queues: BTreeMap::new(),
             due: BTreeSet::new(),
+            hastened: BTreeSet::new(),
             known: BTreeMap::new(),
             ages: BTreeSet::new(),
             open: 0,
@@ -101,18 +104,24 @@ impl Duties {
         let queue = self.queues.entry(transaction).or_default();
         queue.duties.push_back(Pending { duty, since: now });
         if queue.duties.len() == 1 {
-            queue.state = QueueState::Due(now);
+            queue.state = QueueState::Waiting;
             self.due.insert((now, transaction));
         }
     }
 
     /// The next duty that is due, if any. It is open from now on, until it is acknowledged or has failed.
     pub fn next(&mut self, now: Mono) -> Option<Attempt> {
-        let (due, transaction) = *self.due.first()?;
-        if due > now {
-            return None;
-        }
-        self.due.pop_first();
+        let transaction = match self.hastened.pop_first() {
+            Some((_, transaction)) => transaction,
+            None => {
+                let (due, transaction) = *self.due.first()?;
+                if due > now {
+                    return None;
+                }
+                self.due.pop_first();
+                transaction
+            }
+        };
         let queue = self.queues.get_mut(&transaction)?;
         let duty = queue.duties.front()?.duty;
         queue.state = QueueState::Open;
@@ -134,7 +143,7 @@ impl Duties {
         if queue.duties.is_empty() {
             self.queues.remove(&transaction);
         } else {
-            queue.state = QueueState::Due(now);
+            queue.state = QueueState::Waiting;
             self.due.insert((now, transaction));
         }
         true
@@ -148,15 +157,21 @@ impl Duties {
         let Some(queue) = self.queues.get_mut(&transaction) else { return false };
         queue.failures = queue.failures.saturating_add(1);
         let due = now.plus(self.backoff.pause(queue.failures, chance));
-        queue.state = QueueState::Due(due);
+        queue.state = QueueState::Waiting;
         self.due.insert((due, transaction));
         true
     }
 
-    /// When the next duty is due; `None` when nothing waits.
+    /// Cuts every wait short: the service is known to be back, or an operator says so. Duties that fail again
+    /// go on with the pauses that they had reached.
+    pub fn hasten(&mut self) {
+        self.hastened.append(&mut self.due);
+    }
+
+    /// When the next duty is due; `None` when nothing waits. A time long past where the wait was cut short.
     #[must_use]
     pub fn wake_at(&self) -> Option<Mono> {
-        self.due.first().map(|(due, _)| *due)
+        if self.hastened.is_empty() { self.due.first().map(|(due, _)| *due) } else { Some(Mono::default()) }
     }
 
     /// How many duties are owed, the open ones included.

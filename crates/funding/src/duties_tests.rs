@@ -86,6 +86,26 @@ fn many_failures_never_wait_longer_than_the_maximum() {
 }
 
 #[test]
+fn a_wait_that_is_cut_short_does_not_shorten_the_pauses_after_it() {
+    let mut duties = owing(&[(1, 10), (2, 11)]);
+    for _ in 0..9 {
+        duties.next(duties.wake_at().unwrap()).unwrap();
+        duties.next(duties.wake_at().unwrap()).unwrap();
+        duties.failed(key(10), at(0));
+        duties.failed(key(11), at(0));
+    }
+    assert_eq!(duties.next(at(1)), None);
+    duties.hasten();
+    assert!(duties.wake_at().unwrap() <= at(1));
+    assert_eq!(duties.next(at(1)).unwrap().failures, 9);
+    duties.hasten();
+    assert_eq!(duties.next(at(1)).unwrap().failures, 9);
+    assert_eq!(duties.next(at(1)), None, "each is sent once");
+    duties.failed(key(10), at(1));
+    assert!(duties.wake_at().unwrap() >= at(12_000));
+}
+
+#[test]
 fn full_is_a_word_to_the_asker_and_not_a_reason_to_forget() {
     let mut duties = owing(&[(1, 10), (2, 11)]);
     assert!(!duties.is_full());
@@ -120,6 +140,9 @@ proptest! {
             prop_assert_eq!(open.len(), duties.open());
             // When luck has run out, everything succeeds.
             let throw = luck.next().unwrap_or(0);
+            if throw % 8 == 7 {
+                duties.hasten();
+            }
             if open.is_empty() {
                 now = duties.wake_at().unwrap();
                 continue;

@@ -108,11 +108,20 @@ impl Inner {
         self.warned.swap(second, Ordering::Relaxed) != second
     }
 
+    /// Sends what waits for its next attempt now: the service is known to be back.
+    fn hasten_duties(&self) {
+        self.duties().hasten();
+        self.duties_changed.notify_one();
+    }
+
     /// Says that the breaker has changed its state, if it has.
     pub(crate) fn tell_of(&self, change: Change) {
         if let Some(state) = change {
             tracing::warn!(endpoint = %self.config.endpoint, state = state.as_str(), "the breaker has changed");
             self.sink.breaker_changed(state);
+            if state == BreakerState::Closed {
+                self.hasten_duties();
+            }
         }
     }
 }
@@ -200,6 +209,12 @@ impl Funding {
         self.inner.duties_changed.notify_one();
     }
 
+    /// Sends every duty that waits for its next attempt now. For operators; this happens by itself when the
+    /// breaker closes and when the service can be reached again.
+    pub fn retry_duties(&self) {
+        self.inner.hasten_duties();
+    }
+
     /// Looks up the service and opens the connections that are kept ahead of need, before traffic comes.
     /// Returns how many are open.
     pub async fn warm_up(&self) -> io::Result<usize> {
@@ -263,7 +278,10 @@ async fn look_after_connections(inner: Arc<Inner>) {
         let endpoint = &inner.config.endpoint;
         let upkeep = upkeep.await;
         match &upkeep {
-            Ok(_) if !reachable => tracing::info!(%endpoint, "the balance service can be reached again"),
+            Ok(_) if !reachable => {
+                tracing::info!(%endpoint, "the balance service can be reached again");
+                inner.hasten_duties();
+            }
             Err(error) if reachable => {
                 tracing::warn!(%endpoint, %error, "the balance service cannot be reached");
             }

@@ -87,3 +87,34 @@ async fn duties_go_on_while_it_is_open() {
     funding.owe(SHARD, cancel(1, 10));
     recorder.until("acknowledged", |recorder| recorder.acknowledged() == [10]).await;
 }
+
+#[tokio::test]
+async fn when_it_closes_the_duties_that_wait_are_sent_at_once() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&well);
+    let service = Service::start(move |_, request| match (is_well.load(Ordering::SeqCst), request) {
+        (false, _) => Reply::Bytes(http(500, "")),
+        (true, request) => {
+            let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            Reply::Bytes(http(200, &format!(r#"{{"ask_id":{},"decision":"decline"}}"#, body["ask_id"])))
+        }
+    })
+    .await;
+    let mut config = guarded(&service.url);
+    config.duty_backoff = Backoff { min: Duration::from_secs(3_600), max: Duration::from_secs(3_600) };
+    let (funding, recorder) = start(config);
+    funding.owe(SHARD, cancel(50, 10));
+    recorder.until("a failure", |recorder| recorder.attempts().len() == 1).await;
+    for number in 1..=5 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        recorder.outcome(number).await;
+    }
+    well.store(true, Ordering::SeqCst);
+    within_seconds("the pause is over", || funding.gauges().breaker == BreakerState::HalfOpen).await;
+    for number in 6..=7 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        assert!(matches!(recorder.outcome(number).await, FundingOutcome::Declined { .. }), "no is an answer");
+    }
+    recorder.until("an acknowledgement", |recorder| recorder.acknowledged() == [10]).await;
+    assert_eq!(funding.gauges().breaker, BreakerState::Closed);
+}

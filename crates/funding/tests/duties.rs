@@ -6,7 +6,9 @@ mod support;
 
 use domain::FundingFailure::{HttpError, Overloaded, TimedOut};
 use std::time::Duration;
-use support::{Reply, SHARD, Service, approve, ask, cancel, config, http, not_asked, start, transaction};
+use support::{
+    Reply, SHARD, Service, approve, ask, cancel, config, http, not_asked, start, transaction, within_seconds,
+};
 
 #[tokio::test]
 async fn a_duty_comes_again_unchanged_until_it_is_acknowledged() {
@@ -101,4 +103,22 @@ async fn with_too_much_owed_nothing_more_is_asked() {
     assert_eq!(recorder.ended()[0].outcome, not_asked(Overloaded));
     funding.owe(SHARD, cancel(10, 12));
     assert_eq!(funding.gauges().duties_pending, 3, "a duty itself is never refused");
+}
+
+#[tokio::test]
+async fn an_operator_need_not_wait_for_the_next_attempt() {
+    let service = Service::start(|count, _| match count {
+        1 => Reply::Bytes(http(500, "")),
+        _ => Reply::Bytes(http(200, "{}")),
+    })
+    .await;
+    let mut config = config(&service.url);
+    config.duty_backoff.min = Duration::from_secs(3_600);
+    config.duty_backoff.max = Duration::from_secs(3_600);
+    let (funding, recorder) = start(config);
+    funding.owe(SHARD, cancel(1, 10));
+    recorder.until("a failure", |recorder| recorder.attempts() == [Err(HttpError)]).await;
+    within_seconds("it waits", || funding.gauges().duties_in_flight == 0).await;
+    funding.retry_duties();
+    recorder.until("an acknowledgement", |recorder| recorder.acknowledged() == [10]).await;
 }
