@@ -94,6 +94,8 @@ reasons! {
     DeadlinePassed = "deadline_passed",
     /// A queue is full.
     Overloaded = "overloaded",
+    /// The processor signed off and sent a request all the same.
+    SignedOff = "signed_off",
     /// The journal cannot take facts, so nothing may be approved.
     JournalUnavailable = "journal_unavailable",
 }

@@ -88,7 +88,7 @@ impl Conversation {
     fn authorize(&mut self, message: Message, request: Authorization, received: Moment) {
         let is_request = request.class == MessageClass::AuthorizationRequest;
         if is_request && !self.signed_on {
-            return self.decline(&message, Reason::Overloaded, received);
+            return self.decline(&message, Reason::SignedOff, received);
         }
         let Some(route) = self.hub.index.route(&request.card) else {
             if !is_request {

@@ -35,6 +35,7 @@ pub(crate) struct Metrics {
     handle: PrometheusHandle,
     by_reason: Vec<Counter>,
     authorization: [Histogram; 3],
+    stage_decode: Histogram,
     stage_queue: Histogram,
     stage_decide: Histogram,
     stage_journal: Histogram,
@@ -80,7 +81,7 @@ impl Metrics {
             Handles {
                 by_reason: Reason::ALL.iter().map(|reason| by_reason(*reason)).collect(),
                 authorization: [path("cache"), path("jit"), path("none")],
-                stages: [stage("queue"), stage("decide"), stage("journal"), stage("answer")],
+                stages: [stage("decode"), stage("queue"), stage("decide"), stage("journal"), stage("answer")],
                 asks: ASK_OUTCOMES
                     .iter()
                     .map(|outcome| counter!("authswitch_funding_asks_total", "outcome" => *outcome))
@@ -88,10 +89,11 @@ impl Metrics {
             }
         });
         let counter = |name: &'static str| metrics::with_local_recorder(&recorder, || counter!(name));
-        let [stage_queue, stage_decide, stage_journal, stage_answer] = metrics.stages;
+        let [stage_decode, stage_queue, stage_decide, stage_journal, stage_answer] = metrics.stages;
         Ok(Self {
             by_reason: metrics.by_reason,
             authorization: metrics.authorization,
+            stage_decode,
             stage_queue,
             stage_decide,
             stage_journal,
@@ -164,6 +166,11 @@ impl Metrics {
         histogram.record(took.as_secs_f64());
     }
 
+    /// Frames were decoded, translated and posted.
+    pub(crate) fn read_requests(&self, took: Duration) {
+        self.stage_decode.record(took.as_secs_f64());
+    }
+
     /// Answers were encoded and handed to the network.
     pub(crate) fn wrote_answers(&self, took: Duration) {
         self.stage_answer.record(took.as_secs_f64());
@@ -211,7 +218,7 @@ const ASK_OUTCOMES: [&str; 9] = [
 struct Handles {
     by_reason: Vec<Counter>,
     authorization: [Histogram; 3],
-    stages: [Histogram; 4],
+    stages: [Histogram; 5],
     asks: Vec<Counter>,
 }
 

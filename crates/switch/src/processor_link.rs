@@ -123,6 +123,7 @@ async fn converse(
         writer,
         inbound: BytesMut::with_capacity(READ_BYTES),
         last_heard: hub.clock.now(),
+        heard_all: false,
         counted_in_flight: 0,
     };
     let end = connection.run(&door, stopping).await;
@@ -139,24 +140,25 @@ struct Connection {
     writer: OwnedWriteHalf,
     inbound: BytesMut,
     last_heard: Moment,
+    /// The other side has closed its half: no more requests will come.
+    heard_all: bool,
     counted_in_flight: usize,
 }
 
 impl Connection {
     async fn run(&mut self, door: &crate::doors::Door, stopping: &CancellationToken) -> io::Result<End> {
         loop {
-            let may_read = self.conversation.may_read() && !stopping.is_cancelled();
-            if stopping.is_cancelled() && self.conversation.is_finished() {
+            if self.conversation.is_finished() && (self.heard_all || stopping.is_cancelled()) {
                 self.writer.shutdown().await?;
-                return Ok(End::Stopping);
+                return Ok(if self.heard_all { End::ByProcessor } else { End::Stopping });
             }
+            let may_read = self.conversation.may_read() && !self.heard_all && !stopping.is_cancelled();
             self.inbound.reserve(READ_BYTES);
             let patience_ends = self.patience_ends();
             tokio::select! {
                 read = self.reader.read_buf(&mut self.inbound), if may_read => {
-                    if read? == 0 {
-                        return Ok(End::ByProcessor);
-                    }
+                    // Who has said all may still be waiting for answers.
+                    self.heard_all = read? == 0;
                     if let Some(end) = self.take_frames() {
                         self.flush_before_closing().await;
                         return Ok(end);
@@ -190,18 +192,19 @@ impl Connection {
     fn take_frames(&mut self) -> Option<End> {
         let received = self.hub.clock.now();
         self.last_heard = received;
-        while self.conversation.may_read() {
+        let mut end = None;
+        while self.conversation.may_read() && end.is_none() {
             match self.link.settings.frame.split(&mut self.inbound) {
                 Ok(Some(body)) => self.conversation.receive(body, received),
-                Ok(None) => return None,
+                Ok(None) => break,
                 Err(error) => {
                     self.link.metrics.frame_errors.increment(1);
-                    tracing::warn!(link = %self.link.settings.name, %error, "bad frame");
-                    return Some(End::BadFrame(error));
+                    end = Some(End::BadFrame(error));
                 }
             }
         }
-        None
+        self.hub.metrics.read_requests(self.hub.clock.now().mono.since(received.mono));
+        end
     }
 
     /// What was answered already is still sent, for as long as a frame may take.

@@ -2,7 +2,7 @@
 
 use crate::release::Dispatcher;
 use cache::{Readiness, Recorder, Release};
-use domain::{Fact, ShardId, Timestamp};
+use domain::{Fact, Money, ShardId, Timestamp};
 use journal::{Appended, Batch, JournalHandle, RecordBuffer, RefusedBecause, Space};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Recorder for JournalRecorder {
             tracing::error!(%error, shard = shard.0, "a fact cannot be encoded; stopping");
             std::process::abort();
         }
-        if let Fact::Approved { hold, .. } = fact {
-            self.batch.add_exposure(u64::try_from(hold.amounts.card.minor()).unwrap_or(0));
+        if let Some(approved) = approved_amount(fact) {
+            self.batch.add_exposure(u64::try_from(approved.minor()).unwrap_or(0));
         }
     }
 
@@ -83,5 +83,29 @@ impl Recorder for JournalRecorder {
 
     fn release_now(&mut self, release: Release) {
         self.dispatcher.let_go(std::iter::once(release));
+    }
+}
+
+/// Money that the network will be told is promised: at risk for as long as the fact is not on disk.
+const fn approved_amount(fact: &Fact) -> Option<Money> {
+    match fact {
+        Fact::Approved { hold, .. } => Some(hold.amounts.card),
+        Fact::AskApproved { amounts, .. } => Some(amounts.card),
+        Fact::AccountOpened { .. }
+        | Fact::Posted { .. }
+        | Fact::AccountLimitsSet { .. }
+        | Fact::CardIssued { .. }
+        | Fact::CardStatusSet { .. }
+        | Fact::CardControlsSet { .. }
+        | Fact::CardLimitsSet { .. }
+        | Fact::RateSet { .. }
+        | Fact::Declined { .. }
+        | Fact::Asked { .. }
+        | Fact::AskDeclined { .. }
+        | Fact::Reversed { .. }
+        | Fact::ReversalUnmatched { .. }
+        | Fact::HoldExpired { .. }
+        | Fact::DutyOwed { .. }
+        | Fact::DutyDone { .. } => None,
     }
 }

@@ -42,6 +42,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         | Reason::FundingOverloaded
         | Reason::DeadlinePassed
         | Reason::Overloaded
+        | Reason::SignedOff
         | Reason::JournalUnavailable => UNAVAILABLE,
     }
 }
