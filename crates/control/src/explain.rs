@@ -123,6 +123,7 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::FundingOverloaded => "Too many payments were waiting for the balance service.",
         Reason::DeadlinePassed => "The request arrived too late to be answered in time.",
         Reason::Overloaded => "The switch was overloaded.",
+        Reason::SignedOff => "The processor had signed off and sent a request all the same.",
         Reason::JournalUnavailable => "The switch could not record the payment, so it approved nothing.",
     }
 }
