@@ -123,8 +123,9 @@ impl Client {
             Err(BodyFailure::TooLarge) => return Err(ExchangeFailure::TooLarge),
             Err(BodyFailure::Broken) => return Err(ExchangeFailure::Broken),
         };
-        connection.idle_since = clock();
-        self.keep(connection);
+        let now = clock();
+        connection.idle_since = now;
+        self.keep(connection, now);
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
@@ -156,15 +157,16 @@ impl Client {
     pub(crate) async fn warm_up(&self, now: Mono) -> io::Result<usize> {
         while self.idle() < self.config.connections_warm {
             let connection = timeout(BACKGROUND_CONNECT_WITHIN, self.connect(now)).await??;
-            self.keep(connection);
+            if !self.keep(connection, now) {
+                break;
+            }
         }
         Ok(self.idle())
     }
 
-    /// Closes idle connections that are too old or were closed by the service.
+    /// Closes idle connections that have waited or lived too long, or were closed by the service.
     pub(crate) fn prune(&self, now: Mono) {
-        let age_max = self.config.connection_idle_max;
-        self.lock_idle().retain(|kept| kept.is_usable() && now.since(kept.idle_since) < age_max);
+        self.lock_idle().retain(|kept| self.is_fresh(kept, now));
     }
 
     /// Closes all idle connections.
@@ -200,18 +202,27 @@ impl Client {
     fn take_idle(&self, now: Mono) -> Option<Connection> {
         let mut idle = self.lock_idle();
         while let Some(kept) = idle.pop() {
-            if kept.is_usable() && now.since(kept.idle_since) < self.config.connection_idle_max {
+            if self.is_fresh(&kept, now) {
                 return Some(kept);
             }
         }
         None
     }
 
-    fn keep(&self, connection: Connection) {
+    /// Keeps a connection for the next exchange, if it is worth it. Returns whether it was.
+    fn keep(&self, connection: Connection, now: Mono) -> bool {
         let mut idle = self.lock_idle();
-        if connection.is_usable() && idle.len() < self.config.asks_in_flight_max {
+        let worth = self.is_fresh(&connection, now) && idle.len() < self.config.asks_in_flight_max;
+        if worth {
             idle.push(connection);
         }
+        worth
+    }
+
+    fn is_fresh(&self, kept: &Connection, now: Mono) -> bool {
+        kept.is_usable()
+            && now.since(kept.idle_since) < self.config.connection_idle_max
+            && now.since(kept.opened) < self.config.connection_age_max
     }
 
     fn lock_idle(&self) -> MutexGuard<'_, Vec<Connection>> {

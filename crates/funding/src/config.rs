@@ -120,6 +120,8 @@ pub struct FundingConfig {
     /// An idle connection older than this is not used again: most servers close theirs after 5 s or more,
     /// and a request written to a connection that is being closed has an unknown outcome.
     pub connection_idle_max: Duration,
+    /// A connection older than this is not used again, so that traffic follows the host name to a new address.
+    pub connection_age_max: Duration,
     /// How often a host name is looked up again.
     pub lookup_interval: Duration,
     /// The most that an answer's body may have.
@@ -160,6 +162,7 @@ impl FundingConfig {
             seed: 0,
             connections_warm: 8,
             connection_idle_max: Duration::from_secs(4),
+            connection_age_max: Duration::from_mins(5),
             lookup_interval: Duration::from_secs(30),
             answer_bytes_max: 16 * 1024,
         }
@@ -193,6 +196,7 @@ impl FundingConfig {
             ("duty_attempt_timeout", self.duty_attempt_timeout),
             ("duty_backoff.min", self.duty_backoff.min),
             ("connection_idle_max", self.connection_idle_max),
+            ("connection_age_max", self.connection_age_max),
             ("lookup_interval", self.lookup_interval),
         ];
         for (key, found) in some_time {
@@ -278,6 +282,13 @@ mod tests {
             let error = bad.parse::<Endpoint>().unwrap_err();
             assert_eq!(error.problem, problem, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_printed_configuration_holds_no_key() {
+        let printed = format!("{:?}", FundingConfig { answer_keys: Some(config().request_keys), ..config() });
+        assert_eq!(printed.matches("Secret(****)").count(), 2, "{printed}");
+        assert!(!printed.contains("whsec_") && !printed.contains("AAAA"));
     }
 
     #[test]

@@ -46,6 +46,8 @@ impl Progress {
 pub(crate) struct Connection {
     sender: SendRequest<Full<Bytes>>,
     driver: JoinHandle<()>,
+    /// When it was opened.
+    pub(crate) opened: Mono,
     /// When its last exchange ended, or when it was opened.
     pub(crate) idle_since: Mono,
 }
@@ -94,7 +96,7 @@ impl Connection {
                 tracing::debug!(%error, "a connection to the balance service ended");
             }
         });
-        Ok(Self { sender, driver, idle_since: now })
+        Ok(Self { sender, driver, opened: now, idle_since: now })
     }
 
     /// Whether it can still carry an exchange, as far as anybody knows.

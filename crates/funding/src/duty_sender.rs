@@ -13,6 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
+/// A duty that has failed this often again is worth a line in the log: an outage passes, a refusal does not.
+const WARN_EVERY_FAILURES: u32 = 10;
+
 /// Sends duties until the switch stops.
 pub(crate) async fn run(inner: Arc<Inner>) {
     loop {
@@ -59,8 +62,12 @@ async fn attempt(inner: Arc<Inner>, attempt: Attempt) {
         }
         Err(failure) => {
             inner.duties().failed(key, now);
-            let (number, failure) = (duty.number.0, failure.as_str());
-            tracing::debug!(%shard, number, failures, failure, "a duty is not acknowledged yet");
+            let (number, failure, failures) = (duty.number.0, failure.as_str(), failures.saturating_add(1));
+            if failures % WARN_EVERY_FAILURES == 0 && inner.may_warn() {
+                tracing::warn!(%shard, number, failures, failure, "the balance service does not acknowledge a duty");
+            } else {
+                tracing::debug!(%shard, number, failures, failure, "a duty is not acknowledged yet");
+            }
         }
     }
     inner.duties_changed.notify_one();

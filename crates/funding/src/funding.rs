@@ -26,6 +26,7 @@ const BREAKER_OPEN: FundingFailure = FundingFailure::Overloaded;
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
 
 /// Just-in-Time funding: asks the balance service, and sends it what it is owed. Cheap to clone.
+/// Its tasks live until [`Funding::shutdown`] or the end of the runtime, not until the last clone is dropped.
 #[derive(Clone)]
 pub struct Funding {
     inner: Arc<Inner>,

@@ -228,6 +228,21 @@ async fn warm_connections_are_open_before_the_first_ask() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_too_old_is_not_used_again() {
+    let service = Service::start(|count, _| Reply::Bytes(approve(u64::try_from(count).unwrap()))).await;
+    let mut config = config(&service.url);
+    config.connection_age_max = Duration::from_millis(1);
+    let (funding, recorder) = start(config);
+    for number in 1..=3 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        recorder.outcome(number).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    within_seconds("each had its own", || service.closed() == 3 - funding.gauges().connections_idle).await;
+    assert!(service.closed() >= 2);
+}
+
+#[tokio::test]
 async fn a_request_carries_its_time_left_and_a_signature_over_its_body() {
     let service = Service::always(Reply::Bytes(approve(1))).await;
     let (funding, recorder) = start(config(&service.url));
