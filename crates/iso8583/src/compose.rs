@@ -58,12 +58,12 @@ pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, F
     }
     match &parts.rest {
         Rest::Nothing => match groups.first() {
-            Some(extra) => return Err((extra.key.to_owned(), Fault::Unlisted)),
+            Some(extra) => return Err((extra.key.to_owned(), Fault::NoSuchPart)),
             None => return Ok(out),
         },
         Rest::Tags { format, known, unknown } => {
             for group in &groups {
-                let tag = format.tag(group.key).ok_or_else(|| (group.key.to_owned(), Fault::Unlisted))?;
+                let tag = format.tag(group.key).ok_or_else(|| (group.key.to_owned(), Fault::NoSuchPart))?;
                 let spec = known
                     .iter()
                     .find(|(known, _)| **known == *tag)
@@ -82,7 +82,7 @@ pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, F
                 }
             }
             if let Some(extra) = groups.first() {
-                return Err((extra.key.to_owned(), Fault::Unlisted));
+                return Err((extra.key.to_owned(), Fault::NoSuchPart));
             }
             out.append(&mut bitmap);
             out.append(&mut values);

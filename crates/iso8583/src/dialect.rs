@@ -10,6 +10,7 @@ use crate::element::ElementSpec;
 use crate::error::Fault;
 use crate::header::HeaderFormat;
 use crate::mti::Mti;
+use crate::rules::{MessageRules, ResponseCodes};
 use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(crate) struct Table {
     pub(crate) mti: MtiEncoding,
     pub(crate) bitmap: BitmapFormat,
     elements: Vec<Option<ElementSpec>>,
+    rules: Vec<(Mti, MessageRules)>,
+    pub(crate) response_codes: ResponseCodes,
 }
 
 /// How the MTI is written.
@@ -75,8 +78,8 @@ impl Dialect {
                 *slot = Some(spec);
             }
         }
-        let Compiled { name, header, mti, bitmap, .. } = compiled;
-        Ok(Self { table: Arc::new(Table { name, header, mti, bitmap, elements }) })
+        let Compiled { name, header, mti, bitmap, rules, response_codes, .. } = compiled;
+        Ok(Self { table: Arc::new(Table { name, header, mti, bitmap, elements, rules, response_codes }) })
     }
 
     /// The dialect's name, as its file gives it.
@@ -99,6 +102,13 @@ impl Table {
     }
 }
 
+impl Table {
+    pub(crate) fn rules(&self, mti: Mti) -> Option<&MessageRules> {
+        let first_sent = mti.first_sent();
+        self.rules.iter().find(|(ruled, _)| *ruled == first_sent).map(|(_, rules)| rules)
+    }
+}
+
 impl fmt::Debug for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dialect({})", self.name())
@@ -106,6 +116,14 @@ impl fmt::Debug for Dialect {
 }
 
 impl MtiEncoding {
+    /// The size of the MTI on the wire.
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Ascii | Self::Ebcdic => 4,
+            Self::Bcd | Self::Packed => 2,
+        }
+    }
+
     /// Reads the MTI at the start of a message; returns where the bitmap starts.
     #[inline]
     pub(crate) fn read(self, input: &[u8], at: usize) -> Result<(Mti, usize), Fault> {

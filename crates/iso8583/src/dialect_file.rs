@@ -9,6 +9,8 @@ use crate::element::ElementSpec;
 use crate::element_file::{Defaults, ElementTable, Problem, Site, compile_element, keyless};
 use crate::encoding::Encoding;
 use crate::header::HeaderFormat;
+use crate::mti::Mti;
+use crate::rules::{MessageRules, MessageTable, ResponseCodes, compile_rules};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -52,6 +54,10 @@ struct DialectFile {
     #[serde(default)]
     defaults: Defaults,
     elements: BTreeMap<String, Spanned<ElementTable>>,
+    #[serde(default)]
+    messages: BTreeMap<String, Spanned<MessageTable>>,
+    #[serde(default)]
+    response_codes: BTreeMap<String, Spanned<String>>,
 }
 
 /// What stands before the MTI.
@@ -93,6 +99,8 @@ pub(crate) struct Compiled {
     pub(crate) mti: MtiEncoding,
     pub(crate) bitmap: BitmapFormat,
     pub(crate) elements: Vec<ElementSpec>,
+    pub(crate) rules: Vec<(Mti, MessageRules)>,
+    pub(crate) response_codes: ResponseCodes,
 }
 
 /// Reads and checks a dialect file.
@@ -123,7 +131,30 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
             .map_err(|problem| place.error(table.span().start, &format!("elements.{key}"), problem))?;
         elements.push(spec);
     }
-    Ok(Compiled { name: file.name.into(), header, mti: file.mti.encoding, bitmap, elements })
+    let is_listed = |de: u8| elements.iter().any(|spec| spec.de == de);
+    let mut rules = Vec::with_capacity(file.messages.len());
+    for (key, table) in &file.messages {
+        let compiled = compile_rules(key, table.get_ref(), is_listed)
+            .map_err(|problem| place.error(table.span().start, &format!("messages.{key}"), problem))?;
+        rules.push(compiled);
+    }
+    let mut response_codes = ResponseCodes::new();
+    for (word, code) in &file.response_codes {
+        check_response_code(code.get_ref(), &elements)
+            .map_err(|problem| place.error(code.span().start, &format!("response_codes.{word}"), problem))?;
+        response_codes.insert(word.as_str().into(), code.get_ref().as_str().into());
+    }
+    let (name, mti) = (file.name.into(), file.mti.encoding);
+    Ok(Compiled { name, header, mti, bitmap, elements, rules, response_codes })
+}
+
+/// A code must fit DE 39, so that no answer fails for it.
+fn check_response_code(code: &str, elements: &[ElementSpec]) -> Result<(), Problem> {
+    let Some(spec) = elements.iter().find(|spec| spec.de == 39) else {
+        return Err(Problem::new("", code, "response codes where DE 39 is listed"));
+    };
+    spec.write_text(code.as_bytes(), &mut Vec::new())
+        .map_err(|fault| Problem::new("", code, format!("what DE 39 can hold: {fault}")))
 }
 
 /// The file being compiled, for error messages.
@@ -224,6 +255,28 @@ mod tests {
             ),
         ] {
             assert_eq!(error_of(elements), expected);
+        }
+    }
+
+    #[test]
+    fn rules_and_codes_speak_only_of_what_the_dialect_has() {
+        let element = "3 = { name = \"a\", content = \"n\", length = 6 }\n39 = { name = \"b\", content = \"an\", length = 2 }\n";
+        for (rest, expected) in [
+            (
+                "[messages.0100]\nmandatory = [3, 4]",
+                "t.toml, line 7: messages.0100.mandatory: found 4, allowed: elements that the dialect lists",
+            ),
+            (
+                "[messages.0101]\necho = [3]",
+                "t.toml, line 7: messages.0101: found 0101, allowed: four digits of a message that is not a repeat",
+            ),
+            (
+                "[response_codes]\napproved = \"00\"\nexpired = \"1001\"",
+                "t.toml, line 9: response_codes.expired: found 1001, allowed: what DE 39 can hold: \
+                 length 4 exceeds the maximum of 2 characters",
+            ),
+        ] {
+            assert_eq!(error_of(&format!("{element}{rest}")), expected);
         }
     }
 

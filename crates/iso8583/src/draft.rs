@@ -141,6 +141,15 @@ impl Draft {
         }
     }
 
+    /// Sets every element that the dialect's rules say the answer to `request` gives back.
+    pub fn echo_by_rule(&mut self, request: &Message) -> &mut Self {
+        let table = Arc::clone(&self.table);
+        for de in table.rules(request.mti()).map_or(&[][..], |rules| rules.echo()) {
+            self.echo(*de, request);
+        }
+        self
+    }
+
     /// Sets `de` to the same value in this dialect's own form.
     fn translate(&mut self, de: u8, request: &Message) -> &mut Self {
         let binary = self.table.element(de).is_some_and(|spec| spec.content == Content::Binary);

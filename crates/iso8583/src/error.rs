@@ -103,6 +103,9 @@ pub enum Fault {
     /// A part that must be there is not.
     #[error("is missing")]
     Missing,
+    /// The composite has no part with this key.
+    #[error("is no part of it")]
+    NoSuchPart,
     /// A part in order is given, and one before it is not.
     #[error("comes after a part that is missing")]
     AfterGap,

@@ -82,6 +82,8 @@ mod compose;
 
 mod draft;
 
+mod rules;
+
 mod mask;
 
 mod describe;
@@ -102,4 +104,5 @@ pub use length::{Length, Prefix, PrefixEncoding, Unit};
 pub use length_header::{Hint, LengthHeader};
 pub use message::Message;
 pub use mti::{Class, Function, Mti, Origin, Version};
+pub use rules::MessageRules;
 pub use value::{Digits, Value};

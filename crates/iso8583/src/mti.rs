@@ -185,17 +185,23 @@ impl Mti {
         matches!(self.origin(), Origin::AcquirerRepeat | Origin::IssuerRepeat | Origin::OtherRepeat)
     }
 
+    /// The MTI with which this message was sent first: 0101 gives 0100, and 0100 itself.
+    #[must_use]
+    pub const fn first_sent(self) -> Self {
+        let [version, class, function, origin] = self.0;
+        if self.is_repeat() { Self([version, class, function, origin - 1]) } else { self }
+    }
+
     /// The MTI of the answer: 0100 and 0101 give 0110, 0420 and 0421 give 0430.
     ///
     /// `None` for a message that is itself an answer, and for reserved functions: answering those
     /// could start two machines answering each other for ever.
     #[must_use]
     pub const fn answer(self) -> Option<Self> {
-        let [version, class, function, origin] = self.0;
+        let [version, class, function, origin] = self.first_sent().0;
         match self.function() {
             Function::Request | Function::Advice | Function::Notification | Function::Instruction => {
-                let first_sent = if self.is_repeat() { origin - 1 } else { origin };
-                Some(Self([version, class, function + 1, first_sent]))
+                Some(Self([version, class, function + 1, origin]))
             }
             Function::Response
             | Function::AdviceResponse

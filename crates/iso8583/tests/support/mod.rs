@@ -1,5 +1,5 @@
 //! What the tests on vectors share: reading the vectors, and the dialects by name.
-#![allow(dead_code)] // each test program uses its own part
+#![allow(dead_code, clippy::panic)] // each test program uses its own part
 
 use iso8583::{Dialect, shipped};
 use serde_json::Value as Json;

@@ -1,0 +1,126 @@
+//! Which elements a message must have, may have, and gives back in its answer; and the codes of answers.
+//!
+//! Guarantees that a rule speaks only of elements that the dialect lists. A repeat follows the rules of the
+//! message it repeats. Decoding does not apply these rules: a message that lacks an element can still be read
+//! and answered, and the caller asks with [`Message::check_presence`] when it wants to know.
+
+use crate::bitmap::Bitmap;
+use crate::dialect::Dialect;
+use crate::element_file::Problem;
+use crate::error::{DecodeError, Fault, Place};
+use crate::message::Message;
+use crate::mti::Mti;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What a dialect says of one kind of message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MessageRules {
+    mandatory: Bitmap,
+    /// `None` if the dialect does not say, so that nothing is unexpected.
+    optional: Option<Bitmap>,
+    echo: Box<[u8]>,
+}
+
+/// The rules of one kind of message as a dialect file writes them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessageTable {
+    #[serde(default)]
+    mandatory: Vec<u8>,
+    optional: Option<Vec<u8>>,
+    #[serde(default)]
+    echo: Vec<u8>,
+}
+
+impl MessageRules {
+    /// Elements that must be there.
+    pub fn mandatory(&self) -> impl Iterator<Item = u8> + use<> {
+        self.mandatory.iter()
+    }
+
+    /// Elements that may be there besides; `None` if the dialect does not say.
+    #[must_use]
+    pub fn optional(&self) -> Option<impl Iterator<Item = u8> + use<>> {
+        self.optional.map(Bitmap::iter)
+    }
+
+    /// Elements that the answer gives back as they came, if they came.
+    #[must_use]
+    pub fn echo(&self) -> &[u8] {
+        &self.echo
+    }
+}
+
+impl Dialect {
+    /// The rules for messages of this type, or for those it repeats. `None` if the dialect has none.
+    #[must_use]
+    pub fn rules(&self, mti: Mti) -> Option<&MessageRules> {
+        self.table.rules(mti)
+    }
+
+    /// The response code for one of our words, for example `insufficient_funds`. `None` if the dialect's
+    /// table does not have the word.
+    #[must_use]
+    pub fn response_code(&self, word: &str) -> Option<&str> {
+        self.table.response_codes.get(word).map(|code| &**code)
+    }
+}
+
+impl Message {
+    /// Whether every mandatory element is there.
+    ///
+    /// # Errors
+    /// Names the first that is not; the offset is that of the bitmap, which says so.
+    pub fn check_presence(&self) -> Result<(), DecodeError> {
+        let Some(rules) = self.table.rules(self.mti()) else {
+            return Ok(());
+        };
+        match rules.mandatory.iter().find(|de| !self.has(*de)) {
+            None => Ok(()),
+            Some(de) => {
+                let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
+                let offset = self.header().len() + self.table.mti.bytes();
+                let place = Place::Element { de, name, path: String::new() };
+                Err(DecodeError::new(place, offset, Fault::Missing))
+            }
+        }
+    }
+
+    /// The elements that the dialect does not expect in a message of this type. Most networks want them
+    /// ignored.
+    #[must_use]
+    pub fn unexpected(&self) -> Vec<u8> {
+        match self.table.rules(self.mti()) {
+            Some(MessageRules { mandatory, optional: Some(optional), .. }) => {
+                self.elements().filter(|de| !mandatory.contains(*de) && !optional.contains(*de)).collect()
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+}
+
+/// Compiles the rules of one kind of message; `is_listed` says which elements the dialect has.
+pub(crate) fn compile_rules(
+    key: &str,
+    table: &MessageTable,
+    is_listed: impl Fn(u8) -> bool,
+) -> Result<(Mti, MessageRules), Problem> {
+    let mti = Mti::parse(key).filter(|mti| !mti.is_repeat());
+    let mti = mti.ok_or_else(|| Problem::new("", key, "four digits of a message that is not a repeat"))?;
+    let check = |name: &str, elements: &[u8]| match elements.iter().find(|de| !is_listed(**de)) {
+        Some(de) => Err(Problem::new(name, de.to_string(), "elements that the dialect lists")),
+        None => {
+            let mut set = Bitmap::default();
+            elements.iter().for_each(|de| set.insert(*de));
+            Ok(set)
+        }
+    };
+    let mandatory = check("mandatory", &table.mandatory)?;
+    let optional = table.optional.as_deref().map(|elements| check("optional", elements)).transpose()?;
+    let echo = check("echo", &table.echo)?.iter().collect();
+    Ok((mti, MessageRules { mandatory, optional, echo }))
+}
+
+/// The response codes by our words, each of which the dialect's DE 39 can hold.
+pub(crate) type ResponseCodes = BTreeMap<Box<str>, Box<str>>;
