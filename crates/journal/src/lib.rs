@@ -63,6 +63,8 @@ pub mod record;
 pub mod segment;
 pub mod snapshot;
 
+pub mod faults;
+
 // The disk.
 mod file_storage;
 mod retention;

@@ -1,0 +1,36 @@
+//! What can go wrong, what the journal promises then, and the test that shows it. This module holds only the table.
+//!
+//! Tests named without a file are in `src/crash_tests/`. *schedules* stands for
+//! `ten_thousand_schedules_lose_nothing_that_was_promised`, which mixes everything marked so, by seed.
+//! `tests/planted_bugs.py` breaks the code in thirty ways and fails unless the tests notice each one.
+//!
+//! | fault | promise | shown by |
+//! |---|---|---|
+//! | power cut at any write, sync, rename, remove, allocate | everything synced is there; what follows is a prefix of what was handed over | *schedules* |
+//! | unsynced writes lost, kept in part, or kept in another order; torn at 512 B or 4 KiB | same | *schedules* |
+//! | names created, renamed or removed but not synced are lost or kept | same | *schedules*, `a_directory_sync_that_does_nothing_is_noticed` |
+//! | process killed at any operation | mode `disk` and `os`: everything acknowledged is there | *schedules* |
+//! | power cut inside the recovery, any number of times | same as outside; recovering twice equals recovering once | *schedules* |
+//! | short write | continued | *schedules* |
+//! | write error (EIO) | nothing more is released or written; the failure is published; after a restart as after a kill | *schedules* |
+//! | sync error (EIO), page then clean and lost | same; the sync is never tried again; the restart writes the unsynced part again | *schedules*, `after_a_failed_sync_nothing_is_released_and_nothing_is_synced_again`, `what_a_restart_shows_after_a_failed_sync_survives_the_next_power_cut` |
+//! | torn tail, never acknowledged | cut, reported with offset and bytes | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
+//! | last batch rotted after its sync, mark exact | refused | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
+//! | last batch rotted after its sync **and** the power cut before the mark was synced (`mark_sync_every`) | **cut as a torn tail, reported**: nothing on the disk tells them apart | no test: not promised |
+//! | damage before a later batch, mark old | refused: the later batch knows what was synced | `damage_before_a_later_batch_is_refused_even_without_a_newer_mark` |
+//! | damage in an earlier segment | refused with file, offset, sequences | `damage_in_an_earlier_segment_names_the_file_the_offset_and_the_sequences` |
+//! | one flipped bit anywhere | refused, or no fact is touched by it | `a_flipped_bit_is_refused_or_harmless` |
+//! | misdirected write | refused or harmless | `a_misdirected_write_is_refused_or_harmless` |
+//! | write acknowledged by the disk and never stored (stale read) | refused or harmless | `a_write_that_the_disk_never_stored_is_refused_or_harmless` |
+//! | a disk whose flush lies about everything | **cannot be promised**; the schedules show that it is not survived | `a_file_sync_that_does_nothing_is_noticed` |
+//! | segment or mark file missing, truncated, renamed, swapped, of another journal | refused by name | `missing_files_are_named` and its neighbours |
+//! | segment of a later format version | refused without touching it | `a_segment_of_a_later_version_is_left_to_a_later_build` |
+//! | directory of another node, or in use | refused | `tests/writer_thread.rs` |
+//! | disk full | approvals can stop early ([`crate::Space::Low`]); what was written stays; goes on by itself | `a_full_disk_stops_the_writer_and_lets_it_go_on_when_space_returns` |
+//! | disk full, old segments retired | recycled in place: needs no new space | `a_recycled_segment_serves_again_on_a_full_disk_and_shows_nothing_of_its_former_life` |
+//! | crash while a segment is recycled or removed | no gap, no emptied segment | *schedules* |
+//! | crash or rot while or after a snapshot is written | the generation before is used; rot is reported | `src/snapshot/tests.rs` |
+//! | any bytes in the directory | no panic, no fact that was never written | `fuzz/fuzz_targets/recovery.rs` |
+//! | read error (EIO) while recovering | refused by name | no test |
+//! | a network file system that breaks `flock` or fsync | nothing | no test: not supported |
+//! | two bit flips that together keep a CRC-32C right | the SHA-256 chain still refuses | no test |

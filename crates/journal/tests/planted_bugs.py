@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Builds the journal with one bug planted at a time, and fails unless the crash tests catch every one.
+
+    python3 crates/journal/tests/planted_bugs.py            # all of them
+    python3 crates/journal/tests/planted_bugs.py chain      # those whose name contains a word
+
+Each bug is a text to find in a source file and a text to put in its place. The work happens in a copy; the
+sources are not touched. A bug whose text is no longer found fails too: then the list needs mending.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# (name, file under src/, find, replace)
+BUGS = [
+    ("no fdatasync", "log.rs",
+     'self.active.file.sync().map_err(|source| self.io("sync a segment", source))?;', ""),
+    ("acknowledge before the sync", "writer.rs", "Acknowledge::Disk => true,", "Acknowledge::Disk => false,"),
+    ("no directory sync after a segment gets its name", "spare.rs",
+     "storage.rename(&self.name, &name).map_err(io)?;\n        storage.sync_directory().map_err(io)?;",
+     "storage.rename(&self.name, &name).map_err(io)?;"),
+    ("no directory sync when recovering", "recovery.rs",
+     "    storage\n        .sync_directory()", "    Ok(())"),
+    ("no directory sync before a recycled segment is emptied", "spare.rs",
+     "            storage.sync_directory()?;\n            let file = storage.open(&making)?;",
+     "            let file = storage.open(&making)?;"),
+    ("record checksum ignored", "record.rs", "if computed != header.checksum {", "if false {"),
+    ("batch header checksum ignored", "batch.rs", "if found != computed {", "if false {"),
+    ("batch offset ignored", "batch.rs", "if header.offset != offset {", "if false {"),
+    ("mark checksum ignored", "mark.rs", "&& whole).then_some", ").then_some"),
+    ("chain not checked", "batch.rs", "if Chain::from(hash.finalize()) == self.chain {",
+     "if Chain::from(hash.finalize()) == self.chain || true {"),
+    ("seed of the segment not used", "record.rs", "crc32c::crc32c_append(seed, ", "crc32c::crc32c_append(seed & 0, "),
+    ("truncation in the middle: the mark is not asked", "tail.rs", "if mark.synced >= next {", "if false {"),
+    ("truncation in the middle: later batches are not asked", "tail.rs",
+     "later.filter(|(_, synced_through)| *synced_through >= next)", "later.filter(|_| false)"),
+    ("truncation in the middle: later segments are not asked", "scan.rs",
+     "if header.first_sequence != self.found.next_sequence || header.chain != self.found.chain {",
+     "if false {"),
+    ("tail cut too far", "recovery.rs", "fill_with_zeros(&mut *file, last.next_batch_at,",
+     "fill_with_zeros(&mut *file, last.next_batch_at - 512,"),
+    ("tail not cut", "recovery.rs",
+     "fill_with_zeros(&mut *file, last.next_batch_at, last.end_of_content()).map_err(io)?;", ""),
+    ("the unsynced part is not written again", "recovery.rs",
+     "file.write_all_at(bytes, from as u64).map_err(io)?;", "let _ = (bytes, from);"),
+    ("fsync tried again", "log.rs", "self.active.file.sync().map_err",
+     "self.active.file.sync().or_else(|_| self.active.file.sync()).map_err"),
+    ("write error swallowed", "log.rs", '.map_err(|source| self.io("write a batch", source))?;',
+     '.map_err(|source| self.io("write a batch", source)).ok();'),
+    ("short write not continued", "storage.rs", "Ok(written) => done += written,",
+     "Ok(_) => done = bytes.len(),"),
+    ("replay twice", "scan.rs", "        on_record(recovered).map_err(",
+     "        let _ = on_record(recovered);\n        on_record(recovered).map_err("),
+    ("replay one record too few after a snapshot", "scan.rs", "if sequence <= self.after {",
+     "if sequence <= self.after + u64::from(self.after > 0) {"),
+    ("mark written before the sync it speaks of", "log.rs", "synced: self.synced,\n            acknowledged,",
+     "synced: self.next_sequence + 3,\n            acknowledged,"),
+    ("mark file not synced before its other slot is written", "mark.rs",
+     "        file.sync().map_err(io)?;\n        let mut first", "        let mut first"),
+    ("old segment not synced when it is left", "log.rs", "if self.synced < self.written() {", "if false {"),
+    ("a segment goes one record too early", "retention.rs",
+     "if behind.first_sequence > retired.saturating_add(1) {",
+     "if behind.first_sequence > retired.saturating_add(2) {"),
+    ("snapshot named before it is synced", "snapshot/write.rs",
+     "        self.flush()?;\n        self.sync()?;", "        self.flush()?;"),
+    ("snapshot not read back", "snapshot/write.rs", "verify(&*self.storage, &self.making)?;", ""),
+    ("snapshot off by one", "snapshot/write.rs", ".map(|header| header.through)",
+     ".map(|header| header.through + 1)"),
+    ("snapshot digest ignored", "snapshot/read.rs", "reader.array::<TRAILER_BYTES>()? != expected",
+     "reader.array::<TRAILER_BYTES>()?.len() != expected.len()"),
+]
+
+
+def copy_workspace(to: Path) -> None:
+    """The root manifest with the journal as its only member, and the journal."""
+    manifest = (ROOT / "Cargo.toml").read_text()
+    manifest = re.sub(r"members = \[.*?\]", 'members = ["crates/journal"]', manifest, flags=re.S, count=1)
+    manifest = re.sub(r"default-members = \[.*?\]\n", "", manifest)
+    (to / "Cargo.toml").write_text(manifest)
+    shutil.copy(ROOT / "Cargo.lock", to / "Cargo.lock")
+    shutil.copytree(ROOT / "crates/journal", to / "crates/journal")
+
+
+def run_tests(workspace: Path) -> subprocess.CompletedProcess:
+    target = os.environ.get("PLANTED_BUGS_TARGET", str(workspace / "target"))
+    environment = dict(os.environ, CARGO_TARGET_DIR=target, RUST_BACKTRACE="0")
+    command = ["cargo", "test", "-q", "-p", "journal", "--lib", "--test", "golden"]
+    try:
+        return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        # A journal that hangs is caught as well.
+        return subprocess.CompletedProcess(command, 1, "FAILED (timeout)", "")
+
+
+def main() -> int:
+    wanted = [bug for bug in BUGS if all(word in bug[0] for word in sys.argv[1:])]
+    missed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        workspace = Path(directory)
+        copy_workspace(workspace)
+        clean = run_tests(workspace)
+        if clean.returncode != 0:
+            print(clean.stdout, clean.stderr, "the tests fail without any bug", sep="\n")
+            return 2
+        for name, file, find, replace in wanted:
+            path = workspace / "crates/journal/src" / file
+            good = path.read_text()
+            if find not in good:
+                print(f"STALE   {name}: its text is no longer in {file}")
+                missed += 1
+                continue
+            path.write_text(good.replace(find, replace))
+            outcome = run_tests(workspace)
+            path.write_text(good)
+            if "could not compile" in outcome.stderr:
+                print(f"BROKEN  {name}: does not compile\n{outcome.stderr}")
+                missed += 1
+            elif outcome.returncode == 0:
+                print(f"MISSED  {name}")
+                missed += 1
+            else:
+                failed = re.findall(r"^    (\S+::\S+|\w+)$", outcome.stdout, flags=re.M)
+                print(f"caught  {name}: {', '.join(dict.fromkeys(failed)) or 'timeout'}", flush=True)
+    print(f"{len(wanted) - missed} of {len(wanted)} planted bugs caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
