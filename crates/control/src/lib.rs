@@ -20,7 +20,7 @@
 //! HTTP and is meant for a private network; transport security stands in front of it.
 //!
 //! # Where to start
-//! [`router`] lists every endpoint. `read/` turns JSON into the words of the domain, `serve/` acts on them, and
+//! [`router`] lists every endpoint, `openapi.json` describes them and is served under `/v1/openapi.json`. `read/` turns JSON into the words of the domain, `serve/` acts on them, and
 //! `answer/` turns views into JSON. [`import`] maps the lines of a bulk file onto the same requests.
 
 mod answer;

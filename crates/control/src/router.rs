@@ -5,8 +5,9 @@ use crate::serve::{Api, accounts, admit, cards, rates, totals, transactions};
 use crate::switchboard::Switchboard;
 use crate::{ApiKey, ControlBounds};
 use axum::Router;
-use axum::http::{Method, Uri};
+use axum::http::{Method, Uri, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
 
@@ -32,11 +33,19 @@ pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlB
         .route("/v1/cards/{id}/transactions", get(transactions::of_card::<S>))
         .route("/v1/transactions/{id}", get(transactions::show::<S>))
         .route("/v1/totals", get(totals::show::<S>))
+        .route("/v1/openapi.json", get(contract))
         .route("/v1/rates", get(rates::list::<S>).put(rates::set::<S>))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&api), admit::<S>))
         .with_state(api)
+}
+
+/// The published contract, OpenAPI 3.1. The tests hold every answer against it.
+const CONTRACT: &str = include_str!("../openapi.json");
+
+async fn contract() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], CONTRACT)
 }
 
 async fn no_such_endpoint(uri: Uri) -> Problem {

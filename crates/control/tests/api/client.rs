@@ -1,6 +1,7 @@
 //! A client: sends requests into the router and scans every answer for card data before a test sees it.
 
 use crate::bench::Bench;
+use crate::contract;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -50,6 +51,7 @@ impl Client {
 
     /// Sends a request as it is.
     pub async fn raw(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
@@ -58,6 +60,7 @@ impl Client {
         let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
         let answer = Answer { status: parts.status, headers: parts.headers, json };
         answer.check_shape();
+        contract::check_answer(&method, &path, answer.status, &answer.json);
         answer
     }
 

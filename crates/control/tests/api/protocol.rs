@@ -6,7 +6,7 @@ use axum::http::{Method, Request};
 use control::{ControlBounds, Kind, Unavailable};
 use std::time::Duration;
 
-const ENDPOINTS: [(&str, &str); 19] = [
+pub const ENDPOINTS: [(&str, &str); 20] = [
     ("POST", "/v1/accounts"),
     ("GET", "/v1/accounts/A"),
     ("POST", "/v1/accounts/A/credits"),
@@ -26,6 +26,7 @@ const ENDPOINTS: [(&str, &str); 19] = [
     ("GET", "/v1/rates"),
     ("PUT", "/v1/rates"),
     ("GET", "/v1/totals"),
+    ("GET", "/v1/openapi.json"),
 ];
 
 fn request(method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
