@@ -1,0 +1,327 @@
+//! Random histories: a seed gives a world, a pool of messages and a list of steps; playing it either ends well
+//! or gives a finding. A failing history is made shorter by leaving out whatever is not needed to fail.
+
+use crate::random::Random;
+use crate::steps::{self, Draft, Ending, Step, currency, token};
+use crate::world::{Finding, Happened, World};
+use authorizer::{Change, Command, NewCard, Policy};
+use domain::{
+    AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, Controls, DutyNo,
+    Expiry, ExpiryError, FundingMode, FundingOutcome, LimitRule, MessageClass, Money, Pan, PostingKind, Rate,
+    RequestKey, Text, Timestamp, TransactionNo, Units,
+};
+use rust_decimal::Decimal;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Steps in one history.
+const STEPS: usize = 60;
+
+/// When worlds begin: shortly before something happens to the calendar. Seconds since 1970, with the reason.
+const STARTS: [i64; 6] = [
+    1_774_735_200, // 2026-03-28 22:00 UTC: an hour before a Berlin day of 23 hours
+    1_792_875_600, // 2026-10-24 21:00 UTC: an hour before a Berlin day of 25 hours
+    1_793_505_600, // 2026-11-01 04:00 UTC: New York's day of 25 hours has just begun, in its summer time
+    1_798_754_400, // 2026-12-31 22:00 UTC: the end of a year, a month and, three days later, a week
+    1_835_388_000, // 2028-02-28 22:00 UTC: the day before a leap day
+    1_795_176_000, // 2026-11-20 12:00 UTC: a plain Friday
+];
+
+/// The pairs that are quoted.
+const PAIRS: [(&str, &str); 5] =
+    [("USD", "USDT"), ("EUR", "USD"), ("JPY", "USD"), ("USD", "EUR"), ("EUR", "USDT")];
+
+/// A story to play, made from a seed.
+#[derive(Clone, Debug)]
+pub struct History {
+    seed: u64,
+    start: Timestamp,
+    policy: Policy,
+    pool: Vec<Draft>,
+    opening: Vec<Vec<LimitRule>>,
+    steps: Vec<Step>,
+}
+
+/// A history that failed, made as short as it could be.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The seed that repeats it.
+    pub seed: u64,
+    /// What is not as it must be.
+    pub finding: Finding,
+    /// The steps that are needed, one a line.
+    pub trace: String,
+}
+
+impl History {
+    /// The history of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let pool_size = 4 + random.below(10);
+        let policy = Policy {
+            open_holds_per_card_max: random.pick(&[2, 1_000, 1_000, 1_000]),
+            duties_per_shard_max: random.pick(&[2, 10_000, 10_000, 10_000]),
+            ..Policy::default()
+        };
+        Self {
+            seed,
+            start: Timestamp::from_seconds(random.pick(&STARTS)),
+            policy,
+            pool: (0..pool_size).enumerate().map(|(place, _)| Draft::draw(&mut random, place)).collect(),
+            opening: (0..steps::CARDS).map(|_| steps::limits(&mut random, 1)).collect(),
+            steps: (0..STEPS).map(|_| Step::draw(&mut random, pool_size)).collect(),
+        }
+    }
+
+    /// Plays it to the end, and returns the world as it is then.
+    ///
+    /// # Errors
+    /// What was found, at which step.
+    pub fn play(&self) -> Result<World, Finding> {
+        let mut stage = Stage::set(self)?;
+        for (place, step) in self.steps.iter().enumerate() {
+            let played = stage.play(step, &self.pool);
+            played.map_err(|finding| Finding(format!("step {place}, {step:?}: {finding}")))?;
+        }
+        stage.world.check_everything()?;
+        stage.world.check_all_answered()?;
+        Ok(stage.world)
+    }
+
+    /// Plays it, and if it fails, finds out how little is needed to fail.
+    ///
+    /// # Errors
+    /// The short history.
+    pub fn check(&self) -> Result<World, Box<Failed>> {
+        let mut finding = match self.play() {
+            Ok(world) => return Ok(world),
+            Err(finding) => finding,
+        };
+        let mut short = self.clone();
+        loop {
+            let before = short.steps.len();
+            let mut place = before;
+            while place > 0 {
+                place -= 1;
+                let mut shorter = short.clone();
+                shorter.steps.remove(place);
+                if let Err(found) = shorter.play() {
+                    (short, finding) = (shorter, found);
+                }
+            }
+            if short.steps.len() == before {
+                break;
+            }
+        }
+        Err(Box::new(Failed { seed: self.seed, finding, trace: short.trace() }))
+    }
+
+    fn trace(&self) -> String {
+        let mut trace = String::new();
+        for step in &self.steps {
+            let _ = writeln!(trace, "  {step:?}");
+            if let Step::Send(place)
+            | Step::SendOtherAmount(place)
+            | Step::Advise(place)
+            | Step::Reverse(place, _) = step
+            {
+                let draft = &self.pool[*place];
+                let request = &draft.request;
+                let _ = writeln!(
+                    trace,
+                    "      card {} amount {} stan {} sent {} acquirer {} rrn {:?} partial {:?} answer within {:?}",
+                    draft.card,
+                    request.amount,
+                    request.stan,
+                    request.transmission,
+                    request.acquirer,
+                    request.rrn.map(|rrn| rrn.to_string()),
+                    request.partial,
+                    draft.answer_within,
+                );
+            }
+        }
+        trace
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "history {} failed: {}\nas few steps as fail:\n{}", self.seed, self.finding, self.trace)
+    }
+}
+
+/// A world with its accounts, cards and rates, and what the balance service has heard.
+struct Stage {
+    world: World,
+    asks: Vec<(TransactionNo, Units)>,
+    duties: Vec<DutyNo>,
+}
+
+impl Stage {
+    /// Dollars, and three accounts in a token, of which two are asked for at authorization time; six cards.
+    fn set(history: &History) -> Result<Self, Finding> {
+        let mut stage =
+            Self { world: World::new(history.start, history.policy), asks: Vec::new(), duties: Vec::new() };
+        let usdt = Asset::new(AssetCode::new("USDT").expect("a code"), 6).expect("few decimals");
+        for (number, asset) in (0..).zip([Asset::of(currency("USD")), usdt, usdt, usdt]) {
+            let id = AccountId::new(&format!("A{number}")).expect("a name");
+            stage.change(Change::OpenAccount { id, asset })?;
+        }
+        stage.post(0, 20_000, 200)?;
+        stage.post(1, 150_000_000, 201)?;
+        for pair in 0..PAIRS.len() {
+            stage.quote(pair, 1_000)?;
+        }
+        let (pre_funded, jit) = (FundingMode::PreFunded, FundingMode::Jit);
+        let cards =
+            [(0, "USD", pre_funded), (0, "USD", pre_funded), (0, "EUR", pre_funded), (1, "USD", pre_funded)];
+        let cards = cards.into_iter().chain([(2, "USD", jit), (3, "EUR", jit)]);
+        for ((number, (account, code, funding)), limits) in (0..).zip(cards).zip(&history.opening) {
+            stage.issue(number, account, code, funding, limits.clone())?;
+        }
+        Ok(stage)
+    }
+
+    fn issue(
+        &mut self,
+        number: u32,
+        account: u32,
+        code: &str,
+        funding: FundingMode,
+        limits: Vec<LimitRule>,
+    ) -> Result<(), Finding> {
+        // One card runs out at the end of the month in which the world begins.
+        let expiry = if number == 4 { month_of(self.world.now().utc) } else { Expiry::new(2029, 12) };
+        let expiry = expiry.expect("a month of this century");
+        self.change(Change::IssueCard(NewCard {
+            id: CardId::new(&format!("C{number}")).expect("a name"),
+            token: token(number),
+            last_four: Pan::from_digits(b"4242424242424242").expect("digits").last_four(),
+            account: AccountNo(account),
+            currency: currency(code),
+            expiry,
+            funding,
+            status: CardStatus::Active,
+            controls: Controls::default(),
+            limits,
+        }))
+    }
+
+    fn play(&mut self, step: &Step, pool: &[Draft]) -> Result<(), Finding> {
+        match step {
+            Step::Wait(duration) => self.world.wait(*duration),
+            Step::SetBack(duration) => self.world.set_back(*duration),
+            Step::Send(place) => self.send(&pool[*place], |_| {})?,
+            Step::SendOtherAmount(place) => self.send(&pool[*place], |request| {
+                request.amount = Money::new(request.amount.minor() + 1, request.amount.currency());
+            })?,
+            Step::Advise(place) => self.send(&pool[*place], |request| {
+                request.class = MessageClass::AuthorizationAdvice;
+            })?,
+            Step::Reverse(place, named) => {
+                let draft = &pool[*place];
+                let (reversal, caller) = (draft.reversal(*named), self.world.caller());
+                self.perform(Command::Reverse { card: CardNo(draft.card), reversal, caller })?;
+            }
+            Step::AskEnds(any, ending) => self.end_ask(*any, *ending)?,
+            Step::Acknowledge(any) => {
+                if let Some(duty) = self.duties.get(any % self.duties.len().max(1)).copied() {
+                    self.perform(Command::DutyAcknowledged { duty })?;
+                }
+            }
+            Step::Status(card, status) => {
+                self.change(Change::SetCardStatus { card: CardNo(*card), status: *status })?;
+            }
+            Step::LimitCard(card, limits) => {
+                self.change(Change::SetCardLimits { card: CardNo(*card), limits: limits.clone() })?;
+            }
+            Step::LimitAccount(account, limits) => {
+                let account = AccountNo(*account);
+                self.change(Change::SetAccountLimits { account, limits: limits.clone() })?;
+            }
+            Step::Control(card, controls) => {
+                self.change(Change::SetCardControls { card: CardNo(*card), controls: controls.clone() })?;
+            }
+            Step::Post { account, units, key } => self.post(*account, *units, *key)?,
+            Step::Quote { pair, thousandths } => self.quote(*pair, *thousandths)?,
+            Step::Tick => self.perform(Command::Tick)?,
+            Step::Restart => {
+                let happened = self.world.restart()?;
+                self.hear(&happened);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, draft: &Draft, change: impl Fn(&mut Authorization)) -> Result<(), Finding> {
+        let mut request = draft.request;
+        change(&mut request);
+        request.deadline = self.world.now().mono.plus(draft.answer_within);
+        let caller = self.world.caller();
+        self.perform(Command::Authorize { card: CardNo(draft.card), request, caller })
+    }
+
+    fn end_ask(&mut self, any: usize, ending: Ending) -> Result<(), Finding> {
+        let Some((transaction, asked)) = self.asks.get(any % self.asks.len().max(1)).copied() else {
+            return Ok(());
+        };
+        let outcome = match ending {
+            Ending::InFull => FundingOutcome::Approved { units: asked },
+            Ending::Part(hundredths) => FundingOutcome::Approved { units: Units(asked.0 * hundredths / 100) },
+            Ending::Declined => FundingOutcome::Declined { code: Text::EMPTY },
+            Ending::NotAsked(failure) => FundingOutcome::NotAsked(failure),
+            Ending::Unknown(failure) => FundingOutcome::Unknown(failure),
+        };
+        self.perform(Command::AskEnded { transaction, outcome })
+    }
+
+    fn post(&mut self, account: u32, units: i128, key: u8) -> Result<(), Finding> {
+        self.change(Change::Post {
+            account: AccountNo(account),
+            kind: if units < 0 { PostingKind::Debit } else { PostingKind::Credit },
+            units: Units(units.abs()),
+            request: RequestKey([key; 16]),
+            note: Text::EMPTY,
+        })
+    }
+
+    fn quote(&mut self, pair: usize, thousandths: i64) -> Result<(), Finding> {
+        let (from, to) = PAIRS[pair % PAIRS.len()];
+        // A yen is worth about a hundredth of the others.
+        let thousandths_of = if from == "JPY" { 5 } else { 3 };
+        let rate = Rate {
+            from: AssetCode::new(from).expect("a code"),
+            to: AssetCode::new(to).expect("a code"),
+            value: Decimal::new(thousandths, thousandths_of),
+            source: Text::new("desk").expect("short"),
+            as_of: self.world.now().utc,
+            max_age: Duration::from_secs(8 * 3_600),
+            id: Text::EMPTY,
+        };
+        self.change(Change::SetRate(rate))
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), Finding> {
+        let caller = self.world.caller();
+        self.perform(Command::Change { change: Box::new(change), caller })
+    }
+
+    fn perform(&mut self, command: Command) -> Result<(), Finding> {
+        let happened = self.world.perform(command)?;
+        self.hear(&happened);
+        Ok(())
+    }
+
+    fn hear(&mut self, happened: &Happened) {
+        self.asks.extend(happened.asks.iter().map(|ask| (ask.transaction.number, ask.amounts.units)));
+        self.duties.extend(happened.duties.iter().map(|duty| duty.number));
+    }
+}
+
+fn month_of(at: Timestamp) -> Result<Expiry, ExpiryError> {
+    let time = jiff::Timestamp::from_microsecond(at.micros()).expect("a time of our times");
+    let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
+    Expiry::new(date.year().unsigned_abs(), date.month().unsigned_abs())
+}
