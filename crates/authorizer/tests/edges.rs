@@ -1,0 +1,202 @@
+//! Rules that are easy to break at their edges: what the order of messages, the clock or a rounding makes of them.
+//! Each test here failed once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+mod desk;
+
+use authorizer::{Answer, Caller, Command, Policy};
+use desk::*;
+use domain::*;
+use std::time::Duration;
+
+fn held(desk: &Desk) -> i128 {
+    desk.account(0).balance.held.0
+}
+
+fn rate(from: &str, to: &str, value: &str) -> Rate {
+    Rate {
+        from: AssetCode::new(from).unwrap(),
+        to: AssetCode::new(to).unwrap(),
+        value: value.parse().unwrap(),
+        source: Text::new("test").unwrap(),
+        as_of: Timestamp::from_seconds(NOON),
+        max_age: Duration::from_secs(3_600),
+        id: Text::EMPTY,
+    }
+}
+
+#[test]
+fn a_limit_set_in_the_microsecond_of_an_approval_gives_nothing_back_for_it() {
+    // One batch of commands shares one reading of the clock.
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 100_000);
+    let first = purchase(1, 5_000);
+    desk.answer(first);
+    desk.limit_card(vec![limit(Window::Day, Some(10_000), None)]);
+    desk.reverse(&first);
+    assert_eq!(desk.card().limits[0].used_amount, 0, "usage went below zero");
+    assert_eq!(reason(desk.answer(purchase(2, 10_001))), Reason::AmountLimit, "P3: the limit was overspent");
+}
+
+#[test]
+fn a_limit_set_after_the_clock_was_set_back_gives_nothing_back_for_what_it_never_counted() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 100_000);
+    let first = purchase(1, 5_000);
+    desk.answer(first);
+    desk.now.utc = Timestamp::from_seconds(NOON - 60);
+    desk.limit_card(vec![limit(Window::Day, Some(10_000), None)]);
+    desk.reverse(&first);
+    assert_eq!(desk.card().limits[0].used_amount, 0, "usage went below zero");
+}
+
+#[test]
+fn what_was_counted_after_the_clock_was_set_back_never_frees_more_than_it_used() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 100_000);
+    desk.limit_card(vec![limit(Window::Day, Some(10_000), None)]);
+    desk.now.utc = Timestamp::from_seconds(NOON + 12 * 3_600);
+    desk.answer(purchase(1, 100)); // the new day has begun
+    desk.now.utc = Timestamp::from_seconds(NOON + 12 * 3_600 - 1); // and the clock is put right by a second
+    let second = purchase(2, 5_000);
+    desk.answer(second);
+    assert_eq!(desk.card().limits[0].used_amount, 5_100, "counted into the newest day");
+    desk.reverse(&second);
+    // It is given back in its own day only, and that day is over: at worst the customer may spend too little.
+    assert_eq!(desk.card().limits[0].used_amount, 5_100);
+}
+
+#[test]
+fn an_advice_of_a_request_that_is_still_being_decided_holds_the_money_once() {
+    let mut desk = Desk::with_card(FundingMode::Jit, 0);
+    let transaction = asked(&desk.send(purchase(1, 2_500)));
+    desk.send(advice(1, 2_500));
+    desk.fund(transaction, 2_500);
+    assert_eq!(
+        held(&desk),
+        2_500,
+        "E10: the network stood in while we were deciding; one purchase, one hold"
+    );
+}
+
+#[test]
+fn an_advice_of_our_own_partial_approval_holds_the_money_once() {
+    let mut desk = Desk::with_card(FundingMode::Jit, 0);
+    let request = Authorization { partial: PartialApproval::Supported, ..purchase(1, 2_500) };
+    let transaction = asked(&desk.send(request));
+    desk.fund(transaction, 1_500);
+    desk.answer(advice(1, 1_500));
+    assert_eq!(held(&desk), 1_500, "the advice names the part that we approved");
+}
+
+#[test]
+fn an_advice_after_its_own_reversal_is_acknowledged_and_holds_nothing() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    desk.reverse(&purchase(1, 2_500));
+    let answer = desk.answer(advice(1, 2_500));
+    assert_eq!(held(&desk), 0);
+    assert!(reason(answer).is_approval(), "P7, E40: an advice is accepted and flagged, found {answer:?}");
+}
+
+#[test]
+fn an_advice_of_a_refund_holds_no_money() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    desk.answer(Authorization { processing_code: ProcessingCode(200_000), ..advice(1, 2_500) });
+    assert_eq!(held(&desk), 0, "a credit to the customer must not take the customer's money");
+}
+
+#[test]
+fn a_reversal_is_acknowledged_the_same_way_each_time() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    let original = purchase(1, 2_500);
+    desk.answer(original);
+    desk.wait(Duration::from_secs(96 * 3_600));
+    let first = desk.reverse(&original);
+    let again = desk.reverse(&original);
+    assert_eq!(first, Answer::Reversal(ReversalMatch::Matched));
+    assert_ne!(
+        again,
+        Answer::Reversal(ReversalMatch::Unmatched),
+        "E4: the original is known, it was reversed a moment ago"
+    );
+}
+
+#[test]
+fn a_reversal_that_came_first_finds_an_original_without_a_retrieval_reference() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    let original = purchase(1, 2_500);
+    let reversal = Reversal {
+        transmission: None,
+        rrn: Some(Rrn::new("632518000123").unwrap()),
+        ..reversal_of(&original)
+    };
+    let caller = Caller(99);
+    desk.run(Command::Reverse { card: CardNo(0), reversal, caller });
+    // In the other order the two match, because a reference that was not sent contradicts nothing.
+    assert_eq!(reason(desk.answer(original)), Reason::PreviouslyReversed);
+}
+
+#[test]
+fn a_part_that_rounds_to_nothing_in_the_merchants_currency_is_not_approved() {
+    let mut desk = Desk::new();
+    desk.open("A", Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap());
+    desk.rates.set(rate("JPY", "USD", "0.0300"));
+    desk.rates.set(rate("USD", "USDT", "1"));
+    desk.issue("C", 0, FundingMode::Jit, Vec::new());
+    let yen = Money::new(1, Currency::from_alpha("JPY").unwrap());
+    let request = Authorization { partial: PartialApproval::Supported, amount: yen, ..purchase(1, 1) };
+    let transaction = asked(&desk.send(request));
+    let answer = answers(&desk.fund(transaction, 20_000))[0];
+    let Answer::Authorization { part, .. } = answer else { panic!("{answer:?}") };
+    assert_ne!(
+        part.map(Money::minor),
+        Some(0),
+        "approved a part of 0 JPY, and holds 0.02 USD for it: {answer:?}"
+    );
+}
+
+#[test]
+fn the_zone_of_a_lifetime_limit_does_not_matter() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 100_000);
+    desk.limit_card(vec![limit(Window::Lifetime, Some(10_000), None)]);
+    desk.answer(purchase(1, 9_000));
+    let elsewhere = ZoneName::new("Asia/Tokyo").unwrap();
+    desk.limit_card(vec![LimitRule { zone: elsewhere, ..limit(Window::Lifetime, Some(10_000), None) }]);
+    assert_eq!(desk.card().limits[0].used_amount, 9_000, "the zone is ignored by Transaction and Lifetime");
+}
+
+#[test]
+fn a_stale_asset_rate_does_not_hide_that_the_cards_own_limit_is_broken() {
+    let mut desk = Desk::new();
+    desk.open("A", Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap());
+    desk.issue("C", 0, FundingMode::PreFunded, vec![limit(Window::Transaction, Some(100), None)]);
+    desk.answer(purchase(1, 101));
+    let reasons: Vec<_> = desk.transactions()[0].failures.iter().map(|failure| failure.reason).collect();
+    assert_eq!(
+        reasons,
+        [Reason::TransactionLimit, Reason::RateUnavailable],
+        "E33, P8: every rule that failed"
+    );
+}
+
+#[test]
+fn a_zero_or_negative_advice_never_lowers_what_is_held() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    desk.answer(purchase(1, 2_500));
+    desk.answer(advice(2, -2_000));
+    assert!(held(&desk) >= 2_500, "a negative advice released somebody else's hold: held {}", held(&desk));
+}
+
+#[test]
+fn a_set_of_asks_in_flight_cannot_become_more_duties_than_are_allowed() {
+    let policy = Policy { duties_per_shard_max: 2, ..Policy::default() };
+    let mut desk = Desk::with_policy(policy);
+    desk.open("A", usd_asset());
+    desk.issue("C", 0, FundingMode::Jit, Vec::new());
+    let mut asked: Vec<TransactionNo> = Vec::new();
+    for stan in 1..=5 {
+        asked.extend(asks(&desk.send(purchase(stan, 100))));
+    }
+    for transaction in asked {
+        let outcome = FundingOutcome::Unknown(FundingFailure::TimedOut);
+        desk.run(Command::AskEnded { transaction, outcome });
+    }
+    assert!(desk.shard.duties_pending() <= 2, "P10: {} duties, 2 are allowed", desk.shard.duties_pending());
+}
