@@ -65,10 +65,13 @@ fn too_few_calls_never_open_it_and_old_ones_are_forgotten() {
     let mut breaker = breaker();
     calls(&mut breaker, 9, CallEnd::Failed, at(500));
     assert_eq!(breaker.state(at(500)), BreakerState::Closed);
-    calls(&mut breaker, 9, CallEnd::Failed, at(10_500));
-    assert_eq!(breaker.state(at(10_500)), BreakerState::Closed, "the first nine are too old to count");
-    calls(&mut breaker, 1, CallEnd::Failed, at(10_600));
-    assert_eq!(breaker.state(at(10_600)), BreakerState::Open);
+    for now in [at(10_500), at(21_800)] {
+        // In the place of the bucket before, and in another.
+        calls(&mut breaker, 9, CallEnd::Failed, now);
+        assert_eq!(breaker.state(now), BreakerState::Closed, "what came before is too old to count");
+    }
+    calls(&mut breaker, 1, CallEnd::Failed, at(21_900));
+    assert_eq!(breaker.state(at(21_900)), BreakerState::Open);
 }
 
 #[test]
@@ -131,6 +134,26 @@ fn stragglers_of_an_outage_do_not_reopen_it() {
     assert_eq!(breaker.state(until), BreakerState::HalfOpen);
     calls(&mut breaker, 1, CallEnd::Answered, until);
     assert_eq!(breaker.state(until), BreakerState::Closed);
+}
+
+#[test]
+fn once_closed_it_neither_hears_stragglers_nor_remembers_how_long_it_was_open() {
+    let mut breaker = breaker();
+    let stragglers: Vec<_> = (0..20).map(|_| breaker.permit(at(0)).unwrap()).collect();
+    calls(&mut breaker, 10, CallEnd::Failed, at(0));
+    for _ in 0..4 {
+        let State::Open { until } = breaker.state else { panic!("not open") };
+        calls(&mut breaker, 1, CallEnd::Failed, until);
+    }
+    let State::Open { until } = breaker.state else { panic!("not open") };
+    assert!(until.since(at(0)) > Duration::from_secs(20));
+    calls(&mut breaker, 3, CallEnd::Answered, until);
+    for straggler in stragglers {
+        breaker.ended(straggler, CallEnd::Failed, until);
+    }
+    assert_eq!(breaker.state(until), BreakerState::Closed);
+    calls(&mut breaker, 10, CallEnd::Failed, until);
+    assert_eq!(breaker.state(until.plus(Duration::from_secs(2))), BreakerState::HalfOpen, "2 s again");
 }
 
 proptest! {

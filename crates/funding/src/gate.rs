@@ -80,3 +80,60 @@ fn judge(failure: FundingFailure) -> CallEnd {
         CallEnd::Failed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Text, Units};
+
+    const ALLOWED: Duration = Duration::from_millis(1_000);
+
+    /// How the gate stands after as many asks as it needs to judge have ended so.
+    fn after(outcome: FundingOutcome, took_ms: u64) -> BreakerState {
+        let config = BreakerConfig::default();
+        let (gate, now) = (Gate::new(Some(config), 1), Mono::default());
+        let passes: Vec<_> = (0..config.calls_min).map(|_| gate.enter(now).0.unwrap()).collect();
+        for pass in passes {
+            gate.leave(pass, outcome, Duration::from_millis(took_ms), ALLOWED, now);
+        }
+        gate.state(now)
+    }
+
+    #[test]
+    fn failures_of_the_service_shut_it_and_our_own_do_not() {
+        let unknown = FundingOutcome::Unknown;
+        for failure in [
+            FundingFailure::TimedOut,
+            FundingFailure::Refused,
+            FundingFailure::Reset,
+            FundingFailure::HttpError,
+            FundingFailure::Malformed,
+        ] {
+            assert_eq!(after(unknown(failure), 1), BreakerState::Open, "{failure:?}");
+        }
+        for failure in [FundingFailure::Overloaded, FundingFailure::Interrupted] {
+            assert_eq!(after(unknown(failure), 1), BreakerState::Closed, "{failure:?}");
+            assert_eq!(after(FundingOutcome::NotAsked(failure), 1), BreakerState::Closed, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_decline_is_an_answer_and_a_slow_one_is_slow() {
+        let declined = FundingOutcome::Declined { code: Text::EMPTY };
+        let approved = FundingOutcome::Approved { units: Units(1) };
+        for outcome in [declined, approved] {
+            assert_eq!(after(outcome, 799), BreakerState::Closed);
+            assert_eq!(after(outcome, 800), BreakerState::Open, "80 of 100 parts of its time");
+        }
+    }
+
+    #[test]
+    fn without_a_breaker_everybody_passes() {
+        let gate = Gate::new(None, 1);
+        let (pass, change) = gate.enter(Mono::default());
+        assert!(change.is_none());
+        let failed = FundingOutcome::Unknown(FundingFailure::Reset);
+        assert!(gate.leave(pass.unwrap(), failed, ALLOWED, ALLOWED, Mono::default()).is_none());
+        assert_eq!(gate.state(Mono::default()), BreakerState::Closed);
+    }
+}
