@@ -17,6 +17,8 @@ mod chance;
 mod messages;
 mod profile;
 mod server;
+#[cfg(test)]
+mod world_tests;
 
 pub use books::{AccountBook, Books, BooksView, Counts};
 pub use messages::{Opening, OpeningError};
