@@ -155,26 +155,27 @@ impl Desk {
     }
 
     pub fn account(&self, account: u32) -> AccountView {
-        match self.shard.inquire(Inquiry::Account(AccountNo(account)), self.now.utc) {
-            Reply::Account(view) => view,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Account(view) = self.shard.inquire(Inquiry::Account(AccountNo(account)), self.now.utc)
+        else {
+            panic!("not found")
+        };
+        view
     }
 
     pub fn card(&self) -> CardView {
-        match self.shard.inquire(Inquiry::Card(CardNo(0)), self.now.utc) {
-            Reply::Card(view) => view,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Card(view) = self.shard.inquire(Inquiry::Card(CardNo(0)), self.now.utc) else {
+            panic!("not found")
+        };
+        view
     }
 
     /// The card's transactions, newest first.
     pub fn transactions(&self) -> Vec<TransactionView> {
         let inquiry = Inquiry::TransactionsOf { card: CardNo(0), count_max: 1_000 };
-        match self.shard.inquire(inquiry, self.now.utc) {
-            Reply::Transactions(views) => views,
-            other => panic!("{other:?}"),
-        }
+        let Reply::Transactions(views) = self.shard.inquire(inquiry, self.now.utc) else {
+            panic!("not found")
+        };
+        views
     }
 
     fn caller(&mut self) -> Caller {
