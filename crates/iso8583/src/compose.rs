@@ -3,10 +3,10 @@
 //! Guarantees that what is written reads back as the same parts. Parts in order go to their places whatever
 //! the order they are given in; tags keep the order given; a nested bitmap follows its bits.
 
-use crate::composite::{Parts, Rest};
 use crate::content::Content;
-use crate::element::ElementSpec;
 use crate::error::Fault;
+use crate::spec::ElementSpec;
+use crate::spec::{Parts, Rest};
 use crate::tlv::TagFormat;
 
 /// A value for one part of a composite.

@@ -4,52 +4,12 @@
 //! a fault leads to it. Recursion follows the dialect, never the input, so that its depth is bounded by the
 //! dialect file. Parts are not stored: they are found again when asked for.
 
-use crate::element::{ElementSpec, FaultAt, Span};
 use crate::encoding::Encoding;
 use crate::error::Fault;
+use crate::position::{FaultAt, Span};
+use crate::spec::{ElementSpec, Part, Parts, Rest};
 use crate::tlv::TagFormat;
 use std::fmt;
-
-/// What an element is made of: parts in order, then perhaps parts by tag or by bitmap.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Parts {
-    /// The parts that come first, in this order.
-    pub(crate) order: Vec<Part>,
-    /// Whether the value may end after any of them.
-    pub(crate) may_end_early: bool,
-    /// What follows them.
-    pub(crate) rest: Rest,
-}
-
-/// A named part.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Part {
-    /// Its key in a path.
-    pub(crate) key: Box<str>,
-    pub(crate) spec: ElementSpec,
-}
-
-/// What follows the parts in order.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Rest {
-    /// Nothing.
-    Nothing,
-    /// Tag, length, value, until the end.
-    Tags {
-        format: TagFormat,
-        /// The known tags, with their bytes on the wire.
-        known: Vec<(Box<[u8]>, Part)>,
-        /// What an unknown tag holds.
-        unknown: Box<ElementSpec>,
-    },
-    /// A bitmap, then the parts whose bits are set.
-    Bits {
-        /// The size of the bitmap in bytes.
-        bytes: u8,
-        /// By bit, counted from 1.
-        known: Vec<(u8, Part)>,
-    },
-}
 
 /// The key of a part as found.
 #[derive(Clone, Copy)]
@@ -76,17 +36,6 @@ impl fmt::Display for Key<'_> {
 }
 
 impl Parts {
-    /// Whether any known part is masked in everything printed.
-    pub(crate) fn hides_something(&self) -> bool {
-        let hides = |part: &Part| part.spec.hides_something();
-        self.order.iter().any(hides)
-            || match &self.rest {
-                Rest::Nothing => false,
-                Rest::Tags { known, .. } => known.iter().any(|(_, part)| hides(part)),
-                Rest::Bits { known, .. } => known.iter().any(|(_, part)| hides(part)),
-            }
-    }
-
     /// Finds and checks every part of a value that starts at `start` and ends with `input`, and shows
     /// each to `visit`.
     pub(crate) fn each<'s>(

@@ -5,9 +5,9 @@
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Dialect;
-use crate::element::{FaultAt, narrow};
 use crate::error::{DecodeError, Fault, Place};
 use crate::message::Message;
+use crate::position::{FaultAt, narrow};
 use bytes::Bytes;
 use std::sync::Arc;
 use thiserror::Error;
@@ -102,5 +102,41 @@ impl Message {
         }
         let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
         DecodeError::new(Place::Element { de, name, path }, offset, fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Dialect, shipped};
+    use proptest::prelude::*;
+
+    /// Elements of every common form, and bytes near enough to valid ones.
+    fn dialects() -> Vec<Dialect> {
+        ["ascii-1987", "binary-1987", "ebcdic-1987", "visa-like"]
+            .into_iter()
+            .filter_map(|name| shipped(name)?.ok())
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_quick_way_never_says_anything_else_than_the_plain_way(
+            seed in proptest::collection::vec(any::<u8>(), 60), at in 0..4_usize,
+        ) {
+            for dialect in dialects() {
+                for (zero, mask) in [(0x30, 0x07), (0xF0, 0x07), (0x00, 0x77), (0x30, 0x1F), (0x00, 0xFF)] {
+                    let mut input: Vec<u8> = seed.iter().map(|byte| zero | (byte & mask)).collect();
+                    // A likely length, so that variable elements are reached.
+                    input.splice(at..at + 2, [zero, zero | (seed[0] & 0x07)]);
+                    for spec in (2..=128).filter_map(|de| dialect.element(de)) {
+                        if let Some(span) = spec.quick.locate(&input, at) {
+                            prop_assert_eq!(spec.locate_any(&input, at).ok(), Some(span), "DE {}", spec.number());
+                        }
+                    }
+                }
+            }
+        }
     }
 }

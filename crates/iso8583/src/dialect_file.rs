@@ -4,13 +4,15 @@
 //! An unknown key fails: a misspelt key that is silently ignored is a message misread in production.
 
 use crate::bitmap::{BitmapEncoding, BitmapFormat, BitmapLayout};
-use crate::dialect::MtiEncoding;
-use crate::element::ElementSpec;
-use crate::element_file::{Defaults, ElementTable, Problem, Site, compile_element, keyless};
+use crate::element_file::{Site, compile_element, keyless};
+use crate::element_table::{Defaults, ElementTable};
 use crate::encoding::Encoding;
 use crate::header::HeaderFormat;
 use crate::mti::Mti;
+use crate::mti_encoding::MtiEncoding;
+use crate::problem::Problem;
 use crate::rules::{MessageRules, MessageTable, ResponseCodes, compile_rules};
+use crate::spec::ElementSpec;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;

@@ -3,124 +3,13 @@
 //! Guarantees that [`ElementSpec::locate`] reads nothing outside the message and that a value it
 //! accepted can be read back by every accessor of the message without a further check.
 
-use crate::composite::Parts;
-use crate::content::Content;
-use crate::encoding::{Encoding, Pad, check_packed, pack, without_filler};
+use crate::encoding::{Encoding, check_packed, pack, without_filler};
 use crate::error::Fault;
 use crate::length::{Length, Unit};
-use crate::quick::Quick;
-
-/// What a dialect says of one data element.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ElementSpec {
-    pub(crate) de: u8,
-    pub(crate) name: Box<str>,
-    pub(crate) content: Content,
-    pub(crate) encoding: Encoding,
-    pub(crate) length: Length,
-    pub(crate) unit: Unit,
-    pub(crate) pad: Pad,
-    pub(crate) sensitive: bool,
-    /// How the value is checked when nothing is wrong with it.
-    pub(crate) quick: Quick,
-    /// What the value is made of, if it is a composite.
-    pub(crate) parts: Option<Box<Parts>>,
-}
-
-/// Where an element's value lies in the message.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Span {
-    /// The first byte of the value, after its length prefix.
-    pub(crate) start: u32,
-    /// The byte after the value.
-    pub(crate) end: u32,
-    /// How many characters the value has; for bytes, how many bytes.
-    pub(crate) characters: u32,
-}
-
-/// A fault, the offset of the part at fault, and the path to it inside the element.
-#[derive(Debug)]
-pub(crate) struct FaultAt {
-    pub(crate) offset: usize,
-    pub(crate) path: String,
-    pub(crate) fault: Fault,
-}
-
-impl FaultAt {
-    #[cold]
-    pub(crate) fn new(offset: usize, fault: Fault) -> Box<Self> {
-        Box::new(Self { offset, path: String::new(), fault })
-    }
-
-    /// The same fault, seen from one level up.
-    #[cold]
-    pub(crate) fn inside(mut self: Box<Self>, key: &str) -> Box<Self> {
-        self.path = format!(".{key}{}", self.path);
-        self
-    }
-}
-
-/// An offset for the table of positions. A message is bounded by its frame, far below 4 GiB, so that an
-/// offset that does not fit cannot occur.
-#[inline]
-pub(crate) fn narrow(offset: usize) -> u32 {
-    u32::try_from(offset).unwrap_or(u32::MAX)
-}
+use crate::position::{FaultAt, Span, narrow};
+use crate::spec::ElementSpec;
 
 impl ElementSpec {
-    /// The number of the data element.
-    #[must_use]
-    pub const fn number(&self) -> u8 {
-        self.de
-    }
-
-    /// The name of the data element.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What characters the value may hold.
-    #[must_use]
-    pub const fn content(&self) -> Content {
-        self.content
-    }
-
-    /// How the value is written.
-    #[must_use]
-    pub const fn encoding(&self) -> Encoding {
-        self.encoding
-    }
-
-    /// How long the value is, in [`ElementSpec::unit`].
-    #[must_use]
-    pub const fn length(&self) -> Length {
-        self.length
-    }
-
-    /// What the length counts.
-    #[must_use]
-    pub const fn unit(&self) -> Unit {
-        self.unit
-    }
-
-    /// Whether the value is masked in everything printed.
-    #[must_use]
-    pub const fn is_sensitive(&self) -> bool {
-        self.sensitive
-    }
-
-    /// Whether the value, or a part of it, is masked in everything printed.
-    pub(crate) fn hides_something(&self) -> bool {
-        self.sensitive || self.parts.as_ref().is_some_and(|parts| parts.hides_something())
-    }
-
-    /// Whether the value is made of parts.
-    #[must_use]
-    pub const fn is_composite(&self) -> bool {
-        self.parts.is_some()
-    }
-
     /// Finds and checks the element's value that starts, with its prefix, at `at`.
     #[inline(always)]
     pub(crate) fn locate(&self, input: &[u8], at: usize) -> Result<Span, Box<FaultAt>> {

@@ -1,105 +1,27 @@
 //! One element of a dialect file: the table as written, checked and compiled into an [`ElementSpec`].
 //!
 //! Guarantees that content, encoding, unit and length fit together, so that no message can meet an element
-//! that cannot be read or written.
+//! that cannot be read or written. Recursion follows the nesting of the file, which the TOML reader bounds.
 
-use crate::composite_file::{PartsTable, compile_parts};
 use crate::content::Content;
-use crate::element::ElementSpec;
+use crate::element_table::{BitmapTable, Defaults, ElementTable, PartsTable, TaggedTable};
 use crate::encoding::{Encoding, Pad};
-use crate::length::{Length, Prefix, PrefixEncoding, Unit};
+use crate::length::{Length, Prefix, Unit};
 use crate::mask::is_always_masked;
+use crate::problem::Problem;
 use crate::quick::Quick;
-use serde::Deserialize;
+use crate::spec::{ElementSpec, Part, Parts, Rest};
+use crate::tlv::TagFormat;
+use std::collections::BTreeMap;
 
 /// The longest element: what six digits of length can announce.
 const LENGTH_MAX: u32 = 999_999;
 
-/// What is wrong with a value.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    /// The key inside the table; empty for the table itself.
-    pub(crate) key: String,
-    pub(crate) found: String,
-    pub(crate) allowed: String,
-}
+/// The widest nested bitmap: as wide as three bitmaps of a message.
+const BITMAP_BYTES_MAX: u8 = 24;
 
-impl Problem {
-    pub(crate) fn new(key: &str, found: impl Into<String>, allowed: impl Into<String>) -> Self {
-        Self { key: key.to_owned(), found: found.into(), allowed: allowed.into() }
-    }
-
-    /// The same problem, seen from one table up.
-    pub(crate) fn inside(mut self, table: &str) -> Self {
-        self.key = if self.key.is_empty() { table.to_owned() } else { format!("{table}.{}", self.key) };
-        self
-    }
-}
-
-/// What an element uses that names no encoding of its own.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Defaults {
-    digits: Encoding,
-    text: Encoding,
-    track: Encoding,
-    binary: Encoding,
-    prefix: PrefixEncoding,
-    pad: Pad,
-    track_pad: Pad,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            digits: Encoding::Ascii,
-            text: Encoding::Ascii,
-            track: Encoding::Ascii,
-            binary: Encoding::Binary,
-            prefix: PrefixEncoding::Ascii,
-            pad: Pad::LeftZero,
-            track_pad: Pad::RightF,
-        }
-    }
-}
-
-/// One element, or one part of an element.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ElementTable {
-    /// The key of a part in order; elements and tags have theirs before the table.
-    pub(crate) key: Option<String>,
-    name: String,
-    content: Content,
-    encoding: Option<Encoding>,
-    unit: Option<Unit>,
-    length: Option<u32>,
-    prefix: Option<PrefixWidth>,
-    prefix_encoding: Option<PrefixEncoding>,
-    min: Option<u32>,
-    max: Option<u32>,
-    pad: Option<Pad>,
-    #[serde(default)]
-    sensitive: bool,
-    parts: Option<PartsTable>,
-}
-
-/// How long the length prefix is.
-#[derive(Clone, Copy, Deserialize)]
-pub(crate) enum PrefixWidth {
-    #[serde(rename = "L")]
-    One = 1,
-    #[serde(rename = "LL")]
-    Two,
-    #[serde(rename = "LLL")]
-    Three,
-    #[serde(rename = "LLLL")]
-    Four,
-    #[serde(rename = "LLLLL")]
-    Five,
-    #[serde(rename = "LLLLLL")]
-    Six,
-}
+/// The widest tag of a private form.
+const TAG_WIDTH_MAX: u8 = 8;
 
 /// Where a table stands, which decides what lengths it may have and whether it is masked.
 #[derive(Clone, Copy)]
@@ -233,4 +155,119 @@ pub(crate) fn keyless(table: &ElementTable) -> Result<(), Problem> {
         Some(key) => Err(Problem::new("key", key, "a key for parts in order only")),
         None => Ok(()),
     }
+}
+
+/// Compiles the parts of the element at `site`.
+pub(crate) fn compile_parts(table: &PartsTable, defaults: &Defaults, site: Site) -> Result<Parts, Problem> {
+    let mut order = Vec::with_capacity(table.order.len());
+    for (index, part) in table.order.iter().enumerate() {
+        let is_last = index + 1 == table.order.len();
+        order
+            .push(compile_ordered(part, defaults, site, is_last).map_err(|problem| problem.inside("order"))?);
+    }
+    let rest = match (&table.ber_tlv, &table.tagged, &table.bitmap) {
+        (None, None, None) if order.is_empty() => {
+            return Err(Problem::new("", "no parts", "order, ber_tlv, tagged or bitmap"));
+        }
+        (None, None, None) => Rest::Nothing,
+        (Some(ber), None, None) => compile_tags(TagFormat::Ber, &ber.tags, defaults, site)
+            .map_err(|problem| problem.inside("ber_tlv"))?,
+        (None, Some(tagged), None) => {
+            compile_tagged(tagged, defaults, site).map_err(|problem| problem.inside("tagged"))?
+        }
+        (None, None, Some(bitmap)) => {
+            compile_bits(bitmap, defaults, site).map_err(|problem| problem.inside("bitmap"))?
+        }
+        _ => return Err(Problem::new("", "several", "one of ber_tlv, tagged and bitmap")),
+    };
+    Ok(Parts { order, may_end_early: table.may_end_early, rest })
+}
+
+/// A part in order: the last may take all that is left.
+fn compile_ordered(
+    table: &ElementTable,
+    defaults: &Defaults,
+    site: Site,
+    is_last: bool,
+) -> Result<Part, Problem> {
+    let Some(key) = &table.key else {
+        return Err(Problem::new("key", "nothing", "a key for every part in order"));
+    };
+    let site = Site { enclosed: is_last, ..site };
+    let spec = compile_element(table, defaults, site).map_err(|problem| problem.inside(key))?;
+    Ok(Part { key: key.as_str().into(), spec })
+}
+
+fn compile_tagged(table: &TaggedTable, defaults: &Defaults, site: Site) -> Result<Rest, Problem> {
+    if !(1..=TAG_WIDTH_MAX).contains(&table.tag_width) {
+        return Err(Problem::new("tag_width", table.tag_width.to_string(), format!("1 to {TAG_WIDTH_MAX}")));
+    }
+    if matches!(table.tag_encoding, Encoding::Bcd | Encoding::Hex) {
+        let allowed = "ascii, ebcdic-500, ebcdic-1047 or binary";
+        return Err(Problem::new("tag_encoding", table.tag_encoding.describe(), allowed));
+    }
+    let format = TagFormat::Plain {
+        encoding: table.tag_encoding,
+        width: table.tag_width,
+        size: Prefix { width: table.size as u8, encoding: table.size_encoding },
+    };
+    compile_tags(format, &table.tags, defaults, site)
+}
+
+fn compile_tags(
+    format: TagFormat,
+    tables: &BTreeMap<String, ElementTable>,
+    defaults: &Defaults,
+    site: Site,
+) -> Result<Rest, Problem> {
+    let site = Site { enclosed: true, ..site };
+    let mut known = Vec::with_capacity(tables.len());
+    for (key, table) in tables {
+        let inside = |problem: Problem| problem.inside(key).inside("tags");
+        let allowed = "hexadecimal digits of a whole tag, or characters of the tag's width";
+        let tag = format.tag(key).ok_or_else(|| inside(Problem::new("", key, allowed)))?;
+        keyless(table).map_err(inside)?;
+        let spec = compile_element(table, defaults, site).map_err(inside)?;
+        known.push((tag.into(), Part { key: key.as_str().into(), spec }));
+    }
+    Ok(Rest::Tags { format, known, unknown: Box::new(unknown(format, site)) })
+}
+
+/// What an unknown tag holds: text where tags are text, bytes otherwise; any length.
+fn unknown(format: TagFormat, site: Site) -> ElementSpec {
+    let (content, encoding) = match format.encoding() {
+        text @ (Encoding::Ascii | Encoding::Ebcdic(_)) => (Content::Text, text),
+        Encoding::Bcd | Encoding::Binary | Encoding::Hex => (Content::Binary, Encoding::Binary),
+    };
+    ElementSpec {
+        de: site.de,
+        name: "unknown tag".into(),
+        content,
+        encoding,
+        length: Length::Enclosed { min: 0, max: u32::MAX },
+        unit: Unit::Bytes,
+        pad: Pad::default(),
+        sensitive: site.sensitive,
+        quick: Quick::NEVER,
+        parts: None,
+    }
+}
+
+fn compile_bits(table: &BitmapTable, defaults: &Defaults, site: Site) -> Result<Rest, Problem> {
+    if !(1..=BITMAP_BYTES_MAX).contains(&table.bytes) {
+        return Err(Problem::new("bytes", table.bytes.to_string(), format!("1 to {BITMAP_BYTES_MAX}")));
+    }
+    let site = Site { enclosed: false, ..site };
+    let last = table.bytes * 8;
+    let mut known = Vec::with_capacity(table.bits.len());
+    for (key, part) in &table.bits {
+        let inside = |problem: Problem| problem.inside(key).inside("bits");
+        let bit = key.parse().ok().filter(|bit| (1..=last).contains(bit));
+        let bit = bit.ok_or_else(|| inside(Problem::new("", key, format!("a bit, 1 to {last}"))))?;
+        keyless(part).map_err(inside)?;
+        let spec = compile_element(part, defaults, site).map_err(inside)?;
+        known.push((bit, Part { key: key.as_str().into(), spec }));
+    }
+    known.sort_by_key(|(bit, _)| *bit);
+    Ok(Rest::Bits { bytes: table.bytes, known })
 }

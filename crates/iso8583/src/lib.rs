@@ -34,59 +34,49 @@
 //! ```
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+// Frames on a byte stream.
+mod frame;
 mod length_header;
 
-mod frame;
-
-mod mti;
-
+// The words of the standard: message types, alphabets, wire forms, lengths, faults.
 mod content;
-
-mod scan;
-
 mod ebcdic;
-
 mod encoding;
-
-mod length;
-
-mod tlv;
-
-mod composite;
-
-mod quick;
-
-mod element;
-
-mod bitmap;
-
-mod header;
-
-mod composite_file;
-
-mod element_file;
-
-mod dialect_file;
-
-mod dialect;
-
 mod error;
+mod length;
+mod mti;
+mod mti_encoding;
 
+// A dialect, from its file to a table.
+mod dialect;
+mod dialect_file;
+mod element_file;
+mod element_table;
+mod problem;
+mod rules;
+mod spec;
+
+// Bytes to a message.
+mod bitmap;
+mod composite;
+mod decode;
+mod element;
+mod header;
+mod message;
+mod position;
+mod presence;
+mod quick;
+mod scan;
+mod tlv;
 mod value;
 
-mod message;
-
-mod decode;
-
+// A message to bytes.
 mod compose;
-
 mod draft;
 
-mod rules;
-
-mod mask;
-
+// A message for people.
 mod describe;
+mod mask;
 
 pub use compose::PartValue;
 pub use content::Content;
@@ -96,7 +86,6 @@ pub use dialect::{Dialect, SHIPPED, shipped};
 pub use dialect_file::DialectError;
 pub use draft::Draft;
 pub use ebcdic::CodePage;
-pub use element::ElementSpec;
 pub use encoding::Encoding;
 pub use error::{DecodeError, EncodeError, Fault, Place};
 pub use frame::{FrameError, FrameFormat};
@@ -105,4 +94,5 @@ pub use length_header::{Hint, LengthHeader};
 pub use message::Message;
 pub use mti::{Class, Function, Mti, Origin, Version};
 pub use rules::MessageRules;
+pub use spec::ElementSpec;
 pub use value::{Digits, Value};

@@ -6,8 +6,8 @@
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Table;
-use crate::element::Span;
 use crate::mti::Mti;
+use crate::position::Span;
 use crate::value::{Digits, Value};
 use bytes::Bytes;
 use std::borrow::Cow;

@@ -5,9 +5,9 @@
 //! knows every form and names every fault.
 
 use crate::content::Content;
-use crate::element::{Span, narrow};
 use crate::encoding::Encoding;
 use crate::length::{Length, PrefixEncoding, Unit};
+use crate::position::{Span, narrow};
 use crate::scan::Scan;
 
 /// The compiled form of an element's common case.
@@ -123,41 +123,5 @@ impl QuickPrefix {
             }
         }
         if wrong { None } else { Some(sum) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::{Dialect, shipped};
-    use proptest::prelude::*;
-
-    /// Elements of every common form, and bytes near enough to valid ones.
-    fn dialects() -> Vec<Dialect> {
-        ["ascii-1987", "binary-1987", "ebcdic-1987", "visa-like"]
-            .into_iter()
-            .filter_map(|name| shipped(name)?.ok())
-            .collect()
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn the_quick_way_never_says_anything_else_than_the_plain_way(
-            seed in proptest::collection::vec(any::<u8>(), 60), at in 0..4_usize,
-        ) {
-            for dialect in dialects() {
-                for (zero, mask) in [(0x30, 0x07), (0xF0, 0x07), (0x00, 0x77), (0x30, 0x1F), (0x00, 0xFF)] {
-                    let mut input: Vec<u8> = seed.iter().map(|byte| zero | (byte & mask)).collect();
-                    // A likely length, so that variable elements are reached.
-                    input.splice(at..at + 2, [zero, zero | (seed[0] & 0x07)]);
-                    for spec in (2..=128).filter_map(|de| dialect.element(de)) {
-                        if let Some(span) = spec.quick.locate(&input, at) {
-                            prop_assert_eq!(spec.locate_any(&input, at).ok(), Some(span), "DE {}", spec.number());
-                        }
-                    }
-                }
-            }
-        }
     }
 }

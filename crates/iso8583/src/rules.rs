@@ -1,24 +1,20 @@
 //! Which elements a message must have, may have, and gives back in its answer; and the codes of answers.
 //!
 //! Guarantees that a rule speaks only of elements that the dialect lists. A repeat follows the rules of the
-//! message it repeats. Decoding does not apply these rules: a message that lacks an element can still be read
-//! and answered, and the caller asks with [`Message::check_presence`] when it wants to know.
+//! message it repeats.
 
 use crate::bitmap::Bitmap;
-use crate::dialect::Dialect;
-use crate::element_file::Problem;
-use crate::error::{DecodeError, Fault, Place};
-use crate::message::Message;
 use crate::mti::Mti;
+use crate::problem::Problem;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// What a dialect says of one kind of message.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MessageRules {
-    mandatory: Bitmap,
+    pub(crate) mandatory: Bitmap,
     /// `None` if the dialect does not say, so that nothing is unexpected.
-    optional: Option<Bitmap>,
+    pub(crate) optional: Option<Bitmap>,
     echo: Box<[u8]>,
 }
 
@@ -49,54 +45,6 @@ impl MessageRules {
     #[must_use]
     pub fn echo(&self) -> &[u8] {
         &self.echo
-    }
-}
-
-impl Dialect {
-    /// The rules for messages of this type, or for those it repeats. `None` if the dialect has none.
-    #[must_use]
-    pub fn rules(&self, mti: Mti) -> Option<&MessageRules> {
-        self.table.rules(mti)
-    }
-
-    /// The response code for one of our words, for example `insufficient_funds`. `None` if the dialect's
-    /// table does not have the word.
-    #[must_use]
-    pub fn response_code(&self, word: &str) -> Option<&str> {
-        self.table.response_codes.get(word).map(|code| &**code)
-    }
-}
-
-impl Message {
-    /// Whether every mandatory element is there.
-    ///
-    /// # Errors
-    /// Names the first that is not; the offset is that of the bitmap, which says so.
-    pub fn check_presence(&self) -> Result<(), DecodeError> {
-        let Some(rules) = self.table.rules(self.mti()) else {
-            return Ok(());
-        };
-        match rules.mandatory.iter().find(|de| !self.has(*de)) {
-            None => Ok(()),
-            Some(de) => {
-                let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
-                let offset = self.header().len() + self.table.mti.bytes();
-                let place = Place::Element { de, name, path: String::new() };
-                Err(DecodeError::new(place, offset, Fault::Missing))
-            }
-        }
-    }
-
-    /// The elements that the dialect does not expect in a message of this type. Most networks want them
-    /// ignored.
-    #[must_use]
-    pub fn unexpected(&self) -> Vec<u8> {
-        match self.table.rules(self.mti()) {
-            Some(MessageRules { mandatory, optional: Some(optional), .. }) => {
-                self.elements().filter(|de| !mandatory.contains(*de) && !optional.contains(*de)).collect()
-            }
-            Some(_) | None => Vec::new(),
-        }
     }
 }
 

@@ -4,10 +4,10 @@
 //! its first, and a value never reaches past what encloses it. Unknown tags are kept like known ones.
 
 use crate::content::Content;
-use crate::element::FaultAt;
 use crate::encoding::Encoding;
 use crate::error::Fault;
 use crate::length::Prefix;
+use crate::position::FaultAt;
 
 /// The longest tag of chip data in use has three bytes; one more is a safe bound.
 const TAG_BYTES_MAX: usize = 4;

@@ -4,8 +4,9 @@
 //! except by asking for a kind that it is not.
 
 use crate::content::Content;
-use crate::element::{ElementSpec, Span};
 use crate::encoding::{Encoding, character, nibbles};
+use crate::position::Span;
+use crate::spec::ElementSpec;
 use std::borrow::Cow;
 use std::fmt;
 
