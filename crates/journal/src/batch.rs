@@ -289,3 +289,83 @@ impl<'a> BatchView<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buffer::RecordBuffer;
+    use crate::record::place_record;
+    use crate::segment::CHAIN_START;
+
+    const SEED: u32 = 99;
+    const OFFSET: u64 = 512;
+
+    /// A batch of two records, 5 and 6, where a segment would have it.
+    fn segment() -> Vec<u8> {
+        let mut records = RecordBuffer::new();
+        records.push_encoded(1, 2, 1, b"first").unwrap();
+        records.push_encoded(1, 2, 1, b"and the second").unwrap();
+        let mut batch = vec![0; BATCH_HEADER_BYTES];
+        batch.extend_from_slice(records.as_bytes());
+        let second = BATCH_HEADER_BYTES + place_record(SEED, 5, 0, &mut batch[BATCH_HEADER_BYTES..]).unwrap();
+        place_record(SEED, 6, 0, &mut batch[second..]).unwrap();
+        let batch_bytes = u32::try_from(batch.len() + BATCH_TRAILER_BYTES).unwrap();
+        let header =
+            BatchHeader { batch_bytes, records: 2, first_sequence: 5, synced_through: 4, offset: OFFSET };
+        batch[..BATCH_HEADER_BYTES].copy_from_slice(&header.encode(SEED));
+        let chain = chain_after(&CHAIN_START, &batch);
+        batch.extend_from_slice(&encode_trailer(SEED, 6, &chain));
+        let mut segment = vec![0; OFFSET as usize];
+        segment.extend_from_slice(&batch);
+        segment.resize(2048, 0);
+        segment
+    }
+
+    #[test]
+    fn a_batch_reads_back_and_follows_what_it_was_written_after() {
+        let segment = segment();
+        let batch = read_batch(SEED, &segment, OFFSET).unwrap();
+        assert_eq!((batch.header.first_sequence, batch.last_sequence), (5, 6));
+        assert_eq!(batch.next_batch_at(512), 1024);
+        let payloads: Vec<&[u8]> = batch.records(SEED).map(|(_, record)| record.payload).collect();
+        assert_eq!(payloads, [&b"first"[..], b"and the second"]);
+        batch.follows(5, &CHAIN_START).unwrap();
+        assert_eq!(batch.follows(4, &CHAIN_START), Err(BatchFault::Sequence { found: 5, expected: 4 }));
+        assert_eq!(batch.follows(5, &[1; 32]), Err(BatchFault::Chain));
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed_without_the_chain_or_by_it() {
+        let good = segment();
+        let end = OFFSET as usize + read_batch(SEED, &good, OFFSET).unwrap().header.batch_bytes as usize;
+        for bit in OFFSET as usize * 8..end * 8 {
+            let mut segment = good.clone();
+            segment[bit / 8] ^= 1 << (bit % 8);
+            match read_batch(SEED, &segment, OFFSET) {
+                Err(_) => {}
+                // Only padding between records is outside every checksum; the chain covers it.
+                Ok(batch) => {
+                    let in_batch = bit / 8 - OFFSET as usize;
+                    assert!(in_batch >= BATCH_HEADER_BYTES + 45, "bit {bit}");
+                    assert_eq!(batch.follows(5, &CHAIN_START), Err(BatchFault::Chain), "bit {bit}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_in_the_wrong_place_is_named() {
+        let mut segment = segment();
+        segment.copy_within(512..1024, 1024);
+        let fault = read_batch(SEED, &segment, 1024).unwrap_err();
+        assert_eq!(fault.to_string(), "batch was written for offset 512");
+    }
+
+    #[test]
+    fn a_batch_cut_anywhere_is_noticed() {
+        let segment = segment();
+        for length in 0..700 {
+            assert!(read_batch(SEED, &segment[..length], OFFSET).is_err(), "length {length}");
+        }
+    }
+}

@@ -81,6 +81,7 @@ mod tail;
 // Writing.
 mod buffer;
 mod config;
+mod ending;
 mod error;
 mod handle;
 mod log;

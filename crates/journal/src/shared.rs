@@ -70,7 +70,8 @@ pub(crate) struct Shared<R> {
     /// Lanes inside `append`: at shutdown the writer drains until the last has left.
     pub(crate) entering: CachePadded<AtomicUsize>,
     pub(crate) stopping: AtomicBool,
-    pub(crate) writer_ended: AtomicBool,
+    /// A thread of the journal has ended; the other one is to follow.
+    pub(crate) ended: AtomicBool,
     /// Recovery needs no record up to here any more.
     pub(crate) retired: AtomicU64,
     /// Segment files present.
@@ -99,7 +100,7 @@ impl<R> Shared<R> {
             spares: ArrayQueue::new(config.spare_segments.max(1)),
             entering: CachePadded::new(AtomicUsize::new(0)),
             stopping: AtomicBool::new(false),
-            writer_ended: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             retired: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             appended: CachePadded::new(AtomicU64::new(synced)),

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use crate::ending::Ending;
 use crate::error::JournalError;
 use crate::observer::JournalObserver;
 use crate::retention::{remove, retirable};
@@ -33,18 +34,17 @@ pub(crate) struct Upkeep<R> {
 impl<R> Upkeep<R> {
     /// Serves until the writer thread has ended: at shutdown it may still need a new segment.
     pub(crate) fn run(mut self) {
+        let ending = Ending::new("upkeep", self.shared.clone(), self.observer.clone());
+        let outcome = self.serve();
+        ending.tell(outcome);
+    }
+
+    fn serve(&mut self) -> Result<(), JournalError> {
         while !self.writer_ended() {
-            if let Err(error) = self.look() {
-                if self.shared.fail(error)
-                    && let Some(error) = self.shared.failure()
-                {
-                    self.observer.failed(error);
-                }
-                self.shared.wake_writer();
-                return;
-            }
+            self.look()?;
             thread::park_timeout(LOOK_EVERY);
         }
+        Ok(())
     }
 
     /// Makes one missing spare after another; tells how space stands.
@@ -95,7 +95,7 @@ impl<R> Upkeep<R> {
     }
 
     fn writer_ended(&self) -> bool {
-        self.shared.writer_ended.load(Ordering::SeqCst)
+        self.shared.ended.load(Ordering::SeqCst)
     }
 
     fn tell(&self, space: Space) {

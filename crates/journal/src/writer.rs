@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::{Acknowledge, JournalConfig};
+use crate::ending::Ending;
 use crate::error::JournalError;
 use crate::log::Log;
 use crate::observer::{JournalObserver, WriteReport};
@@ -78,13 +79,9 @@ where
 
     /// Serves until the journal is stopped or fails, and publishes which.
     pub(crate) fn run(mut self) {
-        let mut ending =
-            PublishEnd { shared: self.shared.clone(), observer: self.observer.clone(), told: false };
+        let ending = Ending::new("writer", self.shared.clone(), self.observer.clone());
         let outcome = self.serve();
-        ending.told = true;
-        if let Err(error) = outcome {
-            ending.publish(error);
-        }
+        ending.tell(outcome);
     }
 
     fn serve(&mut self) -> Result<(), JournalError> {
@@ -146,8 +143,10 @@ where
             if self.must_sync_before_release() {
                 self.sync()?;
             }
+            // What is acknowledged is marked first: a killed process must find its mark exact.
+            self.mark()?;
         }
-        self.release()?;
+        self.release();
         if self.log.synced() < self.log.written() && self.last_sync.elapsed() >= self.config().sync_every {
             self.sync()?;
             self.mark()?;
@@ -193,9 +192,8 @@ where
         self.observer.synced(took);
     }
 
-    /// Lets go what waited for the group, after the mark says that it may.
-    fn release(&mut self) -> Result<(), JournalError> {
-        self.mark()?;
+    /// Lets go what waited for the group.
+    fn release(&mut self) {
         for entry in self.group.drain(..) {
             self.releases.extend(entry.release);
             let mut records = entry.records;
@@ -207,7 +205,6 @@ where
             (self.on_release)(&mut self.releases);
             self.releases.clear();
         }
-        Ok(())
     }
 
     fn mark(&mut self) -> Result<(), JournalError> {
@@ -300,33 +297,5 @@ where
 
     fn config(&self) -> &JournalConfig {
         &self.shared.config
-    }
-}
-
-/// Says that the writer thread has ended, and publishes a failure if it did so by a panic: nobody must wait for a
-/// dead writer.
-struct PublishEnd<R> {
-    shared: Arc<Shared<R>>,
-    observer: Arc<dyn JournalObserver>,
-    told: bool,
-}
-
-impl<R> PublishEnd<R> {
-    fn publish(&self, error: JournalError) {
-        if self.shared.fail(error)
-            && let Some(error) = self.shared.failure()
-        {
-            self.observer.failed(error);
-        }
-    }
-}
-
-impl<R> Drop for PublishEnd<R> {
-    fn drop(&mut self) {
-        if !self.told {
-            self.publish(JournalError::ThreadEnded { name: "writer" });
-        }
-        self.shared.writer_ended.store(true, Ordering::SeqCst);
-        self.shared.wake_upkeep();
     }
 }

@@ -1,5 +1,5 @@
 //! The running journal on a real directory: order, gating, restart, bounds, and each refusal.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -225,4 +225,41 @@ fn lanes_that_race_lose_nothing() {
     assert_eq!(all, (0..400).collect::<Vec<_>>());
     drop(journal);
     assert_eq!(replay(&config).0.records, 400);
+}
+
+/// Breaks the thread that calls it.
+struct Breaks;
+
+impl journal::JournalObserver for Breaks {
+    fn space_changed(&self, _: journal::Space) {
+        panic!("planned by the test");
+    }
+}
+
+#[test]
+fn a_dead_writer_thread_refuses_further_batches() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, journal) = journal::open(config(directory.path()), |_| Ok::<_, JournalError>(())).unwrap();
+    let journal = journal.start(|_: &mut Vec<u64>| panic!("planned by the test"), Arc::new(())).unwrap();
+    append(&journal, 1, &["a fact"]);
+    let error = journal.shutdown().unwrap_err();
+    assert_eq!(error.to_string(), "the journal's writer thread ended unexpectedly");
+    assert!(!journal.is_healthy());
+    let refused = journal.append(batch(&journal, 2, &["another"])).unwrap_err();
+    assert_eq!(refused.because, RefusedBecause::Failed);
+}
+
+#[test]
+fn a_dead_upkeep_thread_stops_the_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = JournalConfig { free_bytes_min: u64::MAX, ..config(directory.path()) };
+    let (_, journal) = journal::open(config, |_| Ok::<_, JournalError>(())).unwrap();
+    let (sender, _receiver) = channel();
+    let on_release = move |releases: &mut Vec<u64>| releases.drain(..).for_each(|r| sender.send(r).unwrap());
+    let journal = journal.start(on_release, Arc::new(Breaks)).unwrap();
+    while journal.is_healthy() {
+        std::thread::yield_now();
+    }
+    let error = journal.shutdown().unwrap_err();
+    assert_eq!(error.to_string(), "the journal's upkeep thread ended unexpectedly");
 }
