@@ -1,12 +1,21 @@
 //! The command-line tool: one file a subcommand.
 //!
 //! It reads arguments, prepares logs, calls the crates that do the work, and turns what happened into an exit
-//! code. Nothing is decided here.
+//! code. Results go to standard output; errors and progress go to standard error. Nothing is decided here.
 
+mod api_client;
 mod check;
 mod exit;
+mod fact_json;
+mod import;
+mod journal_dump;
+mod journal_verify;
 mod logs;
+mod message_describe;
+mod message_input;
 mod run;
+mod runtime;
+mod wire;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
@@ -34,13 +43,39 @@ enum Command {
         /// The configuration file, TOML.
         config: PathBuf,
     },
+    /// Load rates, accounts, credits and cards from a file of JSON lines through the control API.
+    Import(import::Arguments),
+    /// Look into ISO 8583 messages.
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// Look into a journal while the switch is down.
+    #[command(subcommand)]
+    Journal(JournalCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum MessageCommand {
+    /// Print the elements of messages by number and name, card data masked.
+    Describe(message_describe::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum JournalCommand {
+    /// Check that every record is whole and in its place, and report on the journal.
+    Verify(journal_verify::Arguments),
+    /// Print the facts of a journal, one JSON object a line.
+    Dump(journal_dump::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match arguments.command {
-        Command::Run { config } => run::run(&config),
-        Command::Check { config } => check::check(&config),
+    let result = match &arguments.command {
+        Command::Run { config } => run::run(config),
+        Command::Check { config } => check::check(config),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
+        Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),
+        Command::Journal(JournalCommand::Dump(arguments)) => journal_dump::run(arguments),
     };
     match result {
         Ok(()) => Exit::Done.into(),

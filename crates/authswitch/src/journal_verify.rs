@@ -1,0 +1,88 @@
+//! `authswitch journal verify DIR`: whether every record is whole and in its place.
+
+use crate::exit::{Exit, Outcome};
+use anyhow::Context;
+use clap::Args;
+use journal::{FileStorage, Tail, Verified};
+use std::path::{Path, PathBuf};
+
+/// The arguments of `journal verify`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads every segment: headers, checksums, sequence numbers and the chain from batch to batch. Nothing is changed.
+A torn tail, which the next start would cut, is reported and is in order: nobody was told of those facts.
+Exit code 1 if the journal is damaged, in use by a running switch, or cannot be read; the message names the file,
+the offset and the facts at risk.")]
+pub(crate) struct Arguments {
+    /// The journal's folder.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// Verifies a journal and reports on it.
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let storage = open(&arguments.directory)?;
+    let verified = journal::verify(&storage).map_err(|error| (Exit::Failed, error.into()))?;
+    print!("{}", report(&arguments.directory, &verified));
+    Ok(())
+}
+
+/// The folder of a journal that must exist.
+pub(crate) fn open(directory: &Path) -> Result<FileStorage, (Exit, anyhow::Error)> {
+    FileStorage::open_existing(directory)
+        .with_context(|| format!("journal folder {} cannot be opened", directory.display()))
+        .map_err(|error| (Exit::Failed, error))
+}
+
+fn report(directory: &Path, verified: &Verified) -> String {
+    let mut lines = vec![format!("{}: in order", directory.display())];
+    let mut line = |name: &str, value: String| lines.push(format!("  {name:<11} {value}"));
+    line("segments", verified.segments.to_string());
+    line("batches", verified.batches.to_string());
+    line(
+        "records",
+        match verified.records {
+            0 => "none".to_owned(),
+            records => {
+                format!("{records}, sequences {} to {}", verified.first_sequence, verified.last_sequence)
+            }
+        },
+    );
+    line("payload", format!("{} bytes", verified.payload_bytes));
+    line("end", end(&verified.tail));
+    line(
+        "shut down",
+        match &verified.mark {
+            None => "never started".to_owned(),
+            Some(mark) if mark.clean => "in good order".to_owned(),
+            Some(mark) => format!("no: killed or crashed; known to be synced up to sequence {}", mark.synced),
+        },
+    );
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn end(tail: &Tail) -> String {
+    match tail {
+        Tail::Whole => "whole".to_owned(),
+        Tail::Torn(torn) => format!(
+            "torn, and cut at the next start: {} bytes at offset {} of {} ({}); nobody was told of facts from \
+             sequence {}{}",
+            torn.bytes,
+            torn.offset,
+            torn.path,
+            torn.found,
+            torn.acknowledged_through.map_or(torn.first_sequence, |through| through.saturating_add(1)),
+            torn.acknowledged_through
+                .map(|through| format!(
+                    "; {} to {through} were acknowledged before they were synced",
+                    torn.first_sequence
+                ))
+                .unwrap_or_default(),
+        ),
+        Tail::Short { first_sequence, acknowledged_through } => format!(
+            "short: sequences {first_sequence} to {acknowledged_through} were acknowledged before they were synced, \
+             and never reached the disk"
+        ),
+    }
+}

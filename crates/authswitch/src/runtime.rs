@@ -1,0 +1,17 @@
+//! The asynchronous runtime of a subcommand.
+
+use crate::exit::Exit;
+use anyhow::Context;
+
+/// Runs `work` to its end on a runtime of its own.
+pub(crate) fn block_on<T>(
+    work: impl Future<Output = Result<T, (Exit, anyhow::Error)>>,
+) -> Result<T, (Exit, anyhow::Error)> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("authswitch")
+        .build()
+        .context("the runtime could not be started")
+        .map_err(|error| (Exit::Failed, error))?
+        .block_on(work)
+}
