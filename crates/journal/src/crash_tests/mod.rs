@@ -9,5 +9,6 @@
 
 mod faults;
 mod life;
+mod properties;
 mod retention;
 mod schedules;

@@ -130,3 +130,21 @@ fn a_slice_that_lies_about_its_length_is_refused_before_it_is_allocated() {
     let passed_over = restore(&disk, 1, |_| Ok::<_, SnapshotError>(())).unwrap().passed_over;
     assert!(passed_over[0].because.to_string().contains("more bytes than there can be"), "{passed_over:?}");
 }
+
+/// Pinned like the journal's own format: a change needs a new version. See `tests/golden.rs`.
+#[test]
+fn version_1_is_written_byte_by_byte_and_read() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1").join(snapshot_name(1));
+    let disk = SimulatedDisk::new(0);
+    write(&disk, 1).unwrap();
+    let today = disk.contents(&snapshot_name(1)).unwrap();
+    if std::env::var_os("JOURNAL_WRITE_GOLDEN").is_some() && !path.exists() {
+        std::fs::write(&path, &today).unwrap();
+    }
+    let kept = std::fs::read(path).unwrap();
+    assert!(kept == today, "today's snapshot differs from the golden file");
+    let old = SimulatedDisk::new(0);
+    old.put(&snapshot_name(1), &kept);
+    assert_eq!(restored(&old), (1, 0));
+}
