@@ -26,6 +26,9 @@ use tokio::time::timeout;
 /// How long a connection that nobody waits for may take to open.
 const BACKGROUND_CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long a name may take to look up. The system's own patience is far longer than anybody's here.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+
 /// The pool of connections, and how requests are made.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -185,7 +188,7 @@ impl Client {
         if looked_up.is_some_and(|then| now.since(then) < self.config.lookup_interval) {
             return Ok(());
         }
-        let known = look_up(&self.config.endpoint).await?.into();
+        let known = timeout(LOOKUP_WITHIN, look_up(&self.config.endpoint)).await??.into();
         *self.lock_addresses() = Addresses { known, looked_up: Some(now) };
         Ok(())
     }

@@ -277,7 +277,10 @@ async fn look_after_connections(inner: Arc<Inner>) {
             inner.client.warm_up(now).await
         };
         let endpoint = &inner.config.endpoint;
-        let upkeep = upkeep.await;
+        let upkeep = tokio::select! {
+            () = inner.closing.cancelled() => return,
+            upkeep = upkeep => upkeep,
+        };
         match &upkeep {
             Ok(_) if !reachable => {
                 tracing::info!(%endpoint, "the balance service can be reached again");

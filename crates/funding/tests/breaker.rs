@@ -118,3 +118,32 @@ async fn when_it_closes_the_duties_that_wait_are_sent_at_once() {
     recorder.until("an acknowledgement", |recorder| recorder.acknowledged() == [10]).await;
     assert_eq!(funding.gauges().breaker, BreakerState::Closed);
 }
+
+#[tokio::test]
+async fn an_ask_that_finds_no_place_gives_its_probe_back() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&well);
+    let service = Service::start(move |count, _| match is_well.load(Ordering::SeqCst) {
+        true => Reply::After(Duration::from_millis(20), approve(u64::try_from(count).unwrap())),
+        false => Reply::Bytes(http(500, "")),
+    })
+    .await;
+    let mut config = guarded(&service.url);
+    config.asks_in_flight_max = 1;
+    config.breaker =
+        config.breaker.map(|breaker| BreakerConfig { probes_max: 2, probes_to_close: 9, ..breaker });
+    let (funding, recorder) = start(config);
+    for number in 1..=5 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        recorder.outcome(number).await;
+    }
+    well.store(true, Ordering::SeqCst);
+    within_seconds("the pause is over", || funding.gauges().breaker == BreakerState::HalfOpen).await;
+    for number in 6..=9 {
+        funding.ask(ask(number, recorder.within(5_000)));
+        funding.ask(ask(100 + number, recorder.within(5_000)));
+        assert_eq!(recorder.outcome(100 + number).await, not_asked(Overloaded));
+        let outcome = recorder.outcome(number).await;
+        assert_eq!(outcome, FundingOutcome::Approved { units: Units(12_500_000) }, "ask {number}");
+    }
+}

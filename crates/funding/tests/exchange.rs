@@ -228,18 +228,32 @@ async fn warm_connections_are_open_before_the_first_ask() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_too_old_is_not_used_again() {
-    let service = Service::start(|count, _| Reply::Bytes(approve(u64::try_from(count).unwrap()))).await;
-    let mut config = config(&service.url);
-    config.connection_age_max = Duration::from_millis(1);
-    let (funding, recorder) = start(config);
-    for number in 1..=3 {
-        funding.ask(ask(number, recorder.within(5_000)));
-        recorder.outcome(number).await;
-        tokio::time::sleep(Duration::from_millis(2)).await;
+async fn a_connection_that_lived_or_waited_too_long_is_not_used_again() {
+    let moment = Duration::from_millis(1);
+    for age in [true, false] {
+        let service = Service::start(|count, _| Reply::Bytes(approve(u64::try_from(count).unwrap()))).await;
+        let mut config = config(&service.url);
+        *if age { &mut config.connection_age_max } else { &mut config.connection_idle_max } = moment;
+        let (funding, recorder) = start(config);
+        for number in 1..=3 {
+            funding.ask(ask(number, recorder.within(5_000)));
+            recorder.outcome(number).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(service.received().len(), 3);
+        within_seconds("each ask had its own", || service.closed() >= 2).await;
     }
-    within_seconds("each had its own", || service.closed() == 3 - funding.gauges().connections_idle).await;
-    assert!(service.closed() >= 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_needs_is_closed() {
+    let service = Service::always(Reply::Bytes(approve(1))).await;
+    let mut config = config(&service.url);
+    config.connection_idle_max = Duration::from_millis(50);
+    let (funding, recorder) = start(config);
+    funding.ask(ask(1, recorder.within(5_000)));
+    recorder.outcome(1).await;
+    within_seconds("it is closed", || service.closed() == 1).await;
 }
 
 #[tokio::test]
