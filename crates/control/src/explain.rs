@@ -80,10 +80,12 @@ fn limit(breach: &LimitBreach, money: &Denominations) -> String {
                 amount(breach.asked)
             )
         }
-        (Measure::Count, _) => format!(
-            "The {owner} may make {} payments {span}; {} were made before this one.",
-            breach.max, breach.used
-        ),
+        (Measure::Count, _) => {
+            let max =
+                if breach.max == 1 { "1 payment".to_owned() } else { format!("{} payments", breach.max) };
+            let used = if breach.used == 1 { "1 was".to_owned() } else { format!("{} were", breach.used) };
+            format!("The {owner} may make {max} {span}; {used} made before this one.")
+        }
     }
 }
 

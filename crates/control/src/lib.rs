@@ -20,8 +20,18 @@
 //! HTTP and is meant for a private network; transport security stands in front of it.
 //!
 //! # Where to start
-//! [`router`] lists every endpoint, `openapi.json` describes them and is served under `/v1/openapi.json`. `read/` turns JSON into the words of the domain, `serve/` acts on them, and
-//! `answer/` turns views into JSON. [`import`] maps the lines of a bulk file onto the same requests.
+//! [`router`] lists every endpoint; `openapi.json` describes them and is served as `/v1/openapi.json`. `read/`
+//! turns JSON into the words of the domain, `serve/` acts on them, and `answer/` turns views into JSON.
+//! [`import`] maps the lines of a bulk file onto the same requests.
+//!
+//! ```
+//! let mut importer = control::import::Importer::new("accounts.jsonl");
+//! let call = importer.line(r#"{"account": {"id": "acct_1", "asset": "USDT"}}"#).unwrap().unwrap();
+//! assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/v1/accounts"));
+//!
+//! let error = importer.line(r#"{"credit": {"account": "acct_1", "amount": 12.5}}"#).unwrap_err();
+//! assert!(error.to_string().starts_with("accounts.jsonl:2: credit.amount: found a JSON float"));
+//! ```
 
 mod answer;
 mod bounds;
@@ -30,7 +40,6 @@ mod explain;
 pub mod import;
 mod json;
 mod key;
-
 mod mask;
 mod path;
 mod problem;

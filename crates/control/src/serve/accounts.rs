@@ -4,7 +4,6 @@ use super::api::{Api, account_in, created, ok, unexpected};
 use super::idempotency::request_key;
 use super::request::AccountName;
 use crate::answer::{AccountAnswer, PostingAnswer};
-use crate::json::Mismatch;
 use crate::problem::{Fault, Kind, Problem};
 use crate::read::{self, OpenAccount, PostingSent};
 use crate::switchboard::Switchboard;
@@ -70,9 +69,10 @@ impl<S: Switchboard> Api<S> {
         if wanted.limits.as_ref().is_some_and(|wanted| *wanted != limits) {
             faults.push(differs("limits"));
         }
-        match faults.is_empty() {
-            true => Ok(Some(ok(&AccountAnswer::from(&view)))),
-            false => Err(Problem::with_faults(Kind::ExistsWithOtherContent, faults)),
+        if faults.is_empty() {
+            Ok(Some(ok(&AccountAnswer::from(&view))))
+        } else {
+            Err(Problem::with_faults(Kind::ExistsWithOtherContent, faults))
         }
     }
 }
@@ -145,9 +145,11 @@ pub(crate) async fn set_limits<S: Switchboard>(
 
 /// A field that differs from what exists, without saying how.
 pub(super) fn differs(field: &str) -> Fault {
-    let Mismatch { found, allowed } =
-        Mismatch { found: "another value than it has".into(), allowed: "what it has, or another id".into() };
-    Fault { field: field.to_owned(), found, allowed }
+    Fault {
+        field: field.to_owned(),
+        found: "another value than it has".into(),
+        allowed: "what it has, or another id".into(),
+    }
 }
 
 /// The name is reserved, and nothing is in the index yet.

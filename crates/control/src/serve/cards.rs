@@ -86,9 +86,10 @@ impl<S: Switchboard> Api<S> {
         ];
         let faults: Vec<Fault> =
             same.into_iter().filter(|(_, same)| !same).map(|(field, _)| differs(field)).collect();
-        match faults.is_empty() {
-            true => Ok(Some(ok(&CardAnswer::from(&view)))),
-            false => Err(Problem::with_faults(Kind::ExistsWithOtherContent, faults)),
+        if faults.is_empty() {
+            Ok(Some(answer(&view)))
+        } else {
+            Err(Problem::with_faults(Kind::ExistsWithOtherContent, faults))
         }
     }
 

@@ -114,6 +114,7 @@ impl Answer {
 
     /// Every error is a problem detail, and every success is JSON.
     fn check_shape(&self) {
+        assert_eq!(self.headers["cache-control"], "no-store");
         let content_type = self.headers.get("content-type").map(|value| value.to_str().unwrap());
         if self.status.is_success() {
             assert_eq!(content_type, Some("application/json"), "{self:#?}");

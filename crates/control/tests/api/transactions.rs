@@ -69,7 +69,7 @@ async fn a_declined_payment_names_every_rule_that_said_no_in_words() {
             },
             {
                 "reason": "count_limit",
-                "explanation": "The card may make 1 payments per month; 1 were made before this one.",
+                "explanation": "The card may make 1 payment per month; 1 was made before this one.",
                 "limit": {
                     "owner": "card", "window": "month", "measure": "count",
                     "max": 1, "used": 1, "left": 0, "asked": 1,
