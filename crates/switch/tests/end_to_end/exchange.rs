@@ -1,0 +1,216 @@
+//! What every processor relies on, in both dialects: answers, repeats, reversals, advices, network management.
+
+use crate::support::daemon::Daemon;
+use crate::support::message::{DIALECTS, Message};
+use crate::support::processor::{network, purchase, reversal, usual};
+use crate::support::{OTHER_PAN, PAN, UNKNOWN_PAN};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The elements that a processor matches and checks answers by.
+const ECHOED: [u8; 10] = [2, 3, 4, 7, 11, 32, 37, 41, 42, 49];
+
+fn expect_echo(request: &Message, answer: &Message) {
+    for de in ECHOED {
+        assert_eq!(answer.get(de), request.get(de), "DE {de} of {answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purchase_is_approved_and_holds_the_money() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        let request = usual(1, 12_34);
+        let answer = processor.ask(&request).await;
+        assert_eq!((answer.mti.as_str(), answer.code()), ("0110", "00"));
+        expect_echo(&request, &answer);
+        let code = answer.get(38);
+        assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{answer:?}");
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "12.34", "87.66"]);
+        let kept = daemon.api().last_transaction("C").await;
+        assert_eq!((&kept["state"], &kept["approval_code"]), (&json!("approved"), &json!(code)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_gets_the_first_answer_byte_for_byte_and_moves_nothing() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        for request in [usual(1, 10_00), usual(2, 500_00), purchase(UNKNOWN_PAN, 3, 1_00)] {
+            let first = processor.ask_body(&request).await;
+            assert_eq!(processor.ask_body(&request).await, first, "the same message again");
+            let repeat = request.clone().mti("0101");
+            assert_eq!(processor.ask_body(&repeat).await, first, "marked as a repeat");
+            let mut other = daemon.processor(dialect).await;
+            assert_eq!(other.ask_body(&repeat).await, first, "on another connection");
+        }
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "10.00", "90.00"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_references_with_another_amount_are_refused() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    assert_eq!(processor.ask(&usual(1, 10_00)).await.code(), "00");
+    assert_eq!(processor.ask(&usual(1, 11_00)).await.code(), "94");
+    assert_eq!(processor.ask(&usual(1, 10_00)).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "10.00", "90.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_gives_the_money_back_once() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        let original = usual(1, 25_00);
+        assert_eq!(processor.ask(&original).await.code(), "00");
+        for (mti, answer_mti) in [("0400", "0410"), ("0401", "0410"), ("0420", "0430"), ("0421", "0430")] {
+            let request = reversal(&original, 2).mti(mti);
+            let answer = processor.ask(&request).await;
+            assert_eq!((answer.mti.as_str(), answer.code()), (answer_mti, "00"));
+            expect_echo(&request, &answer);
+            assert_eq!(answer.get(90), request.get(90));
+            assert!(!answer.has(38), "{answer:?}");
+            assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"], "after {mti}");
+        }
+        assert_eq!(daemon.api().last_transaction("C").await["state"], "reversed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_without_original_data_finds_its_original_by_the_same_references() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let original = usual(1, 25_00);
+    assert_eq!(processor.ask(&original).await.code(), "00");
+    assert_eq!(processor.ask(&original.mti("0400")).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_reversed_before_it_came_is_declined() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let late = usual(7, 25_00);
+    assert_eq!(processor.ask(&reversal(&late, 8)).await.code(), "00");
+    assert_eq!(processor.ask(&late).await.code(), "05");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
+    assert_eq!(daemon.api().metric("authswitch_reversals_unmatched_total").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_advice_is_accepted_and_holds_the_money_even_past_the_balance() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        for (mti, stan) in [("0120", 1), ("0121", 1), ("0120", 2)] {
+            let advice = usual(stan, 60_00).mti(mti);
+            let answer = processor.ask(&advice).await;
+            assert_eq!((answer.mti.as_str(), answer.code()), ("0130", "00"));
+            expect_echo(&advice, &answer);
+        }
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "120.00", "-20.00"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn follow_ups_for_unknown_cards_are_acknowledged_and_counted() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let unknown = purchase(UNKNOWN_PAN, 1, 1_00);
+    assert_eq!(processor.ask(&unknown.clone().mti("0120")).await.code(), "00");
+    assert_eq!(processor.ask(&reversal(&unknown, 2)).await.code(), "00");
+    assert_eq!(daemon.api().metric("authswitch_unknown_card_follow_ups_total").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_signs_off_is_told_91_until_it_signs_on_again() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        let mut neighbour = daemon.processor(dialect).await;
+        for (function, stan, then) in [("301", 1, "00"), ("002", 3, "91"), ("301", 5, "91"), ("001", 7, "00")]
+        {
+            let request = network(stan, function);
+            let answer = processor.ask(&request).await;
+            assert_eq!((answer.mti.as_str(), answer.code(), answer.get(70)), ("0810", "00", function));
+            assert_eq!(processor.ask(&usual(stan + 1, 1_00)).await.code(), then, "after {function}");
+            assert_eq!(neighbour.ask(&usual(stan + 100, 1_00)).await.code(), "00", "another connection");
+        }
+        let reversed = reversal(&usual(2, 1_00), 20);
+        processor.ask(&network(21, "002")).await;
+        assert_eq!(processor.ask(&reversed).await.code(), "00", "follow-ups are never refused");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelined_requests_are_all_answered_and_matched_by_their_references() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        let mut processor = daemon.processor(dialect).await;
+        let mut expected = BTreeMap::new();
+        let mut bytes = Vec::new();
+        for stan in 1..=200 {
+            let (request, code) = match stan % 4 {
+                0 => (network(stan, "301"), "00"),
+                1 => (purchase(UNKNOWN_PAN, stan, 1), "14"),
+                _ => (usual(stan, 1), "00"),
+            };
+            bytes.extend(crate::support::processor::frame(&request.encode(dialect)));
+            expected.insert(request.references(), code);
+        }
+        processor.send_bytes(&bytes).await;
+        while !expected.is_empty() {
+            let answer = processor.receive().await;
+            let code = expected.remove(&answer.references());
+            assert_eq!(code, Some(answer.code()), "{answer:?}");
+        }
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "1.00", "99.00"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_links_in_two_dialects_share_one_card() {
+    let daemon = Daemon::with_card().await;
+    let [mut ascii, mut binary] = [daemon.processor(DIALECTS[0]).await, daemon.processor(DIALECTS[1]).await];
+    let purchases = |from: u32| (from..from + 60).map(|stan| usual(stan, 1_00));
+    let (one, other) = tokio::join!(
+        async {
+            let mut approved = 0;
+            for request in purchases(1) {
+                approved += u32::from(ascii.ask(&request).await.code() == "00");
+            }
+            approved
+        },
+        async {
+            let mut approved = 0;
+            for request in purchases(1_001) {
+                approved += u32::from(binary.ask(&request).await.code() == "00");
+            }
+            approved
+        }
+    );
+    assert_eq!(one + other, 100, "exactly what the account holds");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "100.00", "0.00"]);
+    assert_eq!(binary.ask(&reversal(&usual(1, 1_00), 5_000)).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "99.00", "1.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_is_known_by_its_track_as_well_as_by_its_number() {
+    for dialect in DIALECTS {
+        let daemon = Daemon::with_card().await;
+        daemon.api().issue("D", OTHER_PAN, "A", "pre_funded", json!({})).await;
+        let mut processor = daemon.processor(dialect).await;
+        for (stan, pan, card) in [(1, PAN, "C"), (2, OTHER_PAN, "D")] {
+            let request = usual(stan, 1_00).without(2).with(35, &format!("{pan}=31122010000000000"));
+            let answer = processor.ask(&request).await;
+            assert_eq!(answer.code(), "00");
+            assert!(!answer.has(2) && !answer.has(35), "what was not sent as DE 2 is not told back");
+            assert_eq!(daemon.api().last_transaction(card).await["stan"], request.get(11));
+        }
+    }
+}

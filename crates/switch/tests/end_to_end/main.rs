@@ -1,0 +1,12 @@
+//! The whole switch over loopback: each test starts one of its own, connects to it as a processor, a balance
+//! service or an operator would, and looks at what comes back.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::inconsistent_digit_grouping)] // cents stand behind an underscore: 100_01 is 100.01
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod declines;
+mod exchange;
+mod just_in_time;
