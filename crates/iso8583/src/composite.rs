@@ -18,6 +18,25 @@ pub(crate) enum Key<'a> {
     Tag(&'a [u8], Encoding),
 }
 
+impl Key<'_> {
+    /// Whether a path writes the key so.
+    pub(crate) fn is(self, text: &str) -> bool {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let digit = |half: u8| DIGITS.get(usize::from(half)).copied();
+        match self {
+            Self::Name(name) => name == text,
+            Self::Tag(tag, Encoding::Ebcdic(page)) => {
+                tag.iter().map(|byte| page.to_ascii(*byte)).eq(text.bytes())
+            }
+            Self::Tag(tag, Encoding::Ascii) => tag == text.as_bytes(),
+            Self::Tag(tag, Encoding::Bcd | Encoding::Binary | Encoding::Hex) => {
+                let halves = tag.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+                halves.map(digit).eq(text.bytes().map(|character| Some(character.to_ascii_uppercase())))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Key<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

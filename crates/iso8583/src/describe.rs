@@ -19,7 +19,7 @@ pub enum CardData {
 /// One line of a described message.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Row {
-    /// `MTI`, the data element's number, or the path of a part: `48.38`, `55.9F02`.
+    /// `header`, `MTI`, the data element's number, or the path of a part: `48.38`, `55.9F02`.
     pub element: String,
     /// Its name in the dialect.
     pub name: String,
@@ -38,13 +38,24 @@ pub fn describe(message: &Message, card_data: CardData) -> Vec<Row> {
         value: message.mti().to_string(),
         masked: false,
     };
-    let mut rows = vec![mti];
+    let mut rows = header(message).into_iter().chain([mti]).collect();
     for de in message.elements() {
         if let Some(value) = message.value(de) {
             push_rows(&mut rows, de, de.to_string(), value, card_data);
         }
     }
     rows
+}
+
+/// The row of what stands before the MTI, if the dialect has that: as text where it is text, in hexadecimal
+/// otherwise.
+fn header(message: &Message) -> Option<Row> {
+    let header = message.header();
+    let is_text = header.iter().all(|byte| byte.is_ascii_graphic());
+    let value =
+        if is_text { String::from_utf8_lossy(header).into_owned() } else { const_hex::encode_upper(header) };
+    let row = Row { element: "header".to_owned(), name: "message header".to_owned(), value, masked: false };
+    (!header.is_empty()).then_some(row)
 }
 
 /// The row of a value, and those of its parts. A composite with a masked part is masked as a whole, and its

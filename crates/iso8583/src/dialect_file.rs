@@ -261,6 +261,53 @@ mod tests {
     }
 
     #[test]
+    fn an_error_in_a_part_names_the_way_to_it() {
+        let composite = "[elements.48]\nname = \"a\"\ncontent = \"b\"\nlength = 9\n";
+        let tagged = "tag_width = 2, tag_encoding = \"ascii\", size = \"LL\", size_encoding = \"ascii\"";
+        let part = "name = \"p\", content = \"n\"";
+        for (parts, expected) in [
+            ("parts = {}".to_owned(), "parts: found no parts, allowed: order, ber_tlv, tagged or bitmap"),
+            (
+                format!(
+                    "parts = {{ ber_tlv = {{}}, bitmap = {{ bytes = 8, bits.1 = {{ {part}, length = 1 }} }} }}"
+                ),
+                "parts: found several, allowed: one of ber_tlv, tagged and bitmap",
+            ),
+            (
+                format!("parts.order = [{{ {part}, length = 1 }}]"),
+                "parts.order.key: found nothing, allowed: a key for every part in order",
+            ),
+            (
+                format!("parts.order = [{{ key = \"x\", {part} }}, {{ key = \"y\", {part}, length = 1 }}]"),
+                "parts.order.x.length: found nothing, allowed: either length or prefix",
+            ),
+            (
+                format!("parts.tagged = {{ {tagged}, tags.123 = {{ {part} }} }}"),
+                "parts.tagged.tags.123: found 123, allowed: hexadecimal digits of a whole tag, \
+                 or characters of the tag's width",
+            ),
+            (
+                format!("parts.ber_tlv.tags = {{ 9F = {{ {part} }} }}"),
+                "parts.ber_tlv.tags.9F: found 9F, allowed: hexadecimal digits of a whole tag, \
+                 or characters of the tag's width",
+            ),
+            (
+                format!("parts.bitmap = {{ bytes = 1, bits.9 = {{ {part}, length = 1 }} }}"),
+                "parts.bitmap.bits.9: found 9, allowed: a bit, 1 to 8",
+            ),
+            (
+                "parts.bitmap = { bytes = 25, bits = {} }".to_owned(),
+                "parts.bitmap.bytes: found 25, allowed: 1 to 24",
+            ),
+        ] {
+            assert_eq!(
+                error_of(&format!("{composite}{parts}")),
+                format!("t.toml, line 5: elements.48.{expected}")
+            );
+        }
+    }
+
+    #[test]
     fn rules_and_codes_speak_only_of_what_the_dialect_has() {
         let element = "3 = { name = \"a\", content = \"n\", length = 6 }\n39 = { name = \"b\", content = \"an\", length = 2 }\n";
         for (rest, expected) in [

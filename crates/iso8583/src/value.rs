@@ -124,12 +124,18 @@ impl<'a> Value<'a> {
         found
     }
 
-    /// The part at `path`, whose keys are joined by dots: `38`, `01.9F02`.
+    /// The part at `path`, whose keys are joined by dots: `38`, `01.9F02`. Does not allocate.
     #[must_use]
     pub fn part(&self, path: &str) -> Option<Value<'a>> {
         let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
-        let (_, value) = self.parts().into_iter().find(|(found, _)| found == key)?;
-        rest.map_or(Some(value), |rest| value.part(rest))
+        let mut value = None;
+        // As above, this walk meets no fault. Where a tag comes twice, the first is meant.
+        let _ = self.spec.parts.as_ref()?.each(self.wire, 0, &mut |found, spec, span| {
+            if value.is_none() && found.is(key) {
+                value = Value::new(spec, self.wire, span);
+            }
+        });
+        rest.map_or(value, |rest| value?.part(rest))
     }
 
     fn nibbles(&self) -> impl Iterator<Item = u8> + use<'a> {

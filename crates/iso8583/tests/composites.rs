@@ -36,6 +36,7 @@ fn parts_are_read_by_path_and_unknown_tags_are_kept() {
     assert_eq!(message.part(48, "99").unwrap().text(), "XY");
     assert_eq!(message.part(48, "92").unwrap().number(), Some(123));
     assert!(message.part(48, "63").is_none());
+    assert!(message.part(48, "38.1").is_none() && message.part(3, "1").is_none());
     let keys: Vec<_> = message.value(48).unwrap().parts().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["00", "38", "99", "92"]);
 }
@@ -58,6 +59,8 @@ fn every_part_of_chip_data_is_masked() {
     let parts = [("01.9F02", PartValue::Bytes(&[0, 0, 0, 0, 5, 1])), ("01.5A", PartValue::Bytes(&[0x42; 8]))];
     let message = written(&dialect, |draft| draft.parts(55, &parts));
     assert_eq!(message.part(55, "01.9F02").unwrap().text(), "000000000501");
+    assert_eq!(message.part(55, "01.9f02").unwrap().raw(), [0, 0, 0, 0, 5, 1]);
+    assert!(message.part(55, "01.9F").is_none() && message.part(55, "02").is_none());
     let shown = format!("{:?}", describe(&message, CardData::Masked));
     assert!(shown.contains("55.01.5A") && !shown.contains("4242") && !shown.contains("0501"), "{shown}");
 }
@@ -165,6 +168,9 @@ fn an_answer_goes_back_through_the_header_it_came_with() {
     });
     let mut out = BytesMut::new();
     Draft::answer(&request).unwrap().echo(11, &request).text(39, "00").encode_into(&mut out).unwrap();
+    let shown = describe(&request, CardData::Masked);
+    assert_eq!(shown[0].element, "header");
+    assert!(shown[0].value.starts_with("16010200") && shown[1].element == "MTI", "{shown:?}");
     let length = u8::try_from(out.len()).unwrap();
     assert_eq!(out[..11], [22, 1, 2, 0, length, 4, 5, 6, 1, 2, 3]);
     assert_eq!(visa.decode(out.freeze()).unwrap().mti().to_string(), "0110");
