@@ -1,9 +1,10 @@
 //! Random histories: a seed gives a world, a pool of messages and a list of steps; playing it either ends well
 //! or gives a finding. A failing history is made shorter by leaving out whatever is not needed to fail.
 
+use crate::finding::Finding;
 use crate::random::Random;
 use crate::steps::{self, Draft, Ending, Step, currency, token};
-use crate::world::{Finding, Happened, World};
+use crate::world::{Happened, World};
 use authorizer::{Change, Command, NewCard, Policy};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, Controls, DutyNo,

@@ -3,8 +3,8 @@
 //! Each check says in its name what must hold. They read the shard through its views only, as the control
 //! API and the books do, and they do not know how the decision core works.
 
+use crate::finding::{Finding, same};
 use crate::reference::Model;
-use crate::world::{Finding, same};
 use authorizer::{
     AccountView, Answer, Caller, CardView, Inquiry, Reply, Shard, TransactionState, TransactionView,
 };

@@ -16,9 +16,11 @@ pub mod scenario;
 pub mod tidy;
 pub mod world;
 
+mod finding;
 mod random;
 mod script;
 mod steps;
 
+pub use finding::Finding;
 pub use history::History;
-pub use world::{Finding, Happened, World};
+pub use world::{Happened, World};

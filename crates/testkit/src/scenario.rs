@@ -9,8 +9,9 @@
 mod messages;
 mod standing;
 
+use crate::finding::Finding;
 use crate::script::{Line, duration, lines};
-use crate::world::{Finding, Happened, World};
+use crate::world::{Happened, World};
 use authorizer::{Answer, Caller, Change, Command, NewCard, Policy, Reply};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, CancelCause, CardId, CardNo, CardStatus, CardToken, Controls,

@@ -1,7 +1,7 @@
 //! Reads the words of a scenario file: one step a line, with an error that says where, what was found and what
 //! is allowed. It knows the shapes of words (amounts, durations, times), not what the steps mean.
 
-use crate::world::Finding;
+use crate::finding::Finding;
 use domain::{Asset, AssetCode, Currency, Timestamp, Units};
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 //! answer, ask and duty, on every balance, and on how much of every limit is used. The world's journal keeps
 //! each fact as the bytes that the real journal would write, so a restart reads what a disk would give back.
 
+use crate::finding::{Finding, same};
 use crate::invariants::{self, Ledger};
 use crate::reference::{Model, Outcome, Record, Verdict};
 use authorizer::{
@@ -12,27 +13,7 @@ use authorizer::{
 };
 use domain::{Ask, Duty, Fact, LimitOwner, Moment, Mono, RateTable, ShardId, Timestamp, TransactionNo};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
-
-/// Something that is not as it must be, in words.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Finding(pub String);
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Fails with what was found and what was expected, unless the two are equal.
-pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, found: &T, expected: &T) -> Result<(), Finding> {
-    if found == expected {
-        Ok(())
-    } else {
-        Err(Finding(format!("{what}\n     found {found:?}\n  expected {expected:?}")))
-    }
-}
 
 /// What came out of one command.
 #[derive(Clone, Debug, Default)]

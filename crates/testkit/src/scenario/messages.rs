@@ -1,8 +1,8 @@
 //! The lines of a story that are messages: requests, advices, reversals, and what the balance service says.
 
 use super::{Story, token};
+use crate::finding::Finding;
 use crate::script::Line;
-use crate::world::Finding;
 use authorizer::Command;
 use domain::{
     AcquirerId, Asset, Authorization, CardNo, CountryCode, Currency, Expiry, FundingFailure, FundingOutcome,

@@ -2,8 +2,8 @@
 
 use super::Story;
 use super::messages::stan_word;
+use crate::finding::Finding;
 use crate::script::Line;
-use crate::world::Finding;
 use authorizer::{LimitView, TransactionState, TransactionView};
 use domain::{Asset, Units, Window};
 
