@@ -121,29 +121,36 @@ async fn when_it_closes_the_duties_that_wait_are_sent_at_once() {
 
 #[tokio::test]
 async fn an_ask_that_finds_no_place_gives_its_probe_back() {
-    let well = Arc::new(AtomicBool::new(false));
-    let is_well = Arc::clone(&well);
-    let service = Service::start(move |count, _| match is_well.load(Ordering::SeqCst) {
-        true => Reply::After(Duration::from_millis(20), approve(u64::try_from(count).unwrap())),
-        false => Reply::Bytes(http(500, "")),
+    let service = Service::start(|count, request| match count {
+        1 => Reply::Hang,
+        2..=6 => Reply::Bytes(http(500, "")),
+        _ => {
+            let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            let answer = format!(r#"{{"ask_id":{},"decision":"approve"}}"#, body["ask_id"]);
+            Reply::After(Duration::from_millis(20), http(200, &answer))
+        }
     })
     .await;
     let mut config = guarded(&service.url);
-    config.asks_in_flight_max = 1;
+    config.asks_in_flight_max = 2;
     config.breaker =
         config.breaker.map(|breaker| BreakerConfig { probes_max: 2, probes_to_close: 9, ..breaker });
     let (funding, recorder) = start(config);
-    for number in 1..=5 {
+    // One ask from before holds a place, but no probe, until it times out.
+    funding.ask(ask(1, recorder.within(1_500)));
+    within_seconds("it has arrived", || service.received().len() == 1).await;
+    for number in 2..=6 {
         funding.ask(ask(number, recorder.within(5_000)));
         recorder.outcome(number).await;
     }
-    well.store(true, Ordering::SeqCst);
     within_seconds("the pause is over", || funding.gauges().breaker == BreakerState::HalfOpen).await;
-    for number in 6..=9 {
-        funding.ask(ask(number, recorder.within(5_000)));
-        funding.ask(ask(100 + number, recorder.within(5_000)));
-        assert_eq!(recorder.outcome(100 + number).await, not_asked(Overloaded));
-        let outcome = recorder.outcome(number).await;
-        assert_eq!(outcome, FundingOutcome::Approved { units: Units(12_500_000) }, "ask {number}");
-    }
+    let approved = FundingOutcome::Approved { units: Units(12_500_000) };
+    funding.ask(ask(7, recorder.within(5_000)));
+    funding.ask(ask(8, recorder.within(5_000)));
+    assert_eq!(recorder.outcome(8).await, not_asked(Overloaded), "no place");
+    assert_eq!(recorder.outcome(7).await, approved);
+    assert_eq!(recorder.outcome(1).await, unknown(TimedOut));
+    funding.ask(ask(9, recorder.within(5_000)));
+    funding.ask(ask(10, recorder.within(5_000)));
+    assert_eq!((recorder.outcome(9).await, recorder.outcome(10).await), (approved, approved), "two probes");
 }
