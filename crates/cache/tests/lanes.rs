@@ -1,0 +1,283 @@
+//! Lanes from outside: what is posted is decided in order, what is full is said, what cannot be recorded is not done.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use authorizer::{Answer, Caller, Change, Command, Inquiry, Policy, Reply};
+use cache::{
+    BatchReport, Cache, CacheConfig, Clock, Full, LaneObserver, Posted, Readiness, Recorder, Recovering,
+    Release,
+};
+use domain::{
+    AccountId, AccountNo, AcquirerId, Asset, Authorization, CardNo, CardToken, Currency, Fact, Merchant,
+    MessageClass, Moment, Money, Mono, PartialApproval, PostingKind, ProcessingCode, Reason, RequestKey,
+    ShardId, Stan, Text, Timestamp, Transmission, Units,
+};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+/// A clock that stands still; lanes must not need it to move.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment { utc: Timestamp::from_seconds(1_763_600_000), mono: Mono::from_nanos(1_000) }
+    }
+}
+
+/// A recorder in memory, whose readiness the test sets.
+#[derive(Clone, Default)]
+struct Desk {
+    shared: Arc<Shared>,
+    batch: Vec<(ShardId, Fact)>,
+}
+
+#[derive(Default)]
+struct Shared {
+    readiness: AtomicU8,
+    recorded: Mutex<Vec<(ShardId, Fact)>>,
+    released: Mutex<Vec<Release>>,
+    changed: Condvar,
+}
+
+const FULL: u8 = 1;
+const FOLLOW_UPS_ONLY: u8 = 2;
+const STOPPED: u8 = 3;
+
+impl Desk {
+    fn set(&self, readiness: u8) {
+        self.shared.readiness.store(readiness, Ordering::SeqCst);
+    }
+
+    /// Waits until `count` releases have come, and takes them.
+    fn releases(&self, count: usize) -> Vec<Release> {
+        let released = self.shared.released.lock().unwrap();
+        let enough = |released: &mut Vec<Release>| released.len() < count;
+        let (mut released, late) =
+            self.shared.changed.wait_timeout_while(released, Duration::from_secs(20), enough).unwrap();
+        assert!(!late.timed_out(), "{count} releases were expected, {} came", released.len());
+        std::mem::take(&mut *released)
+    }
+
+    fn recorded(&self) -> Vec<(ShardId, Fact)> {
+        self.shared.recorded.lock().unwrap().clone()
+    }
+}
+
+impl Recorder for Desk {
+    fn readiness(&self) -> Readiness {
+        match self.shared.readiness.load(Ordering::SeqCst) {
+            FULL => Readiness::Full,
+            FOLLOW_UPS_ONLY => Readiness::FollowUpsOnly,
+            STOPPED => Readiness::Stopped,
+            _ => Readiness::Ready,
+        }
+    }
+
+    fn record(&mut self, shard: ShardId, _at: Timestamp, fact: &Fact) {
+        self.batch.push((shard, fact.clone()));
+    }
+
+    fn batch_bytes(&self) -> usize {
+        self.batch.len() * 100
+    }
+
+    fn seal(&mut self, releases: &mut Vec<Release>) {
+        self.shared.recorded.lock().unwrap().append(&mut self.batch);
+        self.shared.released.lock().unwrap().append(releases);
+        self.shared.changed.notify_all();
+    }
+
+    fn release_now(&mut self, release: Release) {
+        self.shared.released.lock().unwrap().push(release);
+        self.shared.changed.notify_all();
+    }
+}
+
+fn config(lanes: usize) -> CacheConfig {
+    CacheConfig {
+        lanes,
+        requests_max: 4,
+        follow_ups_max: 64,
+        batch_commands_max: 16,
+        batch_bytes_max: 1_000,
+        tick_every: Duration::from_secs(3_600),
+    }
+}
+
+fn start(recovered: Recovering, config: CacheConfig, desk: &Desk) -> Cache {
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let observer: Arc<dyn LaneObserver> = Arc::new(());
+    Cache::start(recovered, config, &clock, &observer, |_| desk.clone()).unwrap()
+}
+
+fn empty() -> Recovering {
+    Recovering::new(Policy::default(), 16, 16)
+}
+
+fn posted(shard: ShardId, command: Command) -> Posted {
+    Posted { shard, command, received: Still.now() }
+}
+
+fn usd() -> Currency {
+    Currency::from_alpha("USD").unwrap()
+}
+
+fn change(shard: ShardId, caller: u64, change: Change) -> Posted {
+    posted(shard, Command::Change { change: Box::new(change), caller: Caller(caller) })
+}
+
+fn open(name: &str) -> (ShardId, Change) {
+    let id = AccountId::new(name).unwrap();
+    (ShardId::of(&id), Change::OpenAccount { id, asset: Asset::of(usd()) })
+}
+
+fn credit(request: u8) -> Change {
+    Change::Post {
+        account: AccountNo(0),
+        kind: PostingKind::Credit,
+        units: Units(100),
+        request: RequestKey([request; 16]),
+        note: Text::EMPTY,
+    }
+}
+
+fn purchase(caller: u64) -> Command {
+    let request = Authorization {
+        class: MessageClass::AuthorizationRequest,
+        card: CardToken([1; 16]),
+        processing_code: ProcessingCode(0),
+        amount: Money::new(100, usd()),
+        billing: None,
+        transmission: Transmission::new(1_120_120_000).unwrap(),
+        stan: Stan::new(1).unwrap(),
+        acquirer: AcquirerId::new(1).unwrap(),
+        rrn: None,
+        entry_mode: None,
+        merchant: Merchant::default(),
+        partial: PartialApproval::NotSupported,
+        expiry: None,
+        deadline: Mono::MAX,
+    };
+    Command::Authorize { card: CardNo(0), request, caller: Caller(caller) }
+}
+
+fn caller_of(release: &Release) -> u64 {
+    match release {
+        Release::Answer { caller, .. } | Release::Reply { caller, .. } => caller.0,
+        Release::Ask(_) | Release::Owe { .. } => u64::MAX,
+    }
+}
+
+#[test]
+fn commands_of_a_shard_are_decided_in_the_order_they_were_posted() {
+    let desk = Desk::default();
+    let cache = start(empty(), config(3), &desk);
+    let (shard, opening) = open("a");
+    cache.post_follow_up(change(shard, 0, opening)).unwrap();
+    for caller in 1..=20 {
+        cache.post_follow_up(change(shard, caller, credit(u8::try_from(caller).unwrap()))).unwrap();
+    }
+    let callers: Vec<_> = desk.releases(21).iter().map(caller_of).collect();
+    assert_eq!(callers, (0..=20).collect::<Vec<_>>());
+    assert!(cache.index().account(&AccountId::new("a").unwrap()).is_some(), "the index learned the name");
+    cache.shutdown();
+}
+
+#[test]
+fn a_full_queue_is_said_at_once_and_follow_ups_still_find_room() {
+    let desk = Desk::default();
+    desk.set(FULL); // the journal has no room, so nothing is taken from the queues
+    let cache = start(empty(), config(1), &desk);
+    let mut refused = 0;
+    for caller in 0..10 {
+        refused += usize::from(cache.post_request(posted(ShardId(0), purchase(caller))).is_err());
+    }
+    assert_eq!(refused, 6, "four fit");
+    cache.post_follow_up(posted(ShardId(0), Command::Tick)).unwrap();
+    let Full(back) = cache.post_request(posted(ShardId(7), purchase(99))).unwrap_err();
+    assert_eq!(back.shard, ShardId(7), "the request comes back whole");
+    desk.set(0);
+    assert_eq!(desk.releases(4).len(), 4, "what was taken is decided once there is room");
+    cache.shutdown();
+}
+
+#[test]
+fn without_space_requests_are_declined_and_follow_ups_are_recorded() {
+    let desk = Desk::default();
+    desk.set(FOLLOW_UPS_ONLY);
+    let cache = start(empty(), config(1), &desk);
+    let (shard, opening) = open("a");
+    cache.post_request(posted(shard, purchase(1))).unwrap();
+    cache.post_follow_up(change(shard, 2, opening)).unwrap();
+    let releases = desk.releases(2);
+    let reason_of_request = releases.iter().find_map(|release| match release {
+        Release::Answer { answer: Answer::Authorization { reason, .. }, .. } => Some(*reason),
+        Release::Answer { .. } | Release::Ask(_) | Release::Owe { .. } | Release::Reply { .. } => None,
+    });
+    assert_eq!(reason_of_request, Some(Reason::JournalUnavailable));
+    assert_eq!(desk.recorded().len(), 1);
+    cache.shutdown();
+}
+
+#[test]
+fn a_stopped_journal_means_declines_and_no_facts() {
+    let desk = Desk::default();
+    desk.set(STOPPED);
+    let cache = start(empty(), config(1), &desk);
+    let (shard, opening) = open("a");
+    cache.post_follow_up(change(shard, 1, opening)).unwrap();
+    cache.post_request(posted(shard, purchase(2))).unwrap();
+    assert_eq!(desk.releases(1).iter().map(caller_of).collect::<Vec<_>>(), [2]);
+    cache.shutdown();
+    assert_eq!(desk.recorded(), []);
+}
+
+#[test]
+fn facts_that_were_recorded_rebuild_the_same_state() {
+    let desk = Desk::default();
+    let cache = start(empty(), config(2), &desk);
+    for (caller, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        let (shard, opening) = open(name);
+        cache.post_follow_up(change(shard, u64::try_from(caller).unwrap(), opening)).unwrap();
+        cache.post_follow_up(change(shard, 10, credit(u8::try_from(caller).unwrap()))).unwrap();
+    }
+    desk.releases(8);
+    cache.shutdown();
+
+    let mut recovered = empty();
+    for (shard, fact) in desk.recorded() {
+        recovered.apply(shard, Still.now().utc, &fact).unwrap();
+    }
+    let again = Desk::default();
+    let cache = start(recovered, config(1), &again);
+    let place = cache.index().account(&AccountId::new("c").unwrap()).unwrap();
+    let inquiry = Command::Inquire { inquiry: Inquiry::Account(place.account), caller: Caller(1) };
+    cache.post_follow_up(posted(place.shard, inquiry)).unwrap();
+    let replies = again.releases(1);
+    let Some(Release::Reply { reply, .. }) = replies.first() else { panic!("{replies:?}") };
+    let Reply::Account(account) = &**reply else { panic!("{reply:?}") };
+    assert_eq!(account.balance.ledger, Units(100));
+    cache.shutdown();
+}
+
+#[test]
+fn every_batch_is_reported() {
+    #[derive(Default)]
+    struct Counting(Mutex<usize>);
+    impl LaneObserver for Counting {
+        fn batch_decided(&self, _lane: usize, report: BatchReport) {
+            *self.0.lock().unwrap() += report.commands;
+        }
+    }
+    let desk = Desk::default();
+    let counting = Arc::new(Counting::default());
+    let (clock, observer): (Arc<dyn Clock>, Arc<dyn LaneObserver>) = (Arc::new(Still), counting.clone());
+    let cache = Cache::start(empty(), config(1), &clock, &observer, |_| desk.clone()).unwrap();
+    for caller in 0..4 {
+        cache.post_request(posted(ShardId(0), purchase(caller))).unwrap();
+    }
+    desk.releases(4);
+    cache.shutdown();
+    assert_eq!(*counting.0.lock().unwrap(), 4);
+}
