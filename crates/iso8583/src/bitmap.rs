@@ -199,7 +199,47 @@ impl BitmapFormat {
     }
 }
 
+/// The widest bitmap inside an element, in bytes: as wide as the three of a message.
+pub(crate) const NESTED_BYTES_MAX: usize = 24;
+
 impl BitmapEncoding {
+    /// How many bytes a bitmap of so many bytes takes on the wire.
+    pub(crate) const fn wire_bytes(self, bytes: usize) -> usize {
+        match self {
+            Self::Binary => bytes,
+            Self::Hex | Self::EbcdicHex => bytes * 2,
+        }
+    }
+
+    /// The bitmap that `wire` is, followed by zeros. `None` if it is no such bitmap or is too wide.
+    pub(crate) fn unpack(self, wire: &[u8]) -> Option<[u8; NESTED_BYTES_MAX]> {
+        let mut bitmap = [0; NESTED_BYTES_MAX];
+        match self {
+            Self::Binary => bitmap.get_mut(..wire.len())?.copy_from_slice(wire),
+            Self::Hex => const_hex::decode_to_slice(wire, bitmap.get_mut(..wire.len() / 2)?).ok()?,
+            Self::EbcdicHex => {
+                let mut ascii = [0; 2 * NESTED_BYTES_MAX];
+                let digits = ascii.get_mut(..wire.len())?;
+                digits.iter_mut().zip(wire).for_each(|(to, byte)| *to = CodePage::Cp500.to_ascii(*byte));
+                const_hex::decode_to_slice(digits, bitmap.get_mut(..wire.len() / 2)?).ok()?;
+            }
+        }
+        Some(bitmap)
+    }
+
+    /// Writes a bitmap of any width.
+    pub(crate) fn pack(self, bitmap: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Binary => out.extend_from_slice(bitmap),
+            Self::Hex => out.extend(const_hex::encode_upper(bitmap).bytes()),
+            Self::EbcdicHex => {
+                out.extend(
+                    const_hex::encode_upper(bitmap).bytes().map(|digit| CodePage::Cp500.to_ebcdic(digit)),
+                );
+            }
+        }
+    }
+
     #[inline]
     fn read(self, input: &[u8], at: usize) -> Result<(u64, usize), Fault> {
         let rest = input.get(at..).unwrap_or_default();

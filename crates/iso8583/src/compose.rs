@@ -71,7 +71,7 @@ pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, F
                 write_tag(*format, &tag, spec, group, &mut out)?;
             }
         }
-        Rest::Bits { bytes, known } => {
+        Rest::Bits { bytes, encoding, known } => {
             let mut bitmap = vec![0_u8; usize::from(*bytes)];
             let mut values = Vec::new();
             for (bit, part) in known {
@@ -84,7 +84,7 @@ pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, F
             if let Some(extra) = groups.first() {
                 return Err((extra.key.to_owned(), Fault::NoSuchPart));
             }
-            out.append(&mut bitmap);
+            encoding.pack(&bitmap, &mut out);
             out.append(&mut values);
         }
     }

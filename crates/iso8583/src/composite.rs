@@ -4,6 +4,7 @@
 //! a fault leads to it. Recursion follows the dialect, never the input, so that its depth is bounded by the
 //! dialect file. Parts are not stored: they are found again when asked for.
 
+use crate::bitmap::BitmapEncoding;
 use crate::encoding::Encoding;
 use crate::error::Fault;
 use crate::position::{FaultAt, Span};
@@ -78,7 +79,9 @@ impl Parts {
             }
             Rest::Nothing => Ok(()),
             Rest::Tags { format, known, unknown } => each_tag(input, at, *format, known, unknown, visit),
-            Rest::Bits { bytes, known } => each_bit(input, at, usize::from(*bytes), known, visit),
+            Rest::Bits { bytes, encoding, known } => {
+                each_bit(input, at, (usize::from(*bytes), *encoding), known, visit)
+            }
         }
     }
 }
@@ -108,16 +111,21 @@ fn each_tag<'s>(
 fn each_bit<'s>(
     input: &[u8],
     start: usize,
-    bytes: usize,
+    (bytes, encoding): (usize, BitmapEncoding),
     known: &'s [(u8, Part)],
     visit: &mut dyn FnMut(Key<'_>, &'s ElementSpec, Span),
 ) -> Result<(), Box<FaultAt>> {
     let rest = input.get(start..).unwrap_or_default();
-    let Some(bitmap) = rest.get(..bytes) else {
-        return Err(FaultAt::new(start, Fault::Short { needed: bytes, left: rest.len() }));
+    let size = encoding.wire_bytes(bytes);
+    let Some(wire) = rest.get(..size) else {
+        return Err(FaultAt::new(start, Fault::Short { needed: size, left: rest.len() }));
     };
-    let mut at = start + bytes;
-    for (index, byte) in bitmap.iter().enumerate() {
+    let Some(bitmap) = encoding.unpack(wire) else {
+        let fault = Fault::Content { at: start, found: None, allowed: "hexadecimal digits" };
+        return Err(FaultAt::new(start, fault));
+    };
+    let mut at = start + size;
+    for (index, byte) in bitmap.iter().take(bytes).enumerate() {
         for bit in (0..8).filter(|bit| byte & (0x80 >> bit) != 0) {
             let number = index * 8 + bit + 1;
             let Some((_, part)) = known.iter().find(|(known, _)| usize::from(*known) == number) else {

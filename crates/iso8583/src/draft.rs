@@ -89,16 +89,9 @@ impl Draft {
                 Length::Fixed(width) => spec.encoding.characters(spec.unit, width as usize),
                 Length::Variable { .. } | Length::Enclosed { .. } => 1,
             };
-            let digits = decimal(value);
-            let significant = digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
-            let from = significant.min(digits.len().saturating_sub(width));
-            let mut text = [b'0'; DIGITS_MAX];
-            let shown = digits.get(from..).unwrap_or_default();
-            let zeros = width.saturating_sub(shown.len()).min(DIGITS_MAX - shown.len());
-            if let Some(room) = text.get_mut(zeros..zeros + shown.len()) {
-                room.copy_from_slice(shown);
-            }
-            let text = text.get(..zeros + shown.len()).unwrap_or_default();
+            let (digits, significant) = decimal(value);
+            let shown = significant.max(width).min(DIGITS_MAX);
+            let text = digits.get(DIGITS_MAX - shown..).unwrap_or_default();
             spec.write_text(text, out).map_err(|fault| wrong(spec, fault))
         })
     }
@@ -245,15 +238,19 @@ const MTI_AND_BITMAPS_MAX: usize = 4 + 3 * 16;
 /// More digits than any number has and any fixed numeric element of the standard wants.
 const DIGITS_MAX: usize = 48;
 
-/// The twenty decimal digits of `value`, with leading zeros.
-fn decimal(value: u64) -> [u8; 20] {
-    let mut digits = [b'0'; 20];
-    let mut rest = value;
+/// The decimal digits of `value`, at the end of an array of zeros, and how many there are: one at least.
+fn decimal(value: u64) -> ([u8; DIGITS_MAX], usize) {
+    let mut digits = [b'0'; DIGITS_MAX];
+    let (mut rest, mut significant) = (value, 0);
     for digit in digits.iter_mut().rev() {
         *digit += u8::try_from(rest % 10).unwrap_or(0);
         rest /= 10;
+        significant += 1;
+        if rest == 0 {
+            break;
+        }
     }
-    digits
+    (digits, significant)
 }
 
 /// Checks the parts of a composite that was written from `start`, so that what is sent can be read.

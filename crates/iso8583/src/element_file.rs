@@ -3,6 +3,7 @@
 //! Guarantees that content, encoding, unit and length fit together, so that no message can meet an element
 //! that cannot be read or written. Recursion follows the nesting of the file, which the TOML reader bounds.
 
+use crate::bitmap::{BitmapEncoding, NESTED_BYTES_MAX};
 use crate::content::Content;
 use crate::element_table::{BitmapTable, Defaults, ElementTable, PartsTable, TaggedTable};
 use crate::encoding::{Encoding, Pad};
@@ -17,8 +18,8 @@ use std::collections::BTreeMap;
 /// The longest element: what six digits of length can announce.
 const LENGTH_MAX: u32 = 999_999;
 
-/// The widest nested bitmap: as wide as three bitmaps of a message.
-const BITMAP_BYTES_MAX: u8 = 24;
+/// The widest nested bitmap, in bytes.
+const BITMAP_BYTES_MAX: u8 = NESTED_BYTES_MAX as u8;
 
 /// The widest tag of a private form.
 const TAG_WIDTH_MAX: u8 = 8;
@@ -269,5 +270,6 @@ fn compile_bits(table: &BitmapTable, defaults: &Defaults, site: Site) -> Result<
         known.push((bit, Part { key: key.as_str().into(), spec }));
     }
     known.sort_by_key(|(bit, _)| *bit);
-    Ok(Rest::Bits { bytes: table.bytes, known })
+    let encoding = table.encoding.unwrap_or(BitmapEncoding::Binary);
+    Ok(Rest::Bits { bytes: table.bytes, encoding, known })
 }

@@ -1,5 +1,6 @@
 //! One element of a dialect file as it is written: names, kinds and nothing checked yet.
 
+use crate::bitmap::BitmapEncoding;
 use crate::content::Content;
 use crate::encoding::{Encoding, Pad};
 use crate::length::{PrefixEncoding, Unit};
@@ -109,5 +110,6 @@ pub(crate) struct TaggedTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BitmapTable {
     pub(crate) bytes: u8,
+    pub(crate) encoding: Option<BitmapEncoding>,
     pub(crate) bits: BTreeMap<String, ElementTable>,
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here reads or writes a message; `element` and `composite` do, with this.
 
+use crate::bitmap::BitmapEncoding;
 use crate::content::Content;
 use crate::encoding::{Encoding, Pad};
 use crate::length::{Length, Unit};
@@ -59,8 +60,10 @@ pub(crate) enum Rest {
     },
     /// A bitmap, then the parts whose bits are set.
     Bits {
-        /// The size of the bitmap in bytes.
+        /// The size of the bitmap in bytes, before it is written as text.
         bytes: u8,
+        /// How the bitmap is written.
+        encoding: BitmapEncoding,
         /// By bit, counted from 1.
         known: Vec<(u8, Part)>,
     },

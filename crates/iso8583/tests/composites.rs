@@ -128,6 +128,29 @@ fn a_composite_that_cannot_be_read_is_not_written() {
 }
 
 #[test]
+fn a_nested_bitmap_is_written_and_read_in_every_encoding() {
+    for (encoding, bitmap) in
+        [("binary", &b"\x81\x80"[..]), ("hex", b"8180"), ("ebcdic-hex", b"\xF8\xF1\xF8\xF0")]
+    {
+        let text = format!(
+            "name = \"t\"\nmti = {{ encoding = \"ascii\" }}\nbitmap = {{ encoding = \"binary\" }}\n\
+             [elements.127]\nname = \"private\"\ncontent = \"b\"\nprefix = \"LLL\"\nmax = 99\n\
+             [elements.127.parts.bitmap]\nbytes = 2\nencoding = \"{encoding}\"\n\
+             bits.1 = {{ name = \"a\", content = \"n\", length = 2 }}\n\
+             bits.8 = {{ name = \"b\", content = \"n\", prefix = \"L\", max = 9 }}\n\
+             bits.9 = {{ name = \"c\", content = \"an\", length = 1 }}\n"
+        );
+        let dialect = Dialect::from_toml(&text, "t").unwrap();
+        let parts = [("9", "x"), ("1", "11"), ("8", "222")].map(|(key, text)| (key, PartValue::Text(text)));
+        let message = written(&dialect, |draft| draft.parts(127, &parts));
+        assert_eq!(message.raw(127).unwrap(), [bitmap, b"113222x"].concat(), "{encoding}");
+        assert_eq!(message.part(127, "8").unwrap().number(), Some(222));
+        let cut = Bytes::from([&b"0100\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02001"[..], b"8"].concat());
+        assert_eq!(dialect.decode(cut).unwrap_err().error.place().to_string(), "DE 127 private");
+    }
+}
+
+#[test]
 fn a_value_may_end_early_only_where_the_dialect_says_so() {
     let text = |early: bool| {
         format!(
