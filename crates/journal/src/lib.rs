@@ -75,6 +75,7 @@ pub mod storage;
 // Reading.
 mod offline;
 mod recovery;
+mod repair;
 mod scan;
 mod tail;
 
@@ -101,6 +102,7 @@ pub use handle::{Appended, JournalHandle, Refused, RefusedBecause};
 pub use observer::{JournalObserver, WriteReport};
 pub use offline::{Verified, dump, verify};
 pub use recovery::{Journal, Recovered, open, open_on};
+pub use repair::{RepairError, Repaired, repair};
 pub use scan::RecoveredRecord;
 pub use shared::{Exposure, Positions, Space};
 pub use tail::{Tail, TornTail};

@@ -113,7 +113,7 @@ pub(crate) fn read_mark(storage: &dyn Storage) -> Result<Option<Mark>, JournalEr
     if !storage.list().map_err(io)?.iter().any(|name| name == MARK_NAME) {
         return Ok(None);
     }
-    let file = storage.open(MARK_NAME).map_err(io)?;
+    let file = storage.open_to_read(MARK_NAME).map_err(io)?;
     let mut bytes = vec![0; FILE_BYTES];
     let length = file.read_up_to(&mut bytes, 0).map_err(io)?;
     let slots = bytes[..length].chunks(SLOT_BYTES).filter_map(Mark::decode);
@@ -131,15 +131,15 @@ pub(crate) struct MarkFile {
 }
 
 impl MarkFile {
-    /// Creates the mark file of a new journal, on disk before it has its name.
-    pub(crate) fn create(storage: &dyn Storage, node: u32) -> Result<(), JournalError> {
+    /// Creates the mark file, on disk before it has its name; a mark file that is there is replaced.
+    pub(crate) fn create(storage: &dyn Storage, mark: &Mark) -> Result<(), JournalError> {
         let path = storage.path(MARK_NAME);
         let io = |source| JournalError::io("create the mark file", &path, source);
         if storage.list().map_err(io)?.iter().any(|name| name == MARK_MAKING_NAME) {
             storage.remove(MARK_MAKING_NAME).map_err(io)?;
         }
         let mut bytes = vec![0; FILE_BYTES];
-        bytes[..MARK_BYTES].copy_from_slice(&Mark { node, ..Mark::default() }.encode());
+        bytes[..MARK_BYTES].copy_from_slice(&mark.encode());
         let mut file = storage.create(MARK_MAKING_NAME).map_err(io)?;
         file.write_all_at(&bytes, 0).map_err(io)?;
         file.sync().map_err(io)?;

@@ -76,7 +76,7 @@ pub fn dump<E: Into<ReplayError>>(
 
 /// The sequence before the first record present: older segments may have been removed by the retention rules, and
 /// an offline reader has no snapshot to ask.
-fn journal_start(storage: &dyn Storage) -> Result<u64, JournalError> {
+pub(crate) fn journal_start(storage: &dyn Storage) -> Result<u64, JournalError> {
     let Some(first) = segment_numbers(storage)?.first().copied() else {
         return Ok(0);
     };

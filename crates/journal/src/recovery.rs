@@ -101,7 +101,7 @@ where
     check_reaches(&*storage, &found, after)?;
     let created = found.mark.is_none();
     if created {
-        MarkFile::create(&*storage, config.node)?;
+        MarkFile::create(&*storage, &Mark { node: config.node, ..Mark::default() })?;
     }
     let (mut spares, next_serial) = adopt_spares(&*storage, &config)?;
     // A killed process may have left names that we see and the disk does not have yet.
@@ -128,7 +128,7 @@ where
     ))
 }
 
-fn take_lock(storage: &dyn Storage) -> Result<Box<dyn Any + Send + Sync>, JournalError> {
+pub(crate) fn take_lock(storage: &dyn Storage) -> Result<Box<dyn Any + Send + Sync>, JournalError> {
     let path = storage.path(LOCK_NAME);
     storage.lock().map_err(|source| lock_error(path, source))
 }

@@ -103,18 +103,30 @@ pub(crate) fn scan(
     on_record: &mut OnRecord<'_>,
 ) -> Result<Scan, JournalError> {
     let mark = read_mark(storage)?;
-    let numbers = segment_numbers(storage)?;
     if let Some(mark) = &mark {
         check_node(storage, MARK_NAME, mark.node, node)?;
-    } else if !numbers.is_empty() {
-        let path = storage.path(MARK_NAME);
-        return Err(JournalError::MarkMissing { path, segments: numbers.len() });
+    } else {
+        let segments = segment_numbers(storage)?.len();
+        if segments > 0 {
+            return Err(JournalError::MarkMissing { path: storage.path(MARK_NAME), segments });
+        }
     }
+    let (found, outcome) = scan_while_whole(storage, mark, node, after, on_record);
+    outcome.map(|()| found)
+}
+
+/// As [`scan`], with the mark given, and with what was found before an error.
+pub(crate) fn scan_while_whole(
+    storage: &dyn Storage,
+    mark: Option<Mark>,
+    node: Option<u32>,
+    after: u64,
+    on_record: &mut OnRecord<'_>,
+) -> (Scan, Result<(), JournalError>) {
     let mut walk = Walk { storage, node, after, found: Scan::empty(mark) };
-    for number in numbers {
-        walk.segment(number, on_record)?;
-    }
-    Ok(walk.found)
+    let outcome = segment_numbers(storage)
+        .and_then(|numbers| numbers.into_iter().try_for_each(|number| walk.segment(number, on_record)));
+    (walk.found, outcome)
 }
 
 /// The numbers of all segments, in order.

@@ -6,7 +6,7 @@ use super::life::{Facts, config, disk_with, killed_journal, live, open};
 use crate::mark::MARK_NAME;
 use crate::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name, segment_number};
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
-use crate::{Acknowledge, JournalError, Space, Tail};
+use crate::{Acknowledge, JournalConfig, JournalError, Space, Tail};
 
 /// A journal of several segments, with several batches and some room in the last one.
 fn suitable_journal() -> (Files, Facts) {
@@ -266,6 +266,20 @@ fn a_full_disk_stops_the_writer_and_lets_it_go_on_when_space_returns() {
     upkeep.look().unwrap();
     assert_eq!(writer.step().unwrap(), crate::writer::Step::Wrote);
     assert_eq!((released.get(), handle.space()), (7, Space::Ample));
+}
+
+#[test]
+fn little_free_space_is_told_before_anything_fails() {
+    let disk = SimulatedDisk::new(1);
+    let config = JournalConfig { free_bytes_min: 10_000, ..config(Acknowledge::Disk) };
+    let (_, journal, _) = open(&disk, &config).unwrap();
+    let (handle, _writer, mut upkeep) = journal.split(|_: &mut Vec<()>| {}, Arc::new(()));
+    // The mark file and two segments take 16 KiB.
+    for (capacity, space) in [(26_383, Space::Low), (26_384, Space::Ample), (17_000, Space::Low)] {
+        disk.plan(Faults { capacity_bytes: Some(capacity), ..Faults::default() });
+        upkeep.look().unwrap();
+        assert_eq!(handle.space(), space, "capacity {capacity}");
+    }
 }
 
 #[test]

@@ -10,5 +10,6 @@
 mod faults;
 mod life;
 mod properties;
+mod repair;
 mod retention;
 mod schedules;
