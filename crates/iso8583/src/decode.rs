@@ -47,6 +47,7 @@ impl Dialect {
             spans: Vec::new(),
             header_end: narrow(start),
             first: 0,
+            resumed: None,
         };
         match message.read_elements(at) {
             Ok(()) => Ok(message),
@@ -103,6 +104,7 @@ impl Message {
     fn read_after(&mut self, present: Bitmap, faulty: u8, at: usize) {
         let end = self.table.element(faulty).and_then(|spec| spec.end(&self.bytes, at));
         let Some(mut at) = end else { return };
+        self.resumed = Some((self.spans.len(), narrow(at)));
         for de in present.iter().filter(|de| *de > faulty) {
             let located = self.table.element(de).map(|spec| spec.locate(&self.bytes, at));
             let Some(Ok(span)) = located else { return };

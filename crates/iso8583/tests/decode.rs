@@ -133,6 +133,15 @@ fn a_non_numeric_amount_is_refused_at_its_element_and_offset_and_the_rest_is_kep
         assert_eq!(partial.raw(de), whole.raw(de), "DE {de}");
     }
     assert_eq!(partial.text(4), None);
+    let echo = |message: &Message| {
+        let (mut draft, mut out) = (Draft::new(&dialect, mti("0110")), BytesMut::new());
+        for de in [2, 3, 7, 11, 37] {
+            draft.echo(de, message);
+        }
+        draft.encode_into(&mut out).unwrap();
+        out
+    };
+    assert_eq!(echo(&partial), echo(&whole), "an answer carries the references and nothing of the fault");
 }
 
 #[test]
