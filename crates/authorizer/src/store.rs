@@ -218,3 +218,128 @@ impl Store {
 pub(crate) fn index(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::TransactionState;
+    use domain::{MessageClass, PartialApproval, ProcessingCode, Stan, Transmission};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn transaction(number: u64, card: u32, stan: u64, timed: bool, state: TransactionState) -> Transaction {
+        let at = Timestamp::from_seconds(number.cast_signed());
+        Transaction {
+            number: TransactionNo(number),
+            at,
+            ended_at: at,
+            card: CardNo(card),
+            class: MessageClass::AuthorizationRequest,
+            processing_code: ProcessingCode(0),
+            stan: Stan::new(stan).unwrap(),
+            transmission: timed.then(|| Transmission::new(1_120_120_000).unwrap()),
+            acquirer: None,
+            rrn: None,
+            mcc: None,
+            partial: PartialApproval::NotSupported,
+            amount: None,
+            state,
+            reason: None,
+            part: None,
+            held: None,
+            rate: None,
+            expires_at: Timestamp::MAX,
+            failures: Box::default(),
+        }
+    }
+
+    fn policy(most: usize) -> Policy {
+        Policy {
+            transactions_per_shard_max: most,
+            repeat_window: Duration::from_secs(20),
+            ..Policy::default()
+        }
+    }
+
+    /// Everything the store can be asked about one transaction agrees with a plain list, oldest first.
+    fn agrees(store: &Store, kept: &[Transaction]) -> Result<(), TestCaseError> {
+        let numbers = |found: Vec<&Transaction>| found.iter().map(|found| found.number.0).collect::<Vec<_>>();
+        prop_assert_eq!(store.len(), kept.len());
+        let untimed = kept.iter().filter(|found| found.transmission.is_none()).count();
+        prop_assert_eq!(store.without_transmission(), untimed);
+        for found in kept {
+            prop_assert_eq!(store.find(found.number), Some(found));
+            let same_key = kept.iter().filter(|other| other.key() == found.key()).collect();
+            prop_assert_eq!(numbers(store.with_key(found.key()).collect()), numbers(same_key));
+            let of_card = kept.iter().rev().filter(|other| other.card == found.card).collect();
+            prop_assert_eq!(numbers(store.of_card(found.card).collect()), numbers(of_card));
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_forgotten_leaves_every_list_and_nothing_else_does(
+            steps in prop::collection::vec((0_u32..3, 0_u64..4, any::<bool>(), 0_u8..4, 1_u64..6), 1..80),
+            most in 1_usize..12,
+        ) {
+            let policy = policy(most);
+            let mut store = Store::default();
+            let (mut kept, mut finished): (Vec<Transaction>, VecDeque<(Timestamp, TransactionNo)>) = Default::default();
+            let mut number = 0;
+            for (card, stan, timed, what, later) in steps {
+                number += later;
+                let now = Timestamp::from_seconds(number.cast_signed());
+                if what == 0 && let Some(open) = kept.iter_mut().find(|found| found.state.is_open()) {
+                    store.find_mut(open.number).unwrap().state = TransactionState::Reversed;
+                    open.state = TransactionState::Reversed;
+                    store.finish(open.number, now);
+                    finished.push_back((now, open.number));
+                    continue;
+                }
+                let state = if what == 1 { TransactionState::Approved } else { TransactionState::Declined };
+                let new = transaction(number, card, stan, timed, state);
+                store.insert(new.clone(), &policy);
+                if !state.is_open() {
+                    finished.push_back((now, new.number));
+                }
+                kept.push(new);
+                for _ in 0..FORGET_AT_ONCE_MAX {
+                    let due = |at: &Timestamp| now.since(*at) > policy.repeat_window || kept.len() > most;
+                    let Some((_, oldest)) = finished.front().copied().filter(|(at, _)| due(at)) else { break };
+                    finished.pop_front();
+                    kept.retain(|found| found.number != oldest);
+                }
+                agrees(&store, &kept)?;
+            }
+            prop_assert!(kept.iter().filter(|found| found.state.is_open()).all(|open| store.find(open.number).is_some()));
+        }
+    }
+
+    #[test]
+    fn a_place_that_was_freed_is_used_again() {
+        let policy = policy(1);
+        let mut store = Store::default();
+        for number in 1..100 {
+            store.insert(transaction(number, 0, 1, true, TransactionState::Declined), &policy);
+        }
+        assert_eq!((store.len(), store.slots.len()), (1, 2), "memory does not grow with what was forgotten");
+    }
+
+    #[test]
+    fn holds_run_out_in_order_and_only_when_due() {
+        let mut store = Store::default();
+        for (number, seconds) in [(1, 30), (2, 10), (3, 20)] {
+            store.insert(transaction(number, 0, number, true, TransactionState::Approved), &policy(9));
+            store.expect_expiry(TransactionNo(number), Timestamp::from_seconds(seconds));
+        }
+        let due = |store: &Store, seconds| {
+            let due = store.expired(Timestamp::from_seconds(seconds));
+            due.map(|found| found.number.0).collect::<Vec<_>>()
+        };
+        assert_eq!(due(&store, 9), [0_u64; 0]);
+        assert_eq!(due(&store, 20), [2, 3], "at the very moment");
+        store.cancel_expiry(TransactionNo(2), Timestamp::from_seconds(10));
+        assert_eq!(due(&store, 99), [3, 1]);
+    }
+}
