@@ -2,3 +2,4 @@
 
 pub mod balance_service;
 pub mod processor;
+pub mod report;
