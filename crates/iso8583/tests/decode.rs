@@ -126,7 +126,7 @@ fn a_non_numeric_amount_is_refused_at_its_element_and_offset_and_the_rest_is_kep
     );
     let partial = partial.unwrap();
     assert_eq!(partial.mti(), mti("0100"));
-    let whole = dialect.decode(purchase(&dialect).into()).unwrap();
+    let whole = dialect.decode(purchase(&dialect)).unwrap();
     let rest: Vec<_> = whole.elements().filter(|de| *de != 4).collect();
     assert_eq!(partial.elements().collect::<Vec<_>>(), rest);
     for de in rest {
