@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::ShardId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Rates are kept in one shard and used by all.
@@ -32,5 +33,5 @@ pub(crate) async fn set<S: Switchboard>(
 pub(crate) async fn list<S: Switchboard>(State(api): State<Arc<Api<S>>>) -> Response {
     let (rates, now) = (api.switchboard.rates(), api.switchboard.now());
     let rates: Vec<RateAnswer> = rates.iter().map(|rate| RateAnswer::new(rate, now)).collect();
-    ok(&serde_json::json!({ "rates": rates }))
+    ok(&BTreeMap::from([("rates", rates)]))
 }

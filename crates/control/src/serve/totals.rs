@@ -22,7 +22,7 @@ pub(crate) async fn show<S: Switchboard>(State(api): State<Arc<Api<S>>>) -> Resu
         }
     }
     let totals: Vec<TotalsAnswer> = sums.iter().map(|(asset, sum)| TotalsAnswer::new(*asset, sum)).collect();
-    Ok(ok(&serde_json::json!({ "totals": totals })))
+    Ok(ok(&BTreeMap::from([("totals", totals)])))
 }
 
 /// A sum that would not fit stays at the end of the range: it is for reading, and no balance gets near it.

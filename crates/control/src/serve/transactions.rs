@@ -11,6 +11,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use domain::TransactionId;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Transactions in a page where the client does not say.
@@ -27,7 +28,7 @@ pub(crate) async fn of_card<S: Switchboard>(
     let inquiry = Inquiry::TransactionsOf { card: place.number, count_max };
     let transactions = transactions_in(api.switchboard.inquire(place.shard, inquiry).await?)?;
     let transactions: Vec<TransactionAnswer> = transactions.iter().map(TransactionAnswer::from).collect();
-    Ok(ok(&serde_json::json!({ "transactions": transactions })))
+    Ok(ok(&BTreeMap::from([("transactions", transactions)])))
 }
 
 /// `GET /v1/transactions/{id}`
