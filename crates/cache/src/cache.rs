@@ -47,6 +47,16 @@ pub struct LaneGauges {
     pub follow_ups: usize,
 }
 
+/// Runs a lane. A panic in it is a bug that may have left half a fact applied: such a state must not decide
+/// anything more, and the journal has everything that was acknowledged, so the process ends.
+fn run_or_abort<R: Recorder>(lane: Lane<R>) {
+    let number = lane.number;
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lane.run())).is_err() {
+        tracing::error!(lane = number, "a lane panicked; its state cannot be trusted, so the process ends");
+        std::process::abort();
+    }
+}
+
 impl Cache {
     /// Starts the lanes over what was recovered. `recorder` makes one recorder for each lane.
     pub fn start<R: Recorder>(
