@@ -28,23 +28,19 @@ async fn serve(config: Config) -> Outcome {
     let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let failure = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        reason = switch.failed() => Some(reason),
-    };
-    match &failure {
-        None => tracing::info!("stopping: finishing what is in flight"),
-        Some(reason) => tracing::error!(%reason, "stopping"),
-    }
-    let stopped = switch.stop().await;
-    match failure.map_or(stopped, Err) {
-        Ok(()) => {
-            tracing::info!("stopped; the journal is synced");
-            Ok(())
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        reason = switch.failed() => {
+            // Nothing that waits can be answered any more, so there is nothing to wait for.
+            tracing::error!(%reason, "stopping at once");
+            return Err((Exit::JournalFailed, reason.into()));
         }
-        Err(reason) => Err((Exit::JournalFailed, reason.into())),
     }
+    tracing::info!("stopping: finishing what is in flight");
+    switch.stop().await.map_err(|reason| (Exit::JournalFailed, reason.into()))?;
+    tracing::info!("stopped; the journal is synced");
+    Ok(())
 }
 
 fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, (Exit, anyhow::Error)> {
