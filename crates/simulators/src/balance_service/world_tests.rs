@@ -368,7 +368,7 @@ fn usdt() -> AssetCode {
 
 /// How many worlds are simulated; more on request.
 fn seeds() -> u64 {
-    std::env::var("AUTHSWITCH_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+    std::env::var("AUTHSWITCH_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(600)
 }
 
 #[test]
