@@ -5,7 +5,9 @@ use super::limits::LimitsSent;
 use super::name::{account_id, card_id, currency};
 use crate::json::{Faults, Mismatch, Node, Object, leaf};
 use crate::problem::Problem;
-use domain::{AccountId, Asset, CardId, CardStatus, Controls, Currency, Expiry, FundingMode, LimitRule, Pan};
+use domain::{
+    AccountId, Asset, CardId, CardStatus, Controls, Currency, Expiry, FundingMode, LimitRule, Pan, PanError,
+};
 
 /// A card to be issued. The number leaves this type as a token only.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -81,10 +83,18 @@ fn number(node: &Node) -> Result<Pan, Mismatch> {
         allowed: "12 to 19 digits with a true check digit, as text".into(),
     };
     match node {
-        Node::Text(text) => Pan::issue(text.as_bytes()).map_err(|error| mismatch(error.to_string())),
+        Node::Text(text) => Pan::issue(text.as_bytes()).map_err(|error| mismatch(what_is_wrong(error))),
         Node::Null | Node::Bool(_) | Node::Integer(_) | Node::Float | Node::List(_) | Node::Object(_) => {
             Err(mismatch("something that is not text".into()))
         }
+    }
+}
+
+fn what_is_wrong(error: PanError) -> String {
+    match error {
+        PanError::Length { found } => format!("{found} characters"),
+        PanError::NotADigit { position } => format!("something other than a digit at position {position}"),
+        PanError::CheckDigit => "a wrong check digit".into(),
     }
 }
 
