@@ -200,3 +200,55 @@ fn a_set_of_asks_in_flight_cannot_become_more_duties_than_are_allowed() {
     }
     assert!(desk.shard.duties_pending() <= 2, "P10: {} duties, 2 are allowed", desk.shard.duties_pending());
 }
+
+#[test]
+fn a_long_backlog_of_expired_holds_is_worked_off_in_steps() {
+    let mut desk = Desk::with_card(FundingMode::Jit, 0);
+    for stan in 0..150 {
+        let transaction = asked(&desk.send(purchase(stan, 100)));
+        desk.fund(transaction, 100);
+    }
+    desk.wait(Duration::from_secs(8 * 24 * 3_600));
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        desk.run(Command::Tick);
+        left.push(held(&desk));
+    }
+    assert_eq!(left, [8_600, 2_200, 0, 0], "64 holds a tick, so that no decision waits behind all of them");
+    assert_eq!(desk.shard.duties_pending(), 150, "one cancel for each");
+    let totals = desk.shard.totals()[&usd_asset().code()];
+    assert_eq!((totals.funded.0, totals.returned.0), (15_000, 15_000));
+}
+
+#[test]
+fn the_clock_of_one_batch_numbers_every_transaction_and_duty_apart() {
+    let mut desk = Desk::with_card(FundingMode::Jit, 0);
+    let mut numbers = Vec::new();
+    for stan in 0..5 {
+        numbers.push(asked(&desk.send(purchase(stan, 100))));
+    }
+    desk.now.utc = Timestamp::from_seconds(NOON - 3_600);
+    numbers.push(asked(&desk.send(purchase(9, 100))));
+    desk.wait(Duration::from_secs(2));
+    desk.now.mono = Mono::MAX;
+    desk.run(Command::Tick);
+    let duties = desk
+        .facts
+        .iter()
+        .filter_map(|(_, fact)| if let Fact::DutyOwed { duty } = fact { Some(duty.number) } else { None });
+    numbers.extend(duties);
+    assert_eq!(numbers.len(), 12, "six asks and six cancels");
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+}
+
+#[test]
+fn a_card_number_of_the_index_that_is_not_this_card_is_unknown() {
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 10_000);
+    let stranger = Authorization { card: token("X"), ..purchase(1, 100) };
+    assert_eq!(reason(desk.answer(stranger)), Reason::UnknownCard);
+    assert_eq!(desk.reverse(&stranger), Answer::Reversal(ReversalMatch::UnknownCard));
+    let actions =
+        desk.run(Command::Authorize { card: CardNo(9), request: purchase(1, 100), caller: Caller(1) });
+    assert_eq!(reason(answers(&actions)[0]), Reason::UnknownCard);
+    assert_eq!(held(&desk), 0);
+}
