@@ -103,21 +103,10 @@ impl Connection {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
             let last = attempt == ATTEMPTS;
-            match tokio::time::timeout(ANSWER_WITHIN, self.attempt(call)).await {
-                Ok(Ok(answer)) if answer.status != StatusCode::SERVICE_UNAVAILABLE || last => {
-                    return Ok(answer);
-                }
-                Ok(Ok(_busy)) => {}
-                Ok(Err(error)) => {
-                    self.sender = None;
-                    if last {
-                        return Err(error);
-                    }
-                }
-                Err(_elapsed) => {
-                    self.sender = None;
-                    bail!("{} did not answer within {ANSWER_WITHIN:?}", self.api.authority);
-                }
+            match self.send_once(call).await {
+                Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => return Ok(answer),
+                ended if last => return ended,
+                Ok(_) | Err(_) => {}
             }
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2);
@@ -132,6 +121,21 @@ impl Connection {
             bail!("GET {path}: {}", answer.problem());
         }
         answer.json().with_context(|| format!("GET {path}"))
+    }
+
+    /// Sends a request and does not try again.
+    ///
+    /// # Errors
+    /// The API cannot be reached or did not answer in time.
+    pub(crate) async fn send_once(&mut self, call: &Call) -> anyhow::Result<Answer> {
+        let attempted = tokio::time::timeout(ANSWER_WITHIN, self.attempt(call)).await;
+        let answer = attempted
+            .map_err(|_elapsed| anyhow!("{} did not answer within {ANSWER_WITHIN:?}", self.api.authority))
+            .flatten();
+        if answer.is_err() {
+            self.sender = None;
+        }
+        answer
     }
 
     async fn attempt(&mut self, call: &Call) -> anyhow::Result<Answer> {
@@ -180,6 +184,11 @@ async fn open(authority: &str) -> anyhow::Result<SendRequest<Full<Bytes>>> {
 }
 
 impl Answer {
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
         serde_json::from_slice(&self.body).context("the answer is not JSON")

@@ -5,6 +5,7 @@
 
 mod api_client;
 mod check;
+mod demo;
 mod exit;
 mod fact_json;
 mod import;
@@ -15,6 +16,7 @@ mod message_describe;
 mod message_input;
 mod run;
 mod runtime;
+mod traffic;
 mod wire;
 
 use clap::{Parser, Subcommand};
@@ -43,6 +45,8 @@ enum Command {
         /// The configuration file, TOML.
         config: PathBuf,
     },
+    /// Show everything working on this machine in about 40 seconds, and compare everybody's books.
+    Demo(demo::Arguments),
     /// Load rates, accounts, credits and cards from a file of JSON lines through the control API.
     Import(import::Arguments),
     /// Look into ISO 8583 messages.
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Run { config } => run::run(config),
         Command::Check { config } => check::check(config),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
         Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),

@@ -1,0 +1,261 @@
+//! Three books beside one another: what the processor saw, what the switch holds, what the balance service holds.
+//!
+//! The processor's book is in card currencies and comes from answers alone. The switch's is read account by account
+//! through the control API. The balance service's is its own ledger. The rates of the demo turn every cent into a
+//! whole number of an asset's units, so that sums convert exactly and no rounding can hide a difference.
+
+use crate::api_client::{Api, Connection};
+use anyhow::{Context, anyhow, bail};
+use domain::{AccountId, Asset, AssetCode, Currency, Units};
+use serde_json::Value;
+use simulators::balance_service::BooksView;
+use simulators::processor::{Books, CardBook, Population, SimulatedAccount, SimulatedRate};
+use simulators::report::{BooksTable, Figure};
+use std::collections::{BTreeMap, HashMap};
+use tokio::task::JoinSet;
+
+/// Connections that accounts are read on.
+const READERS: usize = 16;
+
+/// The columns.
+const BOOKS: [&str; 3] = ["processor", "switch", "balance service"];
+
+/// An account as the switch has it, in units of its asset.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct SwitchAccount {
+    held: i128,
+    available: i128,
+}
+
+/// Compares the books of every account of the population, and their sums by asset.
+pub(super) async fn compare(
+    population: &Population,
+    processor: &Books,
+    api: &Api,
+    service: &BooksView,
+) -> anyhow::Result<BooksTable> {
+    let open = open_by_account(population, processor)?;
+    let switch = read_accounts(population, api).await?;
+    let totals = read_totals(&mut api.connection()).await?;
+    let ledger = service_ledger(service);
+    let mut table = BooksTable::of(&BOOKS);
+    let mut sums: BTreeMap<(AssetCode, &'static str), Sums> = BTreeMap::new();
+    for account in &population.accounts {
+        let mine = switch.get(&account.id).context("an account was not read")?;
+        let open = open.get(&account.id).copied().unwrap_or_default();
+        let figure = |units| Some(Figure::money(units, account.asset.decimals()));
+        let code = account.asset.code();
+        let funding = funding_of(account);
+        let sum = sums.entry((code, funding)).or_insert_with(|| Sums::new(account.asset.decimals()));
+        sum.add(open, mine.held);
+        match account.in_balance_service {
+            None => {
+                table.compare(format!("{} held", account.id), &[figure(open), figure(mine.held), None]);
+                // Nobody else moves this money: what is left must be the opening credit less the open holds.
+                let left = account.in_switch.0.checked_sub(open).context("an amount out of range")?;
+                let what = format!("{} available", account.id);
+                table.compare(what, &[figure(left), figure(mine.available), None]);
+            }
+            Some(opening) => {
+                let (held, available) = ledger.get(&(account.id, code)).copied().unwrap_or((0, opening.0));
+                sum.add_service(held);
+                let what = format!("{} held", account.id);
+                table.compare(what, &[figure(open), figure(mine.held), figure(held)]);
+                let left = opening.0.checked_sub(open).context("an amount out of range")?;
+                let what = format!("{} available at the balance service", account.id);
+                table.compare(what, &[figure(left), None, figure(available)]);
+            }
+        }
+    }
+    add_rows(&mut table, &sums, &totals);
+    add_counts(&mut table, population, processor, service);
+    Ok(table)
+}
+
+/// Sums over the accounts of one asset and one way of funding.
+struct Sums {
+    decimals: u8,
+    processor: i128,
+    switch: i128,
+    service: Option<i128>,
+}
+
+impl Sums {
+    const fn new(decimals: u8) -> Self {
+        Self { decimals, processor: 0, switch: 0, service: None }
+    }
+
+    const fn add(&mut self, processor: i128, switch: i128) {
+        self.processor = self.processor.saturating_add(processor);
+        self.switch = self.switch.saturating_add(switch);
+    }
+
+    fn add_service(&mut self, held: i128) {
+        self.service = Some(self.service.unwrap_or(0).saturating_add(held));
+    }
+}
+
+const fn funding_of(account: &SimulatedAccount) -> &'static str {
+    match account.in_balance_service {
+        None => "pre-funded",
+        Some(_) => "JIT",
+    }
+}
+
+fn add_rows(
+    table: &mut BooksTable,
+    sums: &BTreeMap<(AssetCode, &'static str), Sums>,
+    totals: &BTreeMap<String, i128>,
+) {
+    let mut by_asset: BTreeMap<AssetCode, Sums> = BTreeMap::new();
+    for ((asset, funding), sum) in sums {
+        let figure = |units| Some(Figure::money(units, sum.decimals));
+        let service = sum.service.and_then(figure);
+        table.row(
+            format!("held {funding}, {asset}"),
+            vec![figure(sum.processor), figure(sum.switch), service],
+        );
+        let whole = by_asset.entry(*asset).or_insert_with(|| Sums::new(sum.decimals));
+        whole.add(sum.processor, sum.switch);
+    }
+    // The switch adds up its shards by itself; its sums must be those of its accounts.
+    for (asset, sum) in by_asset {
+        let total = totals.get(asset.as_str()).copied().unwrap_or(0);
+        let figure = |units| Some(Figure::money(units, sum.decimals));
+        table.row(format!("held in all, {asset}"), vec![figure(sum.processor), figure(total), None]);
+    }
+}
+
+/// Open holds on cards whose money is at the balance service, one by one.
+fn add_counts(table: &mut BooksTable, population: &Population, processor: &Books, service: &BooksView) {
+    let jit: HashMap<AccountId, bool> = population
+        .accounts
+        .iter()
+        .map(|account| (account.id, account.in_balance_service.is_some()))
+        .collect();
+    let is_jit = |account: &AccountId| jit.get(account).copied().unwrap_or(false);
+    let seen = processor
+        .cards
+        .values()
+        .filter(|entry| is_jit(&entry.account))
+        .map(|entry| entry.book.open().count)
+        .sum();
+    let outstanding = u64::try_from(service.outstanding.len()).unwrap_or(u64::MAX);
+    let figures = vec![Some(Figure::count(seen)), None, Some(Figure::count(outstanding))];
+    table.row("open holds on JIT cards", figures);
+}
+
+/// What the processor thinks is held on each account, in units of the account's asset.
+fn open_by_account(population: &Population, processor: &Books) -> anyhow::Result<HashMap<AccountId, i128>> {
+    let accounts: HashMap<AccountId, &SimulatedAccount> =
+        population.accounts.iter().map(|account| (account.id, account)).collect();
+    let mut open = HashMap::new();
+    for ((id, currency), book) in processor.by_account() {
+        let account = accounts.get(&id).with_context(|| format!("{id} is not in the population"))?;
+        let units = in_units(&book, currency, account, &population.rates)
+            .with_context(|| format!("{id}: {currency} in {}", account.asset.code()))?;
+        let sum: &mut i128 = open.entry(id).or_default();
+        *sum = sum.checked_add(units).context("an amount out of range")?;
+    }
+    Ok(open)
+}
+
+fn in_units(
+    book: &CardBook,
+    currency: &str,
+    account: &SimulatedAccount,
+    rates: &[SimulatedRate],
+) -> anyhow::Result<i128> {
+    let minor = book.open().minor;
+    let asset = account.asset.code();
+    if asset.as_str() == currency {
+        return Ok(minor);
+    }
+    let rate = rates.iter().find(|rate| rate.from == currency && rate.to == asset.as_str());
+    let rate = rate.context("there is no rate")?;
+    let decimals_of_currency = Asset::of(Currency::from_alpha(currency)?).decimals();
+    let factor = units_of_one_minor(rate.value, decimals_of_currency, account.asset.decimals())?;
+    minor.checked_mul(factor).context("an amount out of range")
+}
+
+/// How many units one minor unit is worth; fails where that is no whole number.
+fn units_of_one_minor(rate: &str, from_decimals: u8, to_decimals: u8) -> anyhow::Result<i128> {
+    let (whole, fraction) = rate.split_once('.').unwrap_or((rate, ""));
+    let digits: i128 = format!("{whole}{fraction}").parse().with_context(|| format!("rate {rate:?}"))?;
+    let scale = u32::try_from(fraction.len())?.saturating_add(from_decimals.into());
+    match u32::from(to_decimals).checked_sub(scale).map(|exponent| 10_i128.checked_pow(exponent)) {
+        Some(Some(power)) => digits.checked_mul(power).context("a rate out of range"),
+        Some(None) => Err(anyhow!("a rate out of range")),
+        None => bail!(
+            "at rate {rate}, one unit with {from_decimals} decimals is no whole number of units with {to_decimals}, so sums \
+             of rounded amounts cannot be compared"
+        ),
+    }
+}
+
+async fn read_accounts(
+    population: &Population,
+    api: &Api,
+) -> anyhow::Result<HashMap<AccountId, SwitchAccount>> {
+    let ids: Vec<AccountId> = population.accounts.iter().map(|account| account.id).collect();
+    let mut readers = JoinSet::new();
+    for part in ids.chunks(ids.len().div_ceil(READERS).max(1)) {
+        let (part, mut connection) = (part.to_vec(), api.connection());
+        readers.spawn(async move {
+            let mut read = Vec::with_capacity(part.len());
+            for id in part {
+                // The simulators' names need no escaping in a path.
+                let account = connection.read(&format!("/v1/accounts/{id}")).await?;
+                let balance = account.get("balance").context("an account without a balance")?;
+                let held = units(balance.get("held").context("a balance without held")?, "units")?;
+                let available =
+                    units(balance.get("available").context("a balance without available")?, "units")?;
+                read.push((id, SwitchAccount { held, available }));
+            }
+            anyhow::Ok(read)
+        });
+    }
+    let mut accounts = HashMap::with_capacity(ids.len());
+    while let Some(read) = readers.join_next().await {
+        accounts.extend(read.context("a reader ended early")??);
+    }
+    Ok(accounts)
+}
+
+/// What is held of each asset, as the switch adds it up over its shards.
+async fn read_totals(api: &mut Connection) -> anyhow::Result<BTreeMap<String, i128>> {
+    let answer = api.read("/v1/totals").await?;
+    let totals = answer.get("totals").and_then(Value::as_array).context("GET /v1/totals: no list")?;
+    let held = totals.iter().map(|total| {
+        let asset = total.get("asset").and_then(Value::as_str).context("GET /v1/totals: no asset")?;
+        Ok((asset.to_owned(), units(total, "held_units")?))
+    });
+    held.collect()
+}
+
+fn units(of: &Value, field: &str) -> anyhow::Result<i128> {
+    let text = of.get(field).and_then(Value::as_str).with_context(|| format!("no {field} in {of}"))?;
+    text.parse().with_context(|| format!("{field} {text:?}"))
+}
+
+/// Held and available of each account of the balance service.
+fn service_ledger(service: &BooksView) -> HashMap<(AccountId, AssetCode), (i128, i128)> {
+    let book = |Units(units)| units;
+    let entry = |account: &simulators::balance_service::AccountBook| {
+        ((account.account, account.asset), (book(account.held), book(account.available)))
+    };
+    service.accounts.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_makes_whole_units_of_a_cent_or_is_refused() {
+        assert_eq!(units_of_one_minor("1.0007", 2, 6).unwrap(), 10_007);
+        assert_eq!(units_of_one_minor("2", 2, 6).unwrap(), 20_000);
+        let error = units_of_one_minor("1.00071", 2, 6).unwrap_err().to_string();
+        assert!(error.contains("no whole number"), "{error}");
+    }
+}

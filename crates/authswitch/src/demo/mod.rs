@@ -1,0 +1,243 @@
+//! `authswitch demo`: the whole thing on one machine, from nothing to a report.
+//!
+//! A balance service that sometimes fails, the switch as a process of its own, thousands of cards imported through
+//! the control API, and a card processor that sends mixed traffic over two links in two dialects. At the end
+//! everybody's books are laid beside one another: if they differ by a cent, or a promise was broken, the demo fails.
+
+mod books;
+mod daemon;
+mod settle;
+mod stage;
+
+use crate::api_client::Api;
+use crate::exit::{Exit, Outcome};
+use crate::import;
+use crate::{runtime, traffic};
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use daemon::Daemon;
+use indicatif::ProgressBar;
+use jiff::SignedDuration;
+use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options, Profile};
+use simulators::processor::{self, Arrivals, Pace, Population, PopulationSizes, ProcessorConfig};
+use simulators::report::{DemoReport, Style};
+use stage::{DIALECTS, Stage};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Requests of the import under way at once.
+const IMPORT_CONCURRENCY: u16 = 32;
+
+/// How long the switch may take, after the traffic, to tell the balance service what it owes it.
+const SETTLED_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long the processor waits for an answer. The links' `answer_within` is 200 ms less, for the way back.
+const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+
+/// The arguments of `demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everything runs on 127.0.0.1, on free ports, in a temporary folder, and with keys made for this run. Interrupting
+it (Ctrl-C) ends the traffic early; the report is made all the same.
+
+Exit code 1 if any book differs, or a message was answered late, wrongly, or not at all.")]
+pub(crate) struct Arguments {
+    /// How long traffic is sent, for example \"30s\" or \"2m\".
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    duration: Duration,
+    /// Messages a second, both links together.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// Cards, traffic and the balance service's faults follow from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keep configuration, keys, journal and log in this folder.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Where the HTML report goes. Default: a file in the folder for temporary files.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+/// A duration with its unit, as a value parser of arguments.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is no duration with a unit, such as \"30s\""))?;
+    Duration::try_from(parsed).map_err(|_| format!("{text:?} is below zero"))
+}
+
+/// Runs the demo.
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let shown = runtime::block_on(async { show(arguments).await.map_err(|error| (Exit::Failed, error)) });
+    let (report, broken) = shown?;
+    println!("{}", report.to_text(Style::of_stdout()));
+    let written = write_html(arguments.report.as_deref(), &report).map_err(|error| (Exit::Failed, error))?;
+    println!("The same with charts: {}", written.display());
+    match broken.as_slice() {
+        [] => Ok(()),
+        broken => Err((Exit::Failed, anyhow!("the demo failed: {}", broken.join("; ")))),
+    }
+}
+
+/// Plays the demo; returns the report, and what was not as it should be.
+async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)> {
+    let stage = Stage::set(arguments.keep.as_deref())?;
+    let population = processor::population(arguments.seed, PopulationSizes::default())?;
+    let service = start_balance_service(&stage, &population, arguments.seed).await?;
+    let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;
+    let mut connection = api.connection();
+    let config = stage.write_config(&service.url())?;
+    let switch = Daemon::start(&stage, &config, &mut connection).await?;
+    import_population(&population, &api).await?;
+
+    let outcome = traffic::run(processor_config(arguments, &stage, &population)?).await?;
+    let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
+    let books = books::compare(&population, &outcome.books, &api, &service.books()).await?;
+    let log = switch.last_log_lines();
+    let stopped = switch.stop().await;
+    let journal = verify_journal(&stage);
+
+    let mut report = DemoReport::of("authswitch demo", &outcome);
+    report.conditions = conditions(arguments, &population, journal.as_ref().ok().copied());
+    report.books = books;
+    let broken = broken_promises(&report, &outcome, [settled.map(drop), stopped, journal.map(drop)], &log);
+    Ok((report, broken))
+}
+
+async fn start_balance_service(
+    stage: &Stage,
+    population: &Population,
+    seed: u64,
+) -> anyhow::Result<BalanceService> {
+    let opening =
+        |(account, asset, units): (_, domain::Asset, _)| Opening { account, asset: asset.code(), units };
+    let options = Options {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        profile: profile(),
+        books: Books::with(population.balances().map(opening)),
+        keys: stage.funding_keys.clone(),
+        answers: AnswerSigning::Signed,
+        seed,
+    };
+    BalanceService::start(options).await.context("the balance service cannot listen")
+}
+
+/// An ordinary day: a few milliseconds, and one message in a hundred goes wrong in one way or another.
+fn profile() -> Profile {
+    Profile {
+        latency_p50: Duration::from_millis(3),
+        latency_p99: Duration::from_millis(12),
+        decline_rate: 0.005,
+        error_rate: 0.004,
+        hang_rate: 0.002,
+        reset_rate: 0.002,
+        late_rate: 0.002,
+        ..Profile::default()
+    }
+}
+
+async fn import_population(population: &Population, api: &Api) -> anyhow::Result<()> {
+    let lines = population.import_lines().map(Ok);
+    let quiet = ProgressBar::hidden();
+    let tally = import::send_all("population", lines, api, IMPORT_CONCURRENCY, &quiet).await?;
+    eprintln!(
+        "imported {} cards on {} accounts through the control API",
+        population.cards.len(),
+        population.accounts.len()
+    );
+    if tally.failed > 0 {
+        bail!("{} lines of the population were not imported", tally.failed);
+    }
+    Ok(())
+}
+
+fn processor_config(
+    arguments: &Arguments,
+    stage: &Stage,
+    population: &Population,
+) -> anyhow::Result<ProcessorConfig> {
+    Ok(ProcessorConfig {
+        pace: Pace::Open { rate_per_second: arguments.rate, arrivals: Arrivals::Poisson },
+        duration: arguments.duration,
+        seed: arguments.seed,
+        answer_within: ANSWER_WITHIN,
+        ..ProcessorConfig::new(stage.link_targets()?, population.cards.clone())
+    })
+}
+
+/// Reads the whole journal back; returns how many facts it holds.
+fn verify_journal(stage: &Stage) -> anyhow::Result<u64> {
+    let folder = stage.journal();
+    let storage = journal::FileStorage::open_existing(&folder)
+        .with_context(|| format!("{} cannot be opened", folder.display()))?;
+    Ok(journal::verify(&storage).context("the journal does not verify")?.records)
+}
+
+fn conditions(arguments: &Arguments, population: &Population, facts: Option<u64>) -> Vec<(String, String)> {
+    let profile = profile();
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let facts = facts.map_or("not verified".to_owned(), |facts| format!("{facts} facts, verified"));
+    [
+        ("offered", format!("{} messages/s for {:?}, open loop", arguments.rate, arguments.duration)),
+        ("links", DIALECTS.join(" and ")),
+        ("cards", format!("{} on {} accounts", population.cards.len(), population.accounts.len())),
+        ("acknowledged", "after fdatasync".to_owned()),
+        ("journal", facts),
+        (
+            "balance service",
+            format!(
+                "p50 {:?}, p99 {:?}, {:.1}% errors, hangs, resets and late answers",
+                profile.latency_p50,
+                profile.latency_p99,
+                100.0 * (profile.error_rate + profile.hang_rate + profile.reset_rate + profile.late_rate)
+            ),
+        ),
+        ("machine", format!("{cores} cores, shared by switch and simulators, loopback")),
+        ("seed", arguments.seed.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+/// What was not as it should be, in a few words each.
+fn broken_promises(
+    report: &DemoReport,
+    outcome: &processor::Outcome,
+    steps: [anyhow::Result<()>; 3],
+    log: &str,
+) -> Vec<String> {
+    let counts = &outcome.counts;
+    let mut broken = Vec::new();
+    if !report.books.agree() {
+        broken.push("the books differ".to_owned());
+    }
+    for (count, what) in [
+        (counts.violations, "broken promises"),
+        (counts.unanswered, "messages without an answer"),
+        (counts.late, "answers after the deadline"),
+        (counts.lost_links, "lost connections"),
+    ] {
+        if count > 0 {
+            broken.push(format!("{count} {what}"));
+        }
+    }
+    if counts.answered == 0 {
+        broken.push("nothing was answered".to_owned());
+    }
+    broken.extend(steps.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")));
+    if !broken.is_empty() && !log.is_empty() {
+        broken.push(format!("the switch said last:\n{log}"));
+    }
+    broken
+}
+
+fn write_html(path: Option<&Path>, report: &DemoReport) -> anyhow::Result<PathBuf> {
+    let path = path.map_or_else(
+        || std::env::temp_dir().join(format!("authswitch-demo-{}.html", std::process::id())),
+        Path::to_owned,
+    );
+    std::fs::write(&path, report.to_html())
+        .with_context(|| format!("the report cannot be written to {}", path.display()))?;
+    Ok(path)
+}
