@@ -280,7 +280,7 @@ impl Walk<'_> {
             let found = format!("the file has {length} bytes, its header says {}", header.segment_bytes);
             return Err(self.damage(path, 0, found, "a segment has its full length before it gets its name"));
         }
-        bytes.clear();
+        // Not cleared first: what is there is overwritten, and zeroing it would cost as much as reading.
         bytes.resize(usize::try_from(length).unwrap_or(0), 0);
         let read = file.read_up_to(bytes, 0).map_err(io)?;
         bytes.truncate(read);
