@@ -33,6 +33,13 @@ fn each_line_finds_what_it_needs_above_it() {
 }
 
 #[test]
+fn the_control_api_s_importer_takes_every_line() {
+    let mut importer = control::import::Importer::new("population");
+    let calls: Vec<_> = lines(1).iter().filter_map(|line| importer.line(line).unwrap()).collect();
+    assert_eq!(calls.len(), lines(1).len());
+}
+
+#[test]
 fn cards_have_true_check_digits_and_numbers_of_their_own() {
     let population = population(1, small()).unwrap();
     let numbers: BTreeSet<Vec<u8>> = population

@@ -5,6 +5,7 @@ use super::number::{count, duration};
 use super::svg::{Anchor, Svg};
 use super::{DeclineCount, PathLatency};
 use crate::processor::Second;
+use std::time::Duration;
 
 /// The sheet is this wide; the page scales it.
 const WIDTH: f64 = 960.0;
@@ -45,24 +46,33 @@ impl Plot {
     }
 }
 
-/// Latency by percentile: one curve a path, both axes stretched towards the slow end.
+/// Where the percentile axis begins: at the median, 1 - 10^-0.301.
+const MEDIAN: f64 = std::f64::consts::LOG10_2;
+
+/// Latency by percentile from the median on: one curve a path, both axes stretched towards the slow end.
 pub(crate) fn percentiles(paths: &[PathLatency]) -> String {
     let mut svg = Svg::new(WIDTH, 420.0);
     let plot = Plot::between(16.0, 372.0);
-    let axis = LogAxis::around(paths.iter().flat_map(|path| path.curve.iter().map(|(_, latency)| *latency)));
+    let slow_half = |path: &PathLatency| -> Vec<(f64, Duration)> {
+        let median = std::iter::once((MEDIAN, path.p50));
+        median.chain(path.curve.iter().copied().filter(|(nines, _)| *nines > MEDIAN)).collect()
+    };
+    let curves: Vec<Vec<(f64, Duration)>> = paths.iter().map(slow_half).collect();
+    let axis = LogAxis::around(curves.iter().flatten().map(|(_, latency)| *latency));
     plot.latency_grid(&mut svg, &axis);
-    let nines = paths.iter().flat_map(|path| path.curve.iter().map(|(nines, _)| *nines)).fold(2.0, f64::max);
-    for whole in 0..=nines.floor() as u32 {
-        let x = plot.x(f64::from(whole) / nines);
+    let nines = curves.iter().flatten().map(|(nines, _)| *nines).fold(2.0, f64::max);
+    let x = |at: f64| plot.x((at - MEDIAN) / (nines - MEDIAN));
+    svg.text("tick", (x(MEDIAN), plot.bottom + 20.0), Anchor::Middle, "50%");
+    for whole in 1..=nines.floor() as u32 {
+        let x = x(f64::from(whole));
         svg.line("grid", (x, plot.top), (x, plot.bottom));
         svg.text("tick", (x, plot.bottom + 20.0), Anchor::Middle, &percentile(whole));
     }
     svg.text("axis", (plot.x(0.5), plot.bottom + 40.0), Anchor::Middle, "percentile of answers");
     let mut labels = Vec::new();
-    for (number, path) in (1..).zip(paths) {
-        let point =
-            |(at, latency): &(f64, std::time::Duration)| (plot.x(*at / nines), plot.y(axis.place(*latency)));
-        let points: Vec<(f64, f64)> = path.curve.iter().map(point).collect();
+    for (number, (path, curve)) in (1..).zip(paths.iter().zip(&curves)) {
+        let point = |(at, latency): &(f64, Duration)| (x(*at), plot.y(axis.place(*latency)));
+        let points: Vec<(f64, f64)> = curve.iter().map(point).collect();
         let title = format!("{}: p50 {}, p99 {}", path.name, duration(path.p50), duration(path.p99));
         svg.polyline(&format!("curve s{number}"), &points, &title);
         if let Some((x, y)) = points.last() {
@@ -74,14 +84,19 @@ pub(crate) fn percentiles(paths: &[PathLatency]) -> String {
     svg.finish("Latency by percentile for each path")
 }
 
-/// Names at the ends of curves, moved apart where they would cover one another.
+/// Names at the ends of curves, moved down where they would cover one another.
 fn name_curves(svg: &mut Svg, mut labels: Vec<(f64, f64, usize, &str)>) {
-    const APART: f64 = 15.0;
+    const HIGH: f64 = 15.0;
+    const WIDE: f64 = 80.0;
     labels.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let mut free_from = f64::NEG_INFINITY;
-    for (x, y, number, name) in labels {
-        let y = y.max(free_from);
-        free_from = y + APART;
+    let mut placed: Vec<(f64, f64)> = Vec::new();
+    for (x, end, number, name) in labels {
+        let mut y = end;
+        while placed.iter().any(|(other_x, other_y)| (other_x - x).abs() < WIDE && (other_y - y).abs() < HIGH)
+        {
+            y += 1.0;
+        }
+        placed.push((x, y));
         svg.text(&format!("name t{number}"), (x + 9.0, y + 4.0), Anchor::Start, name);
     }
 }
@@ -113,11 +128,13 @@ pub(crate) fn timeline(timeline: &[Second]) -> String {
         (0..).zip(timeline).map(|(at, second)| (x(at), upper.y(second.answered as f64 / top))).collect();
     svg.area("fill s1", &rates, upper.bottom);
     svg.polyline("curve s1", &rates, "answers a second");
-    svg.text("name t1", (upper.right + 9.0, upper.top + 12.0), Anchor::Start, "answers/s");
+    if let Some((x, y)) = rates.last() {
+        svg.text("name t1", (x + 9.0, y + 4.0), Anchor::Start, "answers/s");
+    }
     let axis = LogAxis::around(timeline.iter().flat_map(|second| [second.p50, second.p99, second.max]));
     lower.latency_grid(&mut svg, &axis);
     let mut labels = Vec::new();
-    type Of = fn(&Second) -> std::time::Duration;
+    type Of = fn(&Second) -> Duration;
     let lines: [(usize, &str, Of); 3] =
         [(3, "p50", |second| second.p50), (2, "p99", |second| second.p99), (6, "max", |second| second.max)];
     for (number, name, of) in lines {
