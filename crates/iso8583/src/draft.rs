@@ -182,11 +182,23 @@ impl Draft {
         out.extend_from_slice(&self.header);
         self.table.mti.write(self.mti, out);
         self.table.bitmap.write(present, out);
-        for (_, range) in &self.elements {
-            out.extend_from_slice(self.scratch.get(range.clone()).unwrap_or_default());
-        }
+        self.write_elements(out);
         self.table.header.finish(out, start);
         Ok(())
+    }
+
+    /// Copies the elements in order; those that were set in order lie side by side and go in one piece.
+    fn write_elements(&self, out: &mut BytesMut) {
+        let mut piece = 0..0;
+        for (_, range) in &self.elements {
+            if range.start == piece.end {
+                piece.end = range.end;
+            } else {
+                out.extend_from_slice(self.scratch.get(piece).unwrap_or_default());
+                piece = range.clone();
+            }
+        }
+        out.extend_from_slice(self.scratch.get(piece).unwrap_or_default());
     }
 
     fn set(
@@ -213,6 +225,11 @@ impl Draft {
 
     /// Keeps the elements in order; setting an element again replaces it.
     fn place(&mut self, de: u8, range: Range<usize>) {
+        // Most callers set elements in order.
+        if self.elements.last().is_none_or(|(last, _)| *last < de) {
+            self.elements.push((de, range));
+            return;
+        }
         match self.elements.binary_search_by_key(&de, |(present, _)| *present) {
             Ok(at) => {
                 if let Some(slot) = self.elements.get_mut(at) {

@@ -27,8 +27,6 @@ pub struct Message {
     pub(crate) header_end: u32,
     /// Where the first element starts.
     pub(crate) first: u32,
-    /// Where reading went on behind a faulty element: the place among `spans`, and the offset.
-    pub(crate) resumed: Option<(usize, u32)>,
 }
 
 impl Message {
@@ -120,10 +118,9 @@ impl Message {
             return None;
         }
         let rank = self.present.rank(de);
-        let start = match (self.resumed, rank.checked_sub(1)) {
-            (Some((resumed, start)), _) if resumed == rank => start,
-            (_, Some(before)) => self.spans.get(before)?.end,
-            (_, None) => self.first,
+        let start = match rank.checked_sub(1) {
+            Some(before) => self.spans.get(before)?.end,
+            None => self.first,
         };
         self.bytes.get(start as usize..self.spans.get(rank)?.end as usize)
     }
