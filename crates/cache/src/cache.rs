@@ -94,8 +94,8 @@ impl Cache {
                 batch_bytes_max: config.batch_bytes_max.max(1),
             };
             outboxes.push(outbox);
-            threads
-                .push(std::thread::Builder::new().name(format!("lane-{number}")).spawn(move || lane.run())?);
+            let thread = std::thread::Builder::new().name(format!("lane-{number}"));
+            threads.push(thread.spawn(move || run_or_abort(lane))?);
         }
         Ok(Self { outboxes: outboxes.into(), index, rates, threads: Mutex::new(threads) })
     }

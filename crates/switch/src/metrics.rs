@@ -318,6 +318,10 @@ fn describe() {
         ("authswitch_journal_space_low", "1 when approvals are stopped because the disk is nearly full"),
         ("authswitch_journal_exposure_records", "Facts acknowledged and not yet on disk"),
         (
+            "authswitch_journal_exposure_seconds",
+            "How long the oldest acknowledged fact has waited for the disk",
+        ),
+        (
             "authswitch_journal_exposure_minor_units",
             "Money acknowledged and not yet on disk, in minor units of mixed currencies",
         ),

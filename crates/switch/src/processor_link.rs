@@ -6,11 +6,12 @@
 //! connection can hold another one up.
 
 use crate::authorize::Conversation;
+use crate::doors::Door;
 use crate::hub::Hub;
 use crate::link::Link;
 use bytes::BytesMut;
 use cache::Clock;
-use domain::Moment;
+use domain::Mono;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -122,8 +123,10 @@ async fn converse(
         reader,
         writer,
         inbound: BytesMut::with_capacity(READ_BYTES),
-        last_heard: hub.clock.now(),
-        heard_all: false,
+        frames_left: false,
+        frame_began: None,
+        last_heard: hub.clock.now().mono,
+        ending: None,
         counted_in_flight: 0,
     };
     let end = connection.run(&door, stopping).await;
@@ -139,112 +142,138 @@ struct Connection {
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     inbound: BytesMut,
-    last_heard: Moment,
-    /// The other side has closed its half: no more requests will come.
-    heard_all: bool,
+    /// `inbound` may hold whole frames that could not be taken yet.
+    frames_left: bool,
+    /// When the first byte of the frame that is not whole yet came.
+    frame_began: Option<Mono>,
+    last_heard: Mono,
+    /// Set when no more is read: what is in flight is still answered, until the time given.
+    ending: Option<(End, Mono)>,
     counted_in_flight: usize,
 }
 
 impl Connection {
-    async fn run(&mut self, door: &crate::doors::Door, stopping: &CancellationToken) -> io::Result<End> {
+    async fn run(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<End> {
         loop {
-            if self.conversation.is_finished() && (self.heard_all || stopping.is_cancelled()) {
+            if stopping.is_cancelled() {
+                self.end(End::Stopping);
+            }
+            if self.frames_left && self.ending.is_none() {
+                self.take_frames();
+            }
+            if let Some(end) = self.ended() {
                 self.writer.shutdown().await?;
-                return Ok(if self.heard_all { End::ByProcessor } else { End::Stopping });
+                return Ok(end);
             }
-            let may_read = self.conversation.may_read() && !self.heard_all && !stopping.is_cancelled();
-            self.inbound.reserve(READ_BYTES);
-            let patience_ends = self.patience_ends();
-            tokio::select! {
-                read = self.reader.read_buf(&mut self.inbound), if may_read => {
-                    // Who has said all may still be waiting for answers.
-                    self.heard_all = read? == 0;
-                    if let Some(end) = self.take_frames() {
-                        self.flush_before_closing().await;
-                        return Ok(end);
-                    }
-                }
-                () = door.woken() => self.conversation.write_answers(),
-                written = self.writer.write_buf(&mut self.conversation.out), if !self.conversation.out.is_empty() => {
-                    if written? == 0 {
-                        return Err(io::ErrorKind::WriteZero.into());
-                    }
-                }
-                () = tokio::time::sleep(OFFER_AGAIN), if self.conversation.is_holding_back() => {
-                    self.conversation.retry_held_back();
-                    if let Some(end) = self.take_frames() {
-                        self.flush_before_closing().await;
-                        return Ok(end);
-                    }
-                }
-                () = tokio::time::sleep_until(patience_ends) => {
-                    if let Some(end) = self.out_of_patience() {
-                        return Ok(end);
-                    }
-                }
-                () = stopping.cancelled(), if !stopping.is_cancelled() => {}
-            }
+            self.wait(door, stopping).await?;
             self.report_in_flight(self.conversation.in_flight());
         }
     }
 
-    /// Hands every whole frame to the conversation; stops early when a follow-up is held back.
-    fn take_frames(&mut self) -> Option<End> {
-        let received = self.hub.clock.now();
-        self.last_heard = received;
-        let mut end = None;
-        while self.conversation.may_read() && end.is_none() {
-            match self.link.settings.frame.split(&mut self.inbound) {
-                Ok(Some(body)) => self.conversation.receive(body, received),
-                Ok(None) => break,
-                Err(error) => {
-                    self.link.metrics.frame_errors.increment(1);
-                    end = Some(End::BadFrame(error));
+    /// Waits for whichever comes first of bytes, answers, room to write and time, and deals with it.
+    async fn wait(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<()> {
+        let may_read = self.ending.is_none() && !self.frames_left && self.conversation.may_read();
+        let has_answers = !self.conversation.out.is_empty();
+        let wake_at = self.hub.clock.instant(self.patience_ends()).into();
+        if may_read {
+            self.inbound.reserve(READ_BYTES);
+        }
+        tokio::select! {
+            read = self.reader.read_buf(&mut self.inbound), if may_read => {
+                if read? == 0 {
+                    // Who has said all may still be waiting for answers.
+                    self.end(End::ByProcessor);
+                } else {
+                    self.take_frames();
                 }
             }
+            () = door.woken() => self.conversation.write_answers(),
+            written = self.writer.write_buf(&mut self.conversation.out), if has_answers => {
+                if written? == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+            }
+            () = tokio::time::sleep(OFFER_AGAIN), if self.conversation.is_holding_back() => {
+                self.conversation.retry_held_back();
+            }
+            () = tokio::time::sleep_until(wake_at) => self.judge_silence(),
+            () = stopping.cancelled(), if self.ending.is_none() => {}
         }
-        self.hub.metrics.read_requests(self.hub.clock.now().mono.since(received.mono));
-        end
+        Ok(())
     }
 
-    /// What was answered already is still sent, for as long as a frame may take.
-    async fn flush_before_closing(&mut self) {
-        let within = self.link.settings.frame_within;
-        let flush = async {
-            while !self.conversation.out.is_empty() {
-                if !matches!(self.writer.write_buf(&mut self.conversation.out).await, Ok(1..)) {
+    /// Hands every whole frame to the conversation; stops early when it may take no more.
+    fn take_frames(&mut self) {
+        let received = self.hub.clock.now();
+        let mut any = false;
+        self.last_heard = received.mono;
+        self.frames_left = true;
+        while self.conversation.may_read() {
+            match self.link.settings.frame.split(&mut self.inbound) {
+                Ok(Some(body)) => {
+                    any = true;
+                    self.conversation.receive(body, received);
+                }
+                Ok(None) => {
+                    self.frames_left = false;
+                    break;
+                }
+                Err(error) => {
+                    self.link.metrics.frame_errors.increment(1);
+                    self.frames_left = false;
+                    self.end(End::BadFrame(error));
                     break;
                 }
             }
+        }
+        self.frame_began = match self.frame_began {
+            _ if self.inbound.is_empty() || self.frames_left => None,
+            Some(began) if !any => Some(began),
+            Some(_) | None => Some(received.mono),
         };
-        // Whoever sends bad frames and takes no answers has no claim to them.
-        let _ = tokio::time::timeout(within, flush).await;
+        self.hub.metrics.read_requests(self.hub.clock.now().mono.since(received.mono));
     }
 
-    /// When the other side must have been heard from again.
-    fn patience_ends(&self) -> tokio::time::Instant {
-        let patience = if self.inbound.is_empty() {
-            self.link.settings.idle_max
-        } else {
-            self.link.settings.frame_within
-        };
-        self.hub.clock.instant(self.last_heard.mono.plus(patience)).into()
+    /// Reads no more. What is in flight has as long as the processor would wait for it.
+    fn end(&mut self, end: End) {
+        if self.ending.is_none() {
+            let until = self.hub.clock.now().mono.plus(self.link.settings.answer_within);
+            self.ending = Some((end, until));
+        }
     }
 
-    fn out_of_patience(&mut self) -> Option<End> {
-        let now = self.hub.clock.now();
-        let silent = now.mono.since(self.last_heard.mono);
+    /// Why the connection is over, once everything is answered or the time for it has run out.
+    fn ended(&mut self) -> Option<End> {
+        let (_, until) = self.ending.as_ref()?;
+        let over = self.conversation.is_finished() || self.hub.clock.now().mono >= *until;
+        if over { self.ending.take().map(|(end, _)| end) } else { None }
+    }
+
+    /// When something must have happened: the connection's end, a whole frame, or a sign of life.
+    fn patience_ends(&self) -> Mono {
         let settings = &self.link.settings;
-        if !self.conversation.may_read() || self.conversation.in_flight() > 0 {
-            // It is we who are not reading or have not answered, so the silence is not held against it.
-            self.last_heard = now;
-            return None;
+        match (&self.ending, self.frame_began) {
+            (Some((_, until)), _) => *until,
+            (None, Some(began)) => began.plus(settings.frame_within),
+            (None, None) => self.last_heard.plus(settings.idle_max),
         }
-        if !self.inbound.is_empty() && silent >= settings.frame_within {
+    }
+
+    /// The time above has come: closes the connection if it is the other side that kept us waiting.
+    fn judge_silence(&mut self) {
+        let now = self.hub.clock.now().mono;
+        if self.ending.is_some() || now < self.patience_ends() {
+            return;
+        }
+        if let Some(began) = self.frame_began {
             self.link.metrics.frame_errors.increment(1);
-            return Some(End::HalfFrame { bytes: self.inbound.len(), after: silent });
+            self.end(End::HalfFrame { bytes: self.inbound.len(), after: now.since(began) });
+        } else if self.conversation.is_finished() {
+            self.end(End::Idle { after: now.since(self.last_heard) });
+        } else {
+            // It is we who have not answered or not read, so the silence is not held against it.
+            self.last_heard = now;
         }
-        (self.inbound.is_empty() && silent >= settings.idle_max).then_some(End::Idle { after: silent })
     }
 
     /// Keeps the link's gauge of unanswered requests.

@@ -255,7 +255,16 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
     journal.sync_every = section.sync_every;
     journal.unsynced_records_max = section.unsynced_records_max;
     journal.free_bytes_min = section.free_bytes_min;
-    if let Err(error) = journal.check() {
+    let least = u64::try_from(journal.write_bytes_max).unwrap_or(u64::MAX).saturating_mul(2);
+    if journal.segment_bytes < least {
+        faults.add(
+            "journal.segment_bytes",
+            format!(
+                "{} was found, at least {least} is needed: two of the largest writes",
+                journal.segment_bytes
+            ),
+        );
+    } else if let Err(error) = journal.check() {
         faults.add("journal", error.to_string());
     }
     if file.cache.batch_bytes_max.saturating_mul(2) > section.batch_bytes_max {
