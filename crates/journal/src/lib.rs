@@ -9,6 +9,7 @@
 //!                                                        ^ spare segments, zero-filled ── upkeep thread
 //!
 //! directory: lock | mark.journal | segment-00000000000000000001.journal ... | spare-000001.ready
+//!            snapshot-00000000000000000001.journal ... | lost-... (put aside by a repair)
 //! ```
 //!
 //! What it promises:
@@ -19,10 +20,16 @@
 //! - **A failed write or sync is final**: nothing is released after it, and no sync is ever tried again.
 //! - **Bounded**: the queue, a batch, a write, a segment, the records, the time and the money at risk.
 //!
+//! Beside the log itself: [`snapshot`] files, so that recovery need not begin with the first record (restore the newest,
+//! then [`open_on`] with the record it was made after); retention ([`JournalHandle::retire_through`]); [`verify`],
+//! [`dump`] and [`repair`] for operators; a [`simulated_disk`] on which all of it is crashed ten thousand times.
+//! What is survived, what is not, and which test shows it: [`faults`].
+//!
 //! What it leaves out: what a payload means (opaque bytes, encoded in [`payload`] alone), when to snapshot, and what
 //! to do about a failure; the switch decides those.
 //!
-//! The format is drawn byte by byte in [`segment`], [`batch`], [`record`] and [`mark`], and pinned by golden files.
+//! The format is drawn byte by byte in [`segment`], [`batch`], [`record`], [`mark`] and [`snapshot`], and pinned by golden
+//! files.
 //!
 //! ```
 //! use std::sync::{Arc, mpsc};

@@ -101,6 +101,17 @@ fn a_snapshot_that_does_not_read_back_gets_no_name() {
 }
 
 #[test]
+fn a_snapshot_that_does_not_fit_leaves_the_disk_as_it_was() {
+    let disk = SimulatedDisk::new(0);
+    write(&disk, 1).unwrap();
+    let before = disk.files();
+    disk.plan(Faults { capacity_bytes: Some(6_000), ..Faults::default() });
+    let error = write(&disk, 2).unwrap_err().to_string();
+    assert!(error.starts_with("cannot write a snapshot, file simulated/snapshot-"), "{error}");
+    assert_eq!((disk.files(), restored(&disk)), (before, (1, 0)));
+}
+
+#[test]
 fn each_bad_slice_is_named() {
     let disk = SimulatedDisk::new(0);
     let mut writer = SnapshotWriter::begin(Arc::new(disk), 1, 100, 5).unwrap();

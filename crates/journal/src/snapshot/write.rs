@@ -17,7 +17,7 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 /// Synced in steps of this many bytes, so that a snapshot never fills the disk's queue in front of the journal.
 const SYNC_STEP_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A snapshot being written. Dropped unfinished, it leaves a half-made file that the next start removes.
+/// A snapshot being written. Dropped unfinished, it removes its file: a full disk must not stay full for it.
 pub struct SnapshotWriter {
     storage: Arc<dyn Storage>,
     header: SnapshotHeader,
@@ -30,6 +30,7 @@ pub struct SnapshotWriter {
     slices: u64,
     payload_bytes: u64,
     digest: Sha256,
+    named: bool,
 }
 
 /// What is there after a snapshot was finished.
@@ -75,6 +76,7 @@ impl SnapshotWriter {
             slices: 0,
             payload_bytes: 0,
             digest: Sha256::new(),
+            named: false,
         };
         writer.put(&bytes)?;
         Ok(writer)
@@ -122,6 +124,7 @@ impl SnapshotWriter {
         verify(&*self.storage, &self.making)?;
         let name = snapshot_name(self.header.generation);
         self.storage.rename(&self.making, &name).map_err(|source| self.io("name a snapshot", source))?;
+        self.named = true;
         self.sync_directory()?;
         self.remove_old()
     }
@@ -176,5 +179,14 @@ impl SnapshotWriter {
 
     fn io(&self, doing: &'static str, source: std::io::Error) -> SnapshotError {
         SnapshotError::Io { doing, path: self.storage.path(&self.making), source }
+    }
+}
+
+impl Drop for SnapshotWriter {
+    fn drop(&mut self) {
+        if !self.named {
+            // Best effort: the next start removes it as well.
+            let _ = self.storage.remove(&self.making);
+        }
     }
 }
