@@ -75,7 +75,7 @@ impl Parts {
         }
         match &self.rest {
             Rest::Nothing if at < input.len() => {
-                Err(FaultAt::new(at, Fault::Trailing { bytes: input.len() - at }))
+                Err(FaultAt::new(at, Fault::AfterParts { bytes: input.len() - at }))
             }
             Rest::Nothing => Ok(()),
             Rest::Tags { format, known, unknown } => each_tag(input, at, *format, known, unknown, visit),
@@ -137,7 +137,7 @@ fn each_bit<'s>(
         }
     }
     if at < input.len() {
-        return Err(FaultAt::new(at, Fault::Trailing { bytes: input.len() - at }));
+        return Err(FaultAt::new(at, Fault::AfterParts { bytes: input.len() - at }));
     }
     Ok(())
 }

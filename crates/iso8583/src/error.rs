@@ -134,6 +134,12 @@ pub enum Fault {
         /// The bytes that came.
         found: usize,
     },
+    /// Bytes follow the last part of a composite.
+    #[error("{bytes} bytes follow the last part")]
+    AfterParts {
+        /// How many.
+        bytes: usize,
+    },
     /// Bytes follow the last element.
     #[error("{bytes} bytes follow the last element")]
     Trailing {
@@ -227,7 +233,7 @@ pub enum EncodeError {
         fault: Fault,
     },
     /// A part of a composite cannot be written.
-    #[error("DE {de}.{path} of {name}: {fault}")]
+    #[error("DE {de}{}{path} of {name}: {fault}", if path.is_empty() { "" } else { "." })]
     Part {
         /// The element.
         de: u8,

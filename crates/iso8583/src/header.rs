@@ -198,9 +198,11 @@ mod tests {
         HeaderFormat::BaseI.finish(&mut out, 0);
         assert_eq!(out[3..5], [0, 24]);
         assert_eq!(HeaderFormat::BaseI.read(&out), Ok(22));
-        out[4] = 25;
-        let (offset, fault) = HeaderFormat::BaseI.read(&out).unwrap_err();
-        assert_eq!((offset, fault.to_string()), (3, "announces 25 bytes, 24 are there".to_owned()));
+        for wrong in [23, 25] {
+            out[4] = wrong;
+            let (offset, fault) = HeaderFormat::BaseI.read(&out).unwrap_err();
+            assert_eq!((offset, fault.to_string()), (3, format!("announces {wrong} bytes, 24 are there")));
+        }
     }
 
     #[test]

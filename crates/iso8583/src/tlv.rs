@@ -242,7 +242,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_is_refused() {
-        for wire in [&b"\x9F"[..], b"\x9F\x81", b"\x9F\x02", b"\x9F\x02\x82\x01", b"\x9F\x02\x06\x00"] {
+        for wire in [
+            &b"\x9F"[..],
+            b"\x9F\x81",
+            b"\x9F\x02",
+            b"\x9F\x02\x82\x01",
+            b"\x9F\x02\x06\x00",
+            b"\x9A\x02\x00",
+        ] {
             assert!(fault_of(wire).starts_with("needs"), "{wire:?}");
         }
     }

@@ -78,6 +78,26 @@ fn a_fault_inside_a_part_names_its_path_and_offset() {
     assert_eq!(error, "DE 3.55.9F02 composite: needs 6 bytes, 0 are left (offset 28)");
 }
 
+#[test]
+fn bytes_after_the_last_part_are_refused() {
+    let text = "name = \"t\"\nmti = { encoding = \"ascii\" }\nbitmap = { encoding = \"binary\" }\n\
+                [elements.3]\nname = \"code\"\ncontent = \"n\"\nlength = 6\n\
+                parts.order = [{ key = \"type\", name = \"type\", content = \"n\", length = 2 }, \
+                { key = \"from\", name = \"from\", content = \"n\", length = 2 }]\n";
+    let dialect = Dialect::from_toml(text, "t").unwrap();
+    let refused = dialect.decode(Bytes::from_static(b"0100\x20\0\0\0\0\0\0\x00000030")).unwrap_err();
+    assert_eq!(refused.to_string(), "DE 3 code: 2 bytes follow the last part (offset 16)");
+    // One bit, its element, and a byte too many.
+    let refused = written_raw("visa-like", 62, b"\x80\0\0\0\0\0\0\0\xE8\xE8");
+    assert_eq!(refused, "DE 62 of custom payment service elements: 1 bytes follow the last part");
+}
+
+/// Why a composite cannot be sent as these bytes.
+fn written_raw(name: &str, de: u8, bytes: &[u8]) -> String {
+    let mut draft = Draft::new(&dialect(name), Mti::parse("0100").unwrap());
+    draft.binary(de, bytes).encode_into(&mut BytesMut::new()).unwrap_err().to_string()
+}
+
 fn refusal(name: &str, wire: &'static [u8]) -> String {
     dialect(name).decode(Bytes::from_static(wire)).unwrap_err().to_string()
 }

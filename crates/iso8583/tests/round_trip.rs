@@ -143,7 +143,10 @@ proptest! {
             match dialect.decode(Bytes::from(wire)) {
                 Ok(message) => read_all(&message),
                 Err(refused) => {
-                    refused.partial.iter().for_each(read_all);
+                    if let (Some(partial), Some(fault)) = (&refused.partial, refused.error.element()) {
+                        prop_assert!(partial.elements().all(|de| de <= fault));
+                        read_all(partial);
+                    }
                 }
             }
         }
