@@ -131,23 +131,16 @@ impl<R> JournalHandle<R> {
         if let Some(because) = self.refusal(&batch.records) {
             return Err(Refused { because, batch });
         }
-        let Batch { records, release } = batch;
-        self.shared.count_appended(&records);
-        let memory = self.config().acknowledge == Acknowledge::Memory;
-        let (queued, released) = if memory { (None, Some(release)) } else { (Some(release), None) };
-        match (self.shared.queue.push(Entry { records, release: queued }), released) {
-            (Ok(()), None) => Ok(Appended::Queued),
-            (Ok(()), Some(release)) => Ok(Appended::Released(release)),
-            (Err(Entry { records, release }), released) => {
-                self.shared.uncount_appended(&records);
-                let because = RefusedBecause::Full;
-                match release.or(released) {
-                    Some(release) => Err(Refused { because, batch: Batch { records, release } }),
-                    // One of the two holds the release by construction; there is no third place.
-                    None => Ok(Appended::Queued),
-                }
-            }
+        if !self.shared.reserve() {
+            return Err(Refused { because: RefusedBecause::Full, batch });
         }
+        let Batch { records, release } = batch;
+        if self.config().acknowledge == Acknowledge::Memory {
+            self.shared.push(Entry { records, release: None });
+            return Ok(Appended::Released(release));
+        }
+        self.shared.push(Entry { records, release: Some(release) });
+        Ok(Appended::Queued)
     }
 
     fn refusal(&self, records: &RecordBuffer) -> Option<RefusedBecause> {
@@ -197,7 +190,7 @@ impl<R> JournalHandle<R> {
     /// Batches waiting for the writer, beside [`JournalConfig::queue_batches_max`].
     #[must_use]
     pub fn queued_batches(&self) -> usize {
-        self.shared.queue.len()
+        self.shared.queued()
     }
 
     /// How long the last sync took.

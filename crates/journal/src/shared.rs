@@ -64,7 +64,9 @@ pub(crate) struct Entry<R> {
 
 pub(crate) struct Shared<R> {
     pub(crate) config: JournalConfig,
-    pub(crate) queue: ArrayQueue<Entry<R>>,
+    queue: ArrayQueue<Entry<R>>,
+    /// Places in the queue that are taken or promised.
+    queued: CachePadded<AtomicUsize>,
     pub(crate) pool: ArrayQueue<RecordBuffer>,
     pub(crate) spares: ArrayQueue<Spare>,
     /// Lanes inside `append`: at shutdown the writer drains until the last has left.
@@ -95,6 +97,7 @@ impl<R> Shared<R> {
     pub(crate) fn new(config: JournalConfig, synced: u64) -> Self {
         Self {
             queue: ArrayQueue::new(config.queue_batches_max.max(1)),
+            queued: CachePadded::new(AtomicUsize::new(0)),
             // A lane fills one buffer while others wait or are written: as many as can be on their way, plus a few.
             pool: ArrayQueue::new(config.queue_batches_max.saturating_add(8)),
             spares: ArrayQueue::new(config.spare_segments.max(1)),
@@ -137,20 +140,37 @@ impl<R> Shared<R> {
         Exposure { records: appended.saturating_sub(durable), amount, oldest }
     }
 
-    /// Counts a batch as handed over, before it is in the queue: positions never lag behind what is at risk.
-    pub(crate) fn count_appended(&self, records: &RecordBuffer) {
-        self.appended.fetch_add(u64::from(records.records()), Ordering::AcqRel);
-        self.appended_exposure.fetch_add(records.exposure(), Ordering::AcqRel);
-        if !records.is_empty() {
+    /// Promises one place in the queue; false when it is full. Whoever has a place must [`Shared::push`].
+    pub(crate) fn reserve(&self) -> bool {
+        let most = self.config.queue_batches_max;
+        let taken = self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, |queued| {
+            (queued < most).then_some(queued + 1)
+        });
+        taken.is_ok()
+    }
+
+    /// Hands a batch over. It is counted before it is in the queue: positions never lag behind what is at risk.
+    pub(crate) fn push(&self, entry: Entry<R>) {
+        self.appended.fetch_add(u64::from(entry.records.records()), Ordering::AcqRel);
+        self.appended_exposure.fetch_add(entry.records.exposure(), Ordering::AcqRel);
+        if !entry.records.is_empty() {
             let now = self.micros();
             let _ = self.unsynced_since.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
         }
+        // The queue has as many places as can be promised, and a place is free again only after its batch has left.
+        assert!(self.queue.push(entry).is_ok(), "a promised place in the queue was taken");
     }
 
-    /// Takes back [`Shared::count_appended`] for a batch that the queue refused.
-    pub(crate) fn uncount_appended(&self, records: &RecordBuffer) {
-        self.appended.fetch_sub(u64::from(records.records()), Ordering::AcqRel);
-        self.appended_exposure.fetch_sub(records.exposure(), Ordering::AcqRel);
+    /// Takes the oldest batch.
+    pub(crate) fn pop(&self) -> Option<Entry<R>> {
+        let entry = self.queue.pop()?;
+        self.queued.fetch_sub(1, Ordering::AcqRel);
+        Some(entry)
+    }
+
+    /// Batches in the queue.
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Acquire)
     }
 
     pub(crate) fn set_written(&self, sequence: u64) {

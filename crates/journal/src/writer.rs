@@ -125,7 +125,7 @@ where
         self.collected_at = self.shared.micros();
         let most = self.config().write_bytes_max;
         let mut bytes = 0;
-        while let Some(entry) = self.carried.take().or_else(|| self.shared.queue.pop()) {
+        while let Some(entry) = self.carried.take().or_else(|| self.shared.pop()) {
             bytes += entry.records.bytes();
             if bytes > most && !self.group.is_empty() {
                 self.carried = Some(entry);
