@@ -1,7 +1,8 @@
 //! Bytes to [`Message`]: one walk over the received bytes, no value copied.
 //!
 //! Guarantees: one allocation, sized by the number of elements present; every value checked against
-//! the dialect; on a fault, everything that was read before it is handed back.
+//! the dialect; on a fault, everything that was read before it is handed back, and what comes after it where
+//! the fault leaves no doubt about where that starts.
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Dialect;
@@ -18,8 +19,9 @@ use thiserror::Error;
 pub struct Rejected {
     /// Where and what the fault is.
     pub error: DecodeError,
-    /// The MTI and the elements before the fault, so that a format error can be answered. `None` if
-    /// not even the MTI could be read.
+    /// The MTI and the elements around the fault, so that a format error can be answered: those before it,
+    /// and those after it when only the value is wrong and its end is known. `None` if not even the MTI could
+    /// be read.
     pub partial: Option<Message>,
 }
 
@@ -45,6 +47,7 @@ impl Dialect {
             spans: Vec::new(),
             header_end: narrow(start),
             first: 0,
+            resumed: None,
         };
         match message.read_elements(at) {
             Ok(()) => Ok(message),
@@ -80,6 +83,7 @@ impl Message {
                 }
                 Err(fault) => {
                     self.present = present.below(de);
+                    self.read_after(present, de, at);
                     return Err(self.error_at(de, *fault));
                 }
             }
@@ -92,6 +96,22 @@ impl Message {
             );
         }
         Ok(())
+    }
+
+    /// Reads on after a value that is wrong but whose end is known, so that the answer to a format error can
+    /// carry the references that come later in the message. Stops at the next fault.
+    #[cold]
+    fn read_after(&mut self, present: Bitmap, faulty: u8, at: usize) {
+        let end = self.table.element(faulty).and_then(|spec| spec.end(&self.bytes, at));
+        let Some(mut at) = end else { return };
+        self.resumed = Some((self.spans.len(), narrow(at)));
+        for de in present.iter().filter(|de| *de > faulty) {
+            let located = self.table.element(de).map(|spec| spec.locate(&self.bytes, at));
+            let Some(Ok(span)) = located else { return };
+            at = span.end as usize;
+            self.present.insert(de);
+            self.spans.push(span);
+        }
     }
 
     #[cold]

@@ -25,6 +25,13 @@ impl ElementSpec {
         self.accept(input, at, start, count)
     }
 
+    /// Where the element that starts at `at` ends, by its length alone; `None` when that cannot be told.
+    pub(crate) fn end(&self, input: &[u8], at: usize) -> Option<usize> {
+        let (start, count) = self.read_length(input, at).ok()?;
+        let size = self.encoding.wire_bytes(self.unit, count)?;
+        start.checked_add(size).filter(|end| *end <= input.len())
+    }
+
     /// Checks a value of `size` bytes at `start`, whose length was announced by what encloses it.
     pub(crate) fn accept_bytes(&self, input: &[u8], start: usize, size: usize) -> Result<Span, Box<FaultAt>> {
         let count = self.encoding.units_of_bytes(self.unit, size);

@@ -27,6 +27,8 @@ pub struct Message {
     pub(crate) header_end: u32,
     /// Where the first element starts.
     pub(crate) first: u32,
+    /// Where reading went on behind a faulty element: the place among `spans`, and the offset.
+    pub(crate) resumed: Option<(usize, u32)>,
 }
 
 impl Message {
@@ -118,9 +120,10 @@ impl Message {
             return None;
         }
         let rank = self.present.rank(de);
-        let start = match rank.checked_sub(1) {
-            Some(before) => self.spans.get(before)?.end,
-            None => self.first,
+        let start = match (self.resumed, rank.checked_sub(1)) {
+            (Some((resumed, start)), _) if resumed == rank => start,
+            (_, Some(before)) => self.spans.get(before)?.end,
+            (_, None) => self.first,
         };
         self.bytes.get(start as usize..self.spans.get(rank)?.end as usize)
     }

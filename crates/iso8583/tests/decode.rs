@@ -112,7 +112,7 @@ fn echo_translates_between_dialects() {
 }
 
 #[test]
-fn a_non_numeric_amount_is_refused_at_its_element_and_offset_and_keeps_what_came_before() {
+fn a_non_numeric_amount_is_refused_at_its_element_and_offset_and_the_rest_is_kept_for_the_answer() {
     let dialect = ascii();
     let mut wire = purchase(&dialect).to_vec();
     let amount = 4 + 16 + 2 + 16 + 6;
@@ -126,9 +126,32 @@ fn a_non_numeric_amount_is_refused_at_its_element_and_offset_and_keeps_what_came
     );
     let partial = partial.unwrap();
     assert_eq!(partial.mti(), mti("0100"));
-    assert_eq!(partial.elements().collect::<Vec<_>>(), [2, 3]);
-    assert_eq!(partial.text(3).unwrap(), "000000");
+    let whole = dialect.decode(purchase(&dialect)).unwrap();
+    let rest: Vec<_> = whole.elements().filter(|de| *de != 4).collect();
+    assert_eq!(partial.elements().collect::<Vec<_>>(), rest);
+    for de in rest {
+        assert_eq!(partial.raw(de), whole.raw(de), "DE {de}");
+    }
     assert_eq!(partial.text(4), None);
+    let echo = |message: &Message| {
+        let (mut draft, mut out) = (Draft::new(&dialect, mti("0110")), BytesMut::new());
+        for de in [2, 3, 7, 11, 37] {
+            draft.echo(de, message);
+        }
+        draft.encode_into(&mut out).unwrap();
+        out
+    };
+    assert_eq!(echo(&partial), echo(&whole), "an answer carries the references and nothing of the fault");
+}
+
+#[test]
+fn after_a_length_that_cannot_be_trusted_nothing_is_read() {
+    let dialect = ascii();
+    let mut wire = purchase(&dialect).to_vec();
+    wire[4 + 16] = b'9'; // DE 2 announces more digits than it may have
+    let Rejected { error, partial } = rejected(&dialect, &wire);
+    assert_eq!(error.element(), Some(2));
+    assert_eq!(partial.unwrap().elements().count(), 0);
 }
 
 #[test]
