@@ -15,6 +15,7 @@
 //! | write error (EIO) | nothing more is released or written; the failure is published; after a restart as after a kill | *schedules* |
 //! | sync error (EIO), page then clean and lost | same; the sync is never tried again; the restart writes the unsynced part again | *schedules*, `after_a_failed_sync_nothing_is_released_and_nothing_is_synced_again`, `what_a_restart_shows_after_a_failed_sync_survives_the_next_power_cut` |
 //! | torn tail, never acknowledged | cut, reported with offset and bytes | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
+//! | power cut in mode `os` or `memory` takes what was acknowledged and not synced | allowed by the mode, within its bounds; reported by sequence | `what_mode_os_acknowledged_and_a_power_cut_took_is_told` |
 //! | last batch rotted after its sync, mark exact | refused | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
 //! | last batch rotted after its sync **and** the power cut before the mark was synced (`mark_sync_every`) | **cut as a torn tail, reported**: nothing on the disk tells them apart | no test: not promised |
 //! | damage before a later batch, mark old | refused: the later batch knows what was synced | `damage_before_a_later_batch_is_refused_even_without_a_newer_mark` |

@@ -13,6 +13,8 @@
 //! What no witness can tell: the very last batch, damaged after its sync, when the power went before the mark
 //! about it was synced (at most `mark_sync_every` later). It looks like a torn write and is cut, and reported.
 
+use std::fmt;
+
 use crate::batch::read_batch;
 use crate::error::{Damage, JournalError};
 use crate::mark::{MARK_NAME, Mark};
@@ -50,6 +52,31 @@ pub enum Tail {
         /// Highest sequence acknowledged.
         acknowledged_through: u64,
     },
+}
+
+impl fmt::Display for Tail {
+    /// What happened, for a log: what was cut and whether anybody had been told of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first_sequence, acknowledged_through) = match self {
+            Self::Whole => return write!(f, "the journal ends with a whole batch"),
+            Self::Torn(torn) => {
+                let TornTail { path, offset, bytes, found, .. } = torn;
+                write!(f, "torn tail in {path}: {bytes} bytes from offset {offset} ({found})")?;
+                (torn.first_sequence, torn.acknowledged_through)
+            }
+            Self::Short { first_sequence, acknowledged_through } => {
+                write!(f, "the journal ends early")?;
+                (*first_sequence, Some(*acknowledged_through))
+            }
+        };
+        match acknowledged_through {
+            None => write!(f, "; nothing from sequence {first_sequence} on was acknowledged"),
+            Some(last) => write!(
+                f,
+                "; sequences {first_sequence} to {last} were acknowledged before they were synced, and are lost"
+            ),
+        }
+    }
 }
 
 /// Judges the end that a scan came to.

@@ -130,6 +130,29 @@ fn a_rotted_tail_is_refused_and_a_torn_one_is_cut() {
     });
     let Ok(Tail::Torn(torn)) = tail else { panic!("{tail:?}") };
     assert_eq!((torn.bytes, torn.acknowledged_through), (4, None));
+    let said = Tail::Torn(torn).to_string();
+    assert!(said.contains("4 bytes from offset"), "{said}");
+    assert!(said.ends_with("on was acknowledged"), "{said}");
+}
+
+#[test]
+fn what_mode_os_acknowledged_and_a_power_cut_took_is_told() {
+    let disk = SimulatedDisk::new(4);
+    let (_, journal, facts) = open(&disk, &config(Acknowledge::Os)).unwrap();
+    let (known, _) = live(journal, facts, &mut Random::new(4), 6, 0);
+    assert!(known.acknowledged > known.durable, "the test needs something at risk: {known:?}");
+    // The cut that keeps nothing but the mark: a segment as it was when it was begun.
+    let files: Files =
+        disk.files().into_iter().map(|(name, _)| (name.clone(), disk.contents(&name).unwrap())).collect();
+    let bare = disk_with(&files);
+    let mut segment = bare.contents(&segment_name(1)).unwrap();
+    segment[512..].fill(0);
+    bare.put(&segment_name(1), &segment);
+    let (recovered, _, read) = open(&bare, &config(Acknowledge::Os)).unwrap();
+    assert!(read.is_empty());
+    let lost = known.acknowledged as u64;
+    assert_eq!(recovered.tail, Tail::Short { first_sequence: 1, acknowledged_through: lost });
+    assert!(recovered.tail.to_string().contains(&format!("sequences 1 to {lost} were acknowledged")));
 }
 
 #[test]
