@@ -100,6 +100,16 @@ pub enum Fault {
         /// The agreed filler.
         allowed: u8,
     },
+    /// The message type indicator is written in another way than the dialect's.
+    #[error("{found:02X?} is not {allowed}; it looks like {looks_like}")]
+    OtherMti {
+        /// The bytes where the indicator should be.
+        found: Box<[u8]>,
+        /// How it should be written.
+        allowed: &'static str,
+        /// What the start of the message looks like.
+        looks_like: &'static str,
+    },
     /// A part that must be there is not.
     #[error("is missing")]
     Missing,
