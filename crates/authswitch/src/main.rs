@@ -4,6 +4,7 @@
 //! code. Results go to standard output; errors and progress go to standard error. Nothing is decided here.
 
 mod api_client;
+mod cards_file;
 mod check;
 mod demo;
 mod exit;
@@ -16,6 +17,10 @@ mod message_describe;
 mod message_input;
 mod run;
 mod runtime;
+mod scenery;
+mod simulate_balance_service;
+mod simulate_population;
+mod simulate_processor;
 mod traffic;
 mod wire;
 
@@ -47,6 +52,9 @@ enum Command {
     },
     /// Show everything working on this machine in about 40 seconds, and compare everybody's books.
     Demo(demo::Arguments),
+    /// Play a card processor or a balance service.
+    #[command(subcommand)]
+    Simulate(SimulateCommand),
     /// Load rates, accounts, credits and cards from a file of JSON lines through the control API.
     Import(import::Arguments),
     /// Look into ISO 8583 messages.
@@ -55,6 +63,16 @@ enum Command {
     /// Look into a journal while the switch is down.
     #[command(subcommand)]
     Journal(JournalCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum SimulateCommand {
+    /// Write the accounts and cards that the simulators play with.
+    Population(simulate_population::Arguments),
+    /// Send card traffic to a switch, check every answer, and report.
+    Processor(simulate_processor::Arguments),
+    /// Serve the balances of JIT cards, with delays and faults.
+    BalanceService(simulate_balance_service::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +95,11 @@ fn main() -> ExitCode {
         Command::Run { config } => run::run(config),
         Command::Check { config } => check::check(config),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Simulate(SimulateCommand::Population(arguments)) => simulate_population::run(arguments),
+        Command::Simulate(SimulateCommand::Processor(arguments)) => simulate_processor::run(arguments),
+        Command::Simulate(SimulateCommand::BalanceService(arguments)) => {
+            simulate_balance_service::run(arguments)
+        }
         Command::Import(arguments) => import::run(arguments),
         Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
         Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),

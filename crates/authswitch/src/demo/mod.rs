@@ -11,15 +11,14 @@ mod stage;
 
 use crate::api_client::Api;
 use crate::exit::{Exit, Outcome};
-use crate::import;
-use crate::{runtime, traffic};
+use crate::{import, runtime, scenery, traffic};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
 use indicatif::ProgressBar;
 use jiff::SignedDuration;
 use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options, Profile};
-use simulators::processor::{self, Arrivals, Pace, Population, PopulationSizes, ProcessorConfig};
+use simulators::processor::{self, Arrivals, Pace, Population, ProcessorConfig};
 use simulators::report::{DemoReport, Style};
 use stage::{DIALECTS, Stage};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -72,7 +71,11 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let shown = runtime::block_on(async { show(arguments).await.map_err(|error| (Exit::Failed, error)) });
     let (report, broken) = shown?;
     println!("{}", report.to_text(Style::of_stdout()));
-    let written = write_html(arguments.report.as_deref(), &report).map_err(|error| (Exit::Failed, error))?;
+    let path = arguments
+        .report
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("authswitch-demo-{}.html", std::process::id())));
+    let written = write_html(&path, &report).map_err(|error| (Exit::Failed, error))?;
     println!("The same with charts: {}", written.display());
     match broken.as_slice() {
         [] => Ok(()),
@@ -83,8 +86,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 /// Plays the demo; returns the report, and what was not as it should be.
 async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)> {
     let stage = Stage::set(arguments.keep.as_deref())?;
-    let population = processor::population(arguments.seed, PopulationSizes::default())?;
-    let service = start_balance_service(&stage, &population, arguments.seed).await?;
+    let profile = scenery::profile(None).map_err(|(_, error)| error)?;
+    let sizes = scenery::population_sizes(None).map_err(|(_, error)| error)?;
+    let population = processor::population(arguments.seed, sizes)?;
+    let service = start_balance_service(&stage, &population, profile, arguments.seed).await?;
     let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;
     let mut connection = api.connection();
     let config = stage.write_config(&service.url())?;
@@ -99,7 +104,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
     let journal = verify_journal(&stage);
 
     let mut report = DemoReport::of("authswitch demo", &outcome);
-    report.conditions = conditions(arguments, &population, journal.as_ref().ok().copied());
+    report.conditions = conditions(arguments, &population, &profile, journal.as_ref().ok().copied());
     report.books = books;
     let broken = broken_promises(&report, &outcome, [settled.map(drop), stopped, journal.map(drop)], &log);
     Ok((report, broken))
@@ -108,33 +113,20 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
 async fn start_balance_service(
     stage: &Stage,
     population: &Population,
+    profile: Profile,
     seed: u64,
 ) -> anyhow::Result<BalanceService> {
     let opening =
         |(account, asset, units): (_, domain::Asset, _)| Opening { account, asset: asset.code(), units };
     let options = Options {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        profile: profile(),
+        profile,
         books: Books::with(population.balances().map(opening)),
         keys: stage.funding_keys.clone(),
         answers: AnswerSigning::Signed,
         seed,
     };
     BalanceService::start(options).await.context("the balance service cannot listen")
-}
-
-/// An ordinary day: a few milliseconds, and one message in a hundred goes wrong in one way or another.
-fn profile() -> Profile {
-    Profile {
-        latency_p50: Duration::from_millis(3),
-        latency_p99: Duration::from_millis(12),
-        decline_rate: 0.005,
-        error_rate: 0.004,
-        hang_rate: 0.002,
-        reset_rate: 0.002,
-        late_rate: 0.002,
-        ..Profile::default()
-    }
 }
 
 async fn import_population(population: &Population, api: &Api) -> anyhow::Result<()> {
@@ -158,6 +150,7 @@ fn processor_config(
     population: &Population,
 ) -> anyhow::Result<ProcessorConfig> {
     Ok(ProcessorConfig {
+        mix: scenery::mix(None).map_err(|(_, error)| error)?,
         pace: Pace::Open { rate_per_second: arguments.rate, arrivals: Arrivals::Poisson },
         duration: arguments.duration,
         seed: arguments.seed,
@@ -174,8 +167,12 @@ fn verify_journal(stage: &Stage) -> anyhow::Result<u64> {
     Ok(journal::verify(&storage).context("the journal does not verify")?.records)
 }
 
-fn conditions(arguments: &Arguments, population: &Population, facts: Option<u64>) -> Vec<(String, String)> {
-    let profile = profile();
+fn conditions(
+    arguments: &Arguments,
+    population: &Population,
+    profile: &Profile,
+    facts: Option<u64>,
+) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let facts = facts.map_or("not verified".to_owned(), |facts| format!("{facts} facts, verified"));
     [
@@ -232,12 +229,9 @@ fn broken_promises(
     broken
 }
 
-fn write_html(path: Option<&Path>, report: &DemoReport) -> anyhow::Result<PathBuf> {
-    let path = path.map_or_else(
-        || std::env::temp_dir().join(format!("authswitch-demo-{}.html", std::process::id())),
-        Path::to_owned,
-    );
-    std::fs::write(&path, report.to_html())
+/// Writes the report as one HTML file; returns its whole path.
+pub(crate) fn write_html(path: &Path, report: &DemoReport) -> anyhow::Result<PathBuf> {
+    std::fs::write(path, report.to_html())
         .with_context(|| format!("the report cannot be written to {}", path.display()))?;
-    Ok(path)
+    Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }

@@ -1,0 +1,194 @@
+//! `authswitch simulate processor`: card traffic against any switch, with a report at the end.
+
+use crate::cards_file;
+use crate::demo::{duration, write_html};
+use crate::exit::{Exit, Outcome};
+use crate::{runtime, scenery, traffic, wire};
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+use simulators::processor::{
+    self, Arrivals, Latencies, LinkTarget, Pace, Path as LatencyPath, ProcessorConfig, SimulatedCard,
+};
+use simulators::report::{DemoReport, Style};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The arguments of `simulate processor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Traffic is open loop: messages are due at fixed times whatever the answers do, and latency counts from the due
+time, so a stall of the switch shows in full. The same seed and cards send the same messages.
+
+Examples:
+  authswitch simulate processor --rate 2000 --duration 60s --report run.html
+  authswitch simulate processor --link 127.0.0.1:8583,ascii-1987 --link 127.0.0.1:8585,binary-1987,ascii-4
+  authswitch simulate processor --cards cards.jsonl --window 64 --histograms histograms/
+
+Exit code 1 if a promise was broken, or a message was answered late or not at all.")]
+pub(crate) struct Arguments {
+    /// Where to connect, what is spoken there, and how frames are cut; can be given several times.
+    #[arg(
+        long,
+        value_name = "HOST:PORT[,DIALECT[,FRAME]]",
+        default_value = "127.0.0.1:8583,ascii-1987,binary-2"
+    )]
+    link: Vec<String>,
+    /// Connections opened for each link.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    connections: u16,
+    /// Messages a second, all links together.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    rate: u32,
+    /// How the gaps between messages are spread.
+    #[arg(long, value_enum, default_value_t = Gaps::Poisson)]
+    arrivals: Gaps,
+    /// Closed loop instead of a rate: so many messages in flight on each connection.
+    #[arg(long, value_name = "MESSAGES", conflicts_with_all = ["rate", "arrivals"])]
+    window: Option<usize>,
+    /// How long messages are sent, for example \"30s\".
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    duration: Duration,
+    /// An answer that takes longer is late.
+    #[arg(long, default_value = "2500ms", value_parser = duration)]
+    answer_within: Duration,
+    /// The messages follow from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Cards to pay with: a file for `authswitch import`. Default: those of `simulate population`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["population_seed", "sizes"])]
+    cards: Option<PathBuf>,
+    /// The seed that was given to `simulate population`.
+    #[arg(long, default_value_t = 1)]
+    population_seed: u64,
+    /// The sizes that were given to `simulate population`.
+    #[arg(long, value_name = "FILE")]
+    sizes: Option<PathBuf>,
+    /// How often each kind of message is sent, TOML. Default: config/demo/traffic.toml, built in.
+    #[arg(long, value_name = "FILE")]
+    mix: Option<PathBuf>,
+    /// Also write the report as one HTML file with charts.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write the latencies of each path into this folder: a value in nanoseconds and its count on each line.
+    #[arg(long, value_name = "DIR")]
+    histograms: Option<PathBuf>,
+}
+
+/// How gaps are spread, as named on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Gaps {
+    /// Equal gaps.
+    Even,
+    /// Exponential gaps, as independent cardholders make them.
+    Poisson,
+}
+
+/// Sends the traffic and reports on it.
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let config = config(arguments)?;
+    let outcome = runtime::block_on(async {
+        traffic::run(config).await.map_err(|error| (Exit::Failed, anyhow::Error::new(error)))
+    })?;
+    let failed = |error| (Exit::Failed, error);
+    let mut report = DemoReport::of("processor simulator", &outcome);
+    report.conditions = conditions(arguments);
+    println!("{}", report.to_text(Style::of_stdout()));
+    if let Some(path) = &arguments.report {
+        let path = write_html(path, &report).map_err(failed)?;
+        println!("The same with charts: {}", path.display());
+    }
+    if let Some(folder) = &arguments.histograms {
+        write_histograms(folder, &outcome.latencies).map_err(failed)?;
+    }
+    let counts = &outcome.counts;
+    let broken = counts.violations + counts.late + counts.unanswered;
+    match broken {
+        0 => Ok(()),
+        _ => Err(failed(anyhow!(
+            "{} broken promises, {} late answers, {} messages without an answer",
+            counts.violations,
+            counts.late,
+            counts.unanswered
+        ))),
+    }
+}
+
+fn config(arguments: &Arguments) -> Result<ProcessorConfig, (Exit, anyhow::Error)> {
+    let mut links = Vec::new();
+    for link in &arguments.link {
+        let target = link_target(link)?;
+        links.extend((0..arguments.connections).map(|_| target.clone()));
+    }
+    let pace = match (arguments.window, arguments.arrivals) {
+        (Some(window_per_link), _) => Pace::Closed { window_per_link },
+        (None, gaps) => Pace::Open {
+            rate_per_second: arguments.rate,
+            arrivals: match gaps {
+                Gaps::Even => Arrivals::Even,
+                Gaps::Poisson => Arrivals::Poisson,
+            },
+        },
+    };
+    Ok(ProcessorConfig {
+        mix: scenery::mix(arguments.mix.as_deref())?,
+        pace,
+        duration: arguments.duration,
+        seed: arguments.seed,
+        answer_within: arguments.answer_within,
+        ..ProcessorConfig::new(links, cards(arguments)?)
+    })
+}
+
+fn cards(arguments: &Arguments) -> Result<Vec<SimulatedCard>, (Exit, anyhow::Error)> {
+    let configuration = |error| (Exit::Configuration, error);
+    match &arguments.cards {
+        Some(file) => cards_file::read(file).map_err(configuration),
+        None => {
+            let sizes = scenery::population_sizes(arguments.sizes.as_deref())?;
+            let population = processor::population(arguments.population_seed, sizes);
+            Ok(population.map_err(|error| configuration(error.into()))?.cards)
+        }
+    }
+}
+
+/// `HOST:PORT[,DIALECT[,FRAME]]`
+fn link_target(text: &str) -> Result<LinkTarget, (Exit, anyhow::Error)> {
+    let mut parts = text.split(',');
+    let address = parts.next().unwrap_or_default();
+    let dialect = wire::dialect(parts.next().unwrap_or("ascii-1987"))?;
+    let frame = wire::frame(parts.next().unwrap_or("binary-2"))
+        .map_err(|error| (Exit::Configuration, anyhow!("--link {text:?}: {error}")))?;
+    if let Some(more) = parts.next() {
+        let error =
+            anyhow!("--link {text:?}: {more:?} follows the frame, HOST:PORT[,DIALECT[,FRAME]] is allowed");
+        return Err((Exit::Configuration, error));
+    }
+    Ok(LinkTarget { addr: address.to_owned(), dialect, frame })
+}
+
+fn conditions(arguments: &Arguments) -> Vec<(String, String)> {
+    let offered = match arguments.window {
+        Some(window) => format!("closed loop, {window} messages in flight on each connection"),
+        None => {
+            format!("{} messages/s, open loop, {:?} gaps", arguments.rate, arguments.arrivals).to_lowercase()
+        }
+    };
+    [
+        ("offered", format!("{offered}, for {:?}", arguments.duration)),
+        ("links", arguments.link.join(" and ")),
+        ("connections", arguments.connections.to_string()),
+        ("seed", arguments.seed.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}
+
+fn write_histograms(folder: &Path, latencies: &Latencies) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    for path in LatencyPath::ALL {
+        let file = folder.join(format!("{}.latency", path.as_str()));
+        std::fs::write(&file, latencies.of(path).to_text())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
+    Ok(())
+}
