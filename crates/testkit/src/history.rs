@@ -123,6 +123,7 @@ impl History {
         for step in &self.steps {
             let _ = writeln!(trace, "  {step:?}");
             if let Step::Send(place)
+            | Step::SendRest(place, _)
             | Step::SendOtherAmount(place)
             | Step::Advise(place)
             | Step::Reverse(place, _) = step
@@ -215,6 +216,14 @@ impl Stage {
             Step::Wait(duration) => self.world.wait(*duration),
             Step::SetBack(duration) => self.world.set_back(*duration),
             Step::Send(place) => self.send(&pool[*place], |_| {})?,
+            Step::SendRest(place, more) => {
+                let draft = &pool[*place];
+                let rest = self.rest(draft.card);
+                self.send(draft, |request| {
+                    request.amount =
+                        rest.map_or(request.amount, |rest| Money::new(rest + more, currency("USD")));
+                })?;
+            }
             Step::SendOtherAmount(place) => self.send(&pool[*place], |request| {
                 request.amount = Money::new(request.amount.minor() + 1, request.amount.currency());
             })?,
@@ -262,6 +271,12 @@ impl Stage {
         request.deadline = self.world.now().mono.plus(draft.answer_within);
         let caller = self.world.caller();
         self.perform(Command::Authorize { card: CardNo(draft.card), request, caller })
+    }
+
+    /// What is left in dollars for a card that is billed in them, from an account that is kept in them.
+    fn rest(&self, card: u32) -> Option<i64> {
+        let available = self.world.account(0).balance.available().0;
+        i64::try_from(available).ok().filter(|rest| card < 2 && *rest > 0)
     }
 
     fn end_ask(&mut self, any: usize, ending: Ending) -> Result<(), Finding> {

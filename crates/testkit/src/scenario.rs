@@ -120,6 +120,11 @@ impl Story {
         let verb = line.word(VERBS)?;
         match verb {
             "start" => {
+                if !self.accounts.is_empty() {
+                    return Err(
+                        line.finding("found \"start\" in the middle, allowed: before everything else")
+                    );
+                }
                 self.world = World::new(line.time()?, Policy::default());
                 line.end()
             }
@@ -154,7 +159,7 @@ impl Story {
     }
 
     fn open_account(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
-        let name = line.word("a name for the account")?;
+        let name = self.new_name(line)?;
         let asset = line.asset()?;
         line.end()?;
         let id = line_name(line, AccountId::new(name))?;
@@ -163,7 +168,7 @@ impl Story {
     }
 
     fn issue_card(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
-        let name = line.word("a name for the card")?;
+        let name = self.new_name(line)?;
         line.keyword("on")?;
         let (account, _) = self.account(line)?;
         let currency = line.currency()?;
@@ -190,6 +195,15 @@ impl Story {
         }))
     }
 
+    /// A name that nothing in this story has yet.
+    fn new_name<'a>(&self, line: &mut Line<'a>) -> Result<&'a str, Finding> {
+        let name = line.word("a new name")?;
+        if self.accounts.contains_key(name) || self.cards.contains_key(name) {
+            return Err(line.unexpected(Some(name), "a name that is not taken yet"));
+        }
+        Ok(name)
+    }
+
     fn post(&mut self, kind: PostingKind, line: &mut Line<'_>) -> Result<(), Finding> {
         let (account, asset) = self.account(line)?;
         let units = line.units(asset)?;
@@ -211,7 +225,6 @@ impl Story {
         let owner = line.peek().unwrap_or_default().to_owned();
         let (asset, is_card) = self.owner(line)?;
         let window = line.read(standing::WINDOWS, standing::window)?;
-        let bound = line.peek().unwrap_or_default();
         let (mut amount_max, mut count_max) = (None, None);
         if line.clone().text().split(' ').nth(1) == Some("times") {
             count_max = Some(line.read("how many", |word| word.parse().ok())?);
@@ -219,13 +232,12 @@ impl Story {
         } else {
             amount_max = Some(line.units(asset)?.0);
         }
-        let mut zone = "UTC";
+        let mut zone = ZoneName::new("UTC").expect("a zone");
         if line.peek().is_some() {
             line.keyword("in")?;
-            zone = line.word("an IANA time zone such as Europe/Berlin")?;
+            zone = line.read("an IANA time zone such as Europe/Berlin", |word| ZoneName::new(word).ok())?;
         }
         line.end()?;
-        let zone = ZoneName::new(zone).map_err(|error| line.finding(&format!("{error} in {bound}")))?;
         let rule = LimitRule { window, zone, amount_max, count_max };
         let rules = self.limits.entry(owner.clone()).or_default();
         rules.retain(|known: &LimitRule| {

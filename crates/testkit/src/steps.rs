@@ -24,6 +24,9 @@ pub(crate) enum Step {
     SetBack(Duration),
     /// A message of the pool is sent as a request; again, if it was sent before.
     Send(usize),
+    /// A message of the pool asks for all that is left on its card's account, and so much more. Pre-funded dollars
+    /// only; elsewhere it is sent as it is.
+    SendRest(usize, i64),
     /// The same references with another amount.
     SendOtherAmount(usize),
     /// The network approved a message of the pool for us.
@@ -168,7 +171,8 @@ impl Step {
         let account = u32::try_from(random.below(u64::from(ACCOUNTS))).expect("few accounts");
         match random.below(100) {
             0..=13 => Self::Wait(wait(random)),
-            14..=38 => Self::Send(place),
+            14..=33 => Self::Send(place),
+            34..=38 => Self::SendRest(place, random.pick(&[0, 1])),
             39..=41 => Self::SendOtherAmount(place),
             42..=46 => Self::Advise(place),
             47..=57 => Self::Reverse(

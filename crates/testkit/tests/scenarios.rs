@@ -83,6 +83,11 @@ fn an_unreadable_line_says_where_what_was_found_and_what_is_allowed() {
         ),
         ("+3 tick", "story.scenario:1: found \"+3\", allowed: a delay such as +800ms"),
         ("tick tock", "story.scenario:1: found \"tock\", allowed: nothing more on this line"),
+        (
+            "account A1 USD\naccount A1 EUR",
+            "story.scenario:2: found \"A1\", allowed: a name that is not taken yet",
+        ),
+        ("account A1 USD\nstart 2026-11-20T12:00:00Z", "story.scenario:2: found \"start\" in the middle"),
         ("# nothing", "story.scenario: the story is empty"),
     ] {
         let found = refused(text);

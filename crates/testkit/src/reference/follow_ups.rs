@@ -222,14 +222,15 @@ impl Model {
     }
 }
 
-const fn reason_of(failure: FundingFailure) -> Reason {
-    match failure {
-        FundingFailure::TimedOut => Reason::FundingTimedOut,
-        FundingFailure::Refused
-        | FundingFailure::Reset
-        | FundingFailure::HttpError
-        | FundingFailure::Interrupted => Reason::FundingUnavailable,
-        FundingFailure::Malformed => Reason::FundingMalformed,
-        FundingFailure::Overloaded => Reason::FundingOverloaded,
+/// Late, unreadable and too many have reasons of their own; whatever else goes wrong, the service was not there.
+fn reason_of(failure: FundingFailure) -> Reason {
+    if failure == FundingFailure::TimedOut {
+        Reason::FundingTimedOut
+    } else if failure == FundingFailure::Malformed {
+        Reason::FundingMalformed
+    } else if failure == FundingFailure::Overloaded {
+        Reason::FundingOverloaded
+    } else {
+        Reason::FundingUnavailable
     }
 }
