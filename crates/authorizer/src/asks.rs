@@ -189,7 +189,8 @@ const fn reason_of(failure: FundingFailure) -> Reason {
         FundingFailure::Refused
         | FundingFailure::Reset
         | FundingFailure::HttpError
-        | FundingFailure::Interrupted => Reason::FundingUnavailable,
+        | FundingFailure::Interrupted
+        | FundingFailure::BreakerOpen => Reason::FundingUnavailable,
         FundingFailure::Malformed => Reason::FundingMalformed,
         FundingFailure::Overloaded => Reason::FundingOverloaded,
     }

@@ -71,6 +71,8 @@ pub enum FundingFailure {
     Overloaded,
     /// The switch stopped while the answer was open.
     Interrupted,
+    /// The service has failed so often lately that it is left alone for a while.
+    BreakerOpen,
 }
 
 impl FundingFailure {
@@ -85,6 +87,7 @@ impl FundingFailure {
             Self::Malformed => "malformed",
             Self::Overloaded => "overloaded",
             Self::Interrupted => "interrupted",
+            Self::BreakerOpen => "breaker_open",
         }
     }
 }

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What an ask is told that the breaker stops.
-const BREAKER_OPEN: FundingFailure = FundingFailure::Overloaded;
+const BREAKER_OPEN: FundingFailure = FundingFailure::BreakerOpen;
 
 /// How often idle connections are looked after.
 const MAINTAIN_EVERY: Duration = Duration::from_millis(500);

@@ -74,7 +74,10 @@ impl Gate {
 
 /// What a failure says about the service: our own bounds and our own end say nothing.
 fn judge(failure: FundingFailure) -> CallEnd {
-    if matches!(failure, FundingFailure::Overloaded | FundingFailure::Interrupted) {
+    if matches!(
+        failure,
+        FundingFailure::Overloaded | FundingFailure::Interrupted | FundingFailure::BreakerOpen
+    ) {
         CallEnd::NotJudged
     } else {
         CallEnd::Failed

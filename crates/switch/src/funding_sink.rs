@@ -4,7 +4,7 @@ use crate::hub::Hub;
 use authorizer::Command;
 use cache::{Clock, Posted};
 use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, ShardId, TransactionId};
-use funding::FundingSink;
+use funding::{BreakerState, FundingSink};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,15 @@ impl FundingSink for LaneSink {
 
     fn answer_was_late(&self, _transaction: TransactionId, _late_by: Duration) {
         self.hub.metrics.late_funding_answers.increment(1);
+    }
+
+    fn breaker_changed(&self, state: BreakerState) {
+        tracing::warn!(state = state.as_str(), "the balance service's breaker changed");
+        self.hub.metrics.breaker_open.set(match state {
+            BreakerState::Closed => 0.0,
+            BreakerState::HalfOpen => 0.5,
+            BreakerState::Open => 1.0,
+        });
     }
 
     fn duty_attempted(&self, _duty: &Duty, result: Result<(), FundingFailure>, _took: Duration) {

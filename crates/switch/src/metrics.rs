@@ -51,6 +51,7 @@ pub(crate) struct Metrics {
     ask_outcomes: Vec<Counter>,
     ask_duration: Histogram,
     pub(crate) late_funding_answers: Counter,
+    pub(crate) breaker_open: Gauge,
     pub(crate) duty_attempts: Counter,
     pub(crate) duty_failures: Counter,
     pub(crate) duties_done: Counter,
@@ -118,6 +119,9 @@ impl Metrics {
             }),
             journal_syncs: metrics::with_local_recorder(&recorder, || {
                 histogram!("authswitch_journal_sync_duration_seconds")
+            }),
+            breaker_open: metrics::with_local_recorder(&recorder, || {
+                gauge!("authswitch_funding_breaker_open")
             }),
             journal_failed: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_failed")),
             journal_space: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_space_low")),
@@ -203,7 +207,7 @@ impl Metrics {
 }
 
 /// What can become of an ask.
-const ASK_OUTCOMES: [&str; 9] = [
+const ASK_OUTCOMES: [&str; 10] = [
     "approved",
     "declined",
     FundingFailure::TimedOut.as_str(),
@@ -213,6 +217,7 @@ const ASK_OUTCOMES: [&str; 9] = [
     FundingFailure::Malformed.as_str(),
     FundingFailure::Overloaded.as_str(),
     FundingFailure::Interrupted.as_str(),
+    FundingFailure::BreakerOpen.as_str(),
 ];
 
 struct Handles {
@@ -327,6 +332,10 @@ fn describe() {
         ),
         ("authswitch_funding_asks_in_flight", "Asks that are open"),
         ("authswitch_funding_asks_in_flight_max", "Asks that may be open"),
+        (
+            "authswitch_funding_breaker_open",
+            "1 while the balance service is left alone, 0.5 while it is probed",
+        ),
         ("authswitch_duties_pending", "Duties owed to the balance service"),
         ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
         ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),

@@ -3,7 +3,7 @@
 use crate::config::file::{ConfigFile, FrameSection, LinkSection};
 use crate::keys::{self, KeyError, Keys};
 use cache::CacheConfig;
-use funding::FundingConfig;
+use funding::{Backoff, BreakerConfig, FundingConfig};
 use iso8583::{Dialect, FrameFormat, LengthHeader};
 use journal::JournalConfig;
 use serde::Deserialize;
@@ -255,16 +255,10 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
     journal.sync_every = section.sync_every;
     journal.unsynced_records_max = section.unsynced_records_max;
     journal.free_bytes_min = section.free_bytes_min;
-    let least = u64::try_from(journal.write_bytes_max).unwrap_or(u64::MAX).saturating_mul(2);
-    if journal.segment_bytes < least {
-        faults.add(
-            "journal.segment_bytes",
-            format!(
-                "{} was found, at least {least} is needed: two of the largest writes",
-                journal.segment_bytes
-            ),
-        );
-    } else if let Err(error) = journal.check() {
+    // A write must fit into a fresh segment; the file has no key for it, so it follows the segment's size.
+    let fits = usize::try_from(journal.segment_records_bytes_max()).unwrap_or(usize::MAX);
+    journal.write_bytes_max = journal.write_bytes_max.min(fits);
+    if let Err(error) = journal.check() {
         faults.add("journal", error.to_string());
     }
     if file.cache.batch_bytes_max.saturating_mul(2) > section.batch_bytes_max {
@@ -305,6 +299,14 @@ fn check_funding(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<
     funding.duty_backoff.min = section.duty_pause_min;
     funding.duty_backoff.max = section.duty_pause_max;
     funding.connections_warm = section.connections_warm;
+    let standard = BreakerConfig::default();
+    funding.breaker = section.breaker.then_some(BreakerConfig {
+        window: section.breaker_window,
+        calls_min: section.breaker_calls_min,
+        failure_percent_max: section.breaker_failure_percent_max,
+        open_for: Backoff { min: section.breaker_open_min, max: section.breaker_open_max },
+        ..standard
+    });
     if let Err(error) = funding.check() {
         faults.add("funding", error.to_string());
     }
@@ -371,7 +373,8 @@ fn check_links(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Vec<LinkS
     let mut links: Vec<LinkSettings> = Vec::new();
     for (index, section) in file.link.iter().enumerate() {
         let key = format!("link[{index}]");
-        if links.iter().any(|link| link.name == section.name) {
+        let earlier = file.link.iter().take(index);
+        if earlier.into_iter().any(|link| link.name == section.name) {
             faults.add(format!("{key}.name"), format!("{:?} names two links, names differ", section.name));
         }
         links.extend(check_link(section, &key, base, faults));

@@ -285,6 +285,21 @@ pub struct FundingSection {
     pub duty_pause_max: Duration,
     /// Connections opened before traffic starts.
     pub connections_warm: usize,
+    /// Whether a service that keeps failing is left alone for a while.
+    pub breaker: bool,
+    /// How far back the breaker looks.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub breaker_window: Duration,
+    /// Asks within the window below which it never opens.
+    pub breaker_calls_min: u32,
+    /// Failures of a hundred asks that open it.
+    pub breaker_failure_percent_max: u32,
+    /// The first pause; it doubles each time the service fails again.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub breaker_open_min: Duration,
+    /// The longest pause.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub breaker_open_max: Duration,
 }
 
 impl Default for FundingSection {
@@ -301,6 +316,12 @@ impl Default for FundingSection {
             duty_pause_min: Duration::from_millis(200),
             duty_pause_max: Duration::from_secs(60),
             connections_warm: 8,
+            breaker: true,
+            breaker_window: Duration::from_secs(10),
+            breaker_calls_min: 20,
+            breaker_failure_percent_max: 50,
+            breaker_open_min: Duration::from_secs(2),
+            breaker_open_max: Duration::from_secs(30),
         }
     }
 }
