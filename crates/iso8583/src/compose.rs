@@ -27,6 +27,12 @@ struct Group<'a> {
     entries: Vec<Entry<'a>>,
 }
 
+impl Group<'_> {
+    fn has(&self, path: &str) -> bool {
+        self.entries.iter().any(|(present, _)| *present == path)
+    }
+}
+
 /// A fault and the path of the part it is at.
 pub(crate) type FaultInPart = (String, Fault);
 
@@ -35,8 +41,11 @@ fn group<'a>(entries: &[Entry<'a>]) -> Vec<Group<'a>> {
     for (path, value) in entries {
         let (key, rest) = path.split_once('.').unwrap_or((path, ""));
         match groups.last_mut() {
-            // A tag may come twice; only the inner parts of one composite belong together.
-            Some(last) if last.key == key && !rest.is_empty() => last.entries.push((rest, *value)),
+            // The inner parts of one composite belong together. Where one of them comes again, a second
+            // composite with the same tag begins.
+            Some(last) if last.key == key && !rest.is_empty() && !last.has(rest) => {
+                last.entries.push((rest, *value));
+            }
             _ => groups.push(Group { key, entries: vec![(rest, *value)] }),
         }
     }

@@ -171,8 +171,10 @@ pub(crate) fn compile_parts(table: &PartsTable, defaults: &Defaults, site: Site)
             return Err(Problem::new("", "no parts", "order, ber_tlv, tagged or bitmap"));
         }
         (None, None, None) => Rest::Nothing,
-        (Some(ber), None, None) => compile_tags(TagFormat::Ber, &ber.tags, defaults, site)
-            .map_err(|problem| problem.inside("ber_tlv"))?,
+        (Some(ber), None, None) => {
+            compile_tags(TagFormat::Ber, (&ber.tags, ber.other.as_deref()), defaults, site)
+                .map_err(|problem| problem.inside("ber_tlv"))?
+        }
         (None, Some(tagged), None) => {
             compile_tagged(tagged, defaults, site).map_err(|problem| problem.inside("tagged"))?
         }
@@ -212,12 +214,12 @@ fn compile_tagged(table: &TaggedTable, defaults: &Defaults, site: Site) -> Resul
         width: table.tag_width,
         size: Prefix { width: table.size as u8, encoding: table.size_encoding },
     };
-    compile_tags(format, &table.tags, defaults, site)
+    compile_tags(format, (&table.tags, table.other.as_deref()), defaults, site)
 }
 
 fn compile_tags(
     format: TagFormat,
-    tables: &BTreeMap<String, ElementTable>,
+    (tables, other): (&BTreeMap<String, ElementTable>, Option<&ElementTable>),
     defaults: &Defaults,
     site: Site,
 ) -> Result<Rest, Problem> {
@@ -231,10 +233,14 @@ fn compile_tags(
         let spec = compile_element(table, defaults, site).map_err(inside)?;
         known.push((tag.into(), Part { key: key.as_str().into(), spec }));
     }
-    Ok(Rest::Tags { format, known, unknown: Box::new(unknown(format, site)) })
+    let unknown = match other {
+        Some(table) => compile_element(table, defaults, site).map_err(|problem| problem.inside("other"))?,
+        None => unknown(format, site),
+    };
+    Ok(Rest::Tags { format, known, unknown: Box::new(unknown) })
 }
 
-/// What an unknown tag holds: text where tags are text, bytes otherwise; any length.
+/// What an unlisted tag holds if the file does not say: text where tags are text, bytes otherwise; any length.
 fn unknown(format: TagFormat, site: Site) -> ElementSpec {
     let (content, encoding) = match format.encoding() {
         text @ (Encoding::Ascii | Encoding::Ebcdic(_)) => (Content::Text, text),

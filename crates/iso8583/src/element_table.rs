@@ -89,6 +89,8 @@ pub(crate) struct PartsTable {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BerTable {
+    /// What a tag holds that is not listed.
+    pub(crate) other: Option<Box<ElementTable>>,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, ElementTable>,
 }
@@ -101,6 +103,8 @@ pub(crate) struct TaggedTable {
     pub(crate) tag_encoding: Encoding,
     pub(crate) size: PrefixWidth,
     pub(crate) size_encoding: PrefixEncoding,
+    /// What a tag holds that is not listed.
+    pub(crate) other: Option<Box<ElementTable>>,
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, ElementTable>,
 }

@@ -66,6 +66,18 @@ fn every_part_of_chip_data_is_masked() {
 }
 
 #[test]
+fn a_data_set_that_comes_twice_is_written_twice() {
+    let dialect = dialect("visa-like");
+    let parts = [("5D.01", &[1][..]), ("5D.02", &[2, 2]), ("5D.01", &[3]), ("02.9F6E", &[4])];
+    let message = written(&dialect, |draft| {
+        draft.parts(104, &parts.map(|(path, bytes)| (path, PartValue::Bytes(bytes))))
+    });
+    assert_eq!(message.text(104).unwrap(), "5D0007010101020202025D00030101030200049F6E0104");
+    assert_eq!(message.value(104).unwrap().parts().len(), 3);
+    assert_eq!(message.part(104, "5D.01").unwrap().raw(), [1]);
+}
+
+#[test]
 fn a_fault_inside_a_part_names_its_path_and_offset() {
     // A positional part with a letter where digits belong.
     let error = refusal("positional-in-positional", b"0100\x20\0\0\0\0\0\0\x001400111112345Q00");
@@ -129,15 +141,15 @@ fn a_composite_that_cannot_be_read_is_not_written() {
         ),
         (
             &visa,
-            |d| d.parts(62, &[("7", PartValue::Text("x"))]),
-            "DE 62.7 of custom payment service elements: is no part of it",
+            |d| d.parts(62, &[("40", PartValue::Text("x"))]),
+            "DE 62.40 of custom payment service elements: is no part of it",
         ),
         (&visa, |d| d.parts(3, &[]), "DE 3 processing code holds digits, not parts"),
         // Raw bytes are checked too: a bitmap that names a bit nobody knows.
         (
             &visa,
-            |d| d.binary(63, &[0x01, 0, 0]),
-            "DE 63.8 of network data: is in the bitmap but not in the dialect",
+            |d| d.binary(63, &[0x08, 0, 0]),
+            "DE 63.5 of network data: is in the bitmap but not in the dialect",
         ),
     ];
     for (dialect, fill, expected) in cases {
