@@ -9,24 +9,40 @@ use libfuzzer_sys::fuzz_target;
 
 const MAX_BYTES: usize = 2_048;
 
-const LENGTHS: [LengthHeader; 2] = [LengthHeader::Binary2, LengthHeader::Ascii4];
+const LENGTHS: [LengthHeader; 10] = [
+    LengthHeader::Binary2,
+    LengthHeader::Binary2Little,
+    LengthHeader::Binary4,
+    LengthHeader::Bcd2,
+    LengthHeader::Ascii2,
+    LengthHeader::Ascii4,
+    LengthHeader::Hex4,
+    LengthHeader::Vml,
+    LengthHeader::Flags2Binary2,
+    LengthHeader::Flags2Binary2Flags2,
+];
 
 fuzz_target!(|data: &[u8]| {
     let [picked, chop, stream @ ..] = data else { return };
     let length = LENGTHS[usize::from(*picked) / 2 % LENGTHS.len()];
     let format = FrameFormat { length, includes_itself: picked % 2 == 1, max_bytes: MAX_BYTES };
     let mut buffer = BytesMut::new();
-    let mut taken = 0;
     for read in stream.chunks(usize::from(*chop) + 1) {
         buffer.extend_from_slice(read);
         loop {
+            let before = buffer.len();
             match format.split(&mut buffer) {
                 Ok(Some(body)) => {
                     assert!(body.len() <= MAX_BYTES);
-                    taken += length.bytes() + body.len();
+                    let taken = before - buffer.len();
+                    // A session control frame is taken whole and shown as an empty body.
+                    assert!(taken == length.bytes() + body.len() || body.is_empty());
                     write_and_split(format, &body);
                 }
-                Ok(None) => break,
+                Ok(None) => {
+                    assert_eq!(buffer.len(), before);
+                    break;
+                }
                 Err(error) => {
                     let _ = error.to_string();
                     return;
@@ -34,7 +50,6 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     }
-    assert_eq!(taken + buffer.len(), stream.len());
 });
 
 /// A body that came in goes out and comes in again the same.
