@@ -106,6 +106,7 @@ impl FakeSwitch {
 }
 
 async fn serve(mut stream: TcpStream, dialect: Dialect, state: Arc<Mutex<State>>) {
+    stream.set_nodelay(true).unwrap();
     let (mut inbound, mut waiting) = (BytesMut::new(), Vec::new());
     while stream.read_buf(&mut inbound).await.is_ok_and(|read| read > 0) {
         let mut out = BytesMut::new();
