@@ -114,7 +114,8 @@ mod tests {
         ] {
             assert_eq!(after(unknown(failure), 1), BreakerState::Open, "{failure:?}");
         }
-        for failure in [FundingFailure::Overloaded, FundingFailure::Interrupted] {
+        for failure in [FundingFailure::Overloaded, FundingFailure::Interrupted, FundingFailure::BreakerOpen]
+        {
             assert_eq!(after(unknown(failure), 1), BreakerState::Closed, "{failure:?}");
             assert_eq!(after(FundingOutcome::NotAsked(failure), 1), BreakerState::Closed, "{failure:?}");
         }

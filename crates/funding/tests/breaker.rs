@@ -4,7 +4,7 @@
 
 mod support;
 
-use domain::FundingFailure::{HttpError, Overloaded, TimedOut};
+use domain::FundingFailure::{BreakerOpen, HttpError, Overloaded, TimedOut};
 use domain::{FundingOutcome, Units};
 use funding::{Backoff, BreakerConfig, BreakerState, FundingConfig};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ async fn a_failing_service_is_left_alone_and_asked_again_when_it_is_well() {
     }
     assert_eq!(recorder.breaker(), [BreakerState::Open]);
     funding.ask(ask(99, recorder.within(5_000)));
-    assert_eq!(recorder.ended()[5].outcome, not_asked(Overloaded), "told before `ask` returns");
+    assert_eq!(recorder.ended()[5].outcome, not_asked(BreakerOpen), "told before `ask` returns");
     assert_eq!(service.received().len(), 5, "the service was left alone");
 
     well.store(true, Ordering::SeqCst);
@@ -66,7 +66,7 @@ async fn time_outs_open_it_and_a_probe_that_times_out_opens_it_again() {
     within_seconds("the pause is over", || funding.gauges().breaker == BreakerState::HalfOpen).await;
     funding.ask(ask(6, recorder.within(130)));
     funding.ask(ask(7, recorder.within(130)));
-    assert_eq!(recorder.ended()[5].outcome, not_asked(Overloaded), "one probe at a time");
+    assert_eq!(recorder.ended()[5].outcome, not_asked(BreakerOpen), "one probe at a time");
     assert_eq!(recorder.outcome(6).await, unknown(TimedOut));
     assert_eq!(recorder.breaker(), [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Open]);
 }
