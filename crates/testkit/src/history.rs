@@ -273,10 +273,14 @@ impl Stage {
         self.perform(Command::Authorize { card: CardNo(draft.card), request, caller })
     }
 
-    /// What is left in dollars for a card that is billed in them, from an account that is kept in them.
+    /// What a card that is billed in dollars can still spend from an account that is kept in them: what is
+    /// available, or the least that any limit leaves.
     fn rest(&self, card: u32) -> Option<i64> {
-        let available = self.world.account(0).balance.available().0;
-        i64::try_from(available).ok().filter(|rest| card < 2 && *rest > 0)
+        let (spender, account) = (self.world.card(card), self.world.account(0));
+        let limits = spender.limits.iter().chain(&account.limits);
+        let left = limits.filter_map(|limit| Some(limit.rule.amount_max? - limit.used_amount));
+        let rest = left.chain([account.balance.available().0]).min()?;
+        i64::try_from(rest).ok().filter(|rest| card < 2 && *rest > 0)
     }
 
     fn end_ask(&mut self, any: usize, ending: Ending) -> Result<(), Finding> {

@@ -24,8 +24,8 @@ pub(crate) enum Step {
     SetBack(Duration),
     /// A message of the pool is sent as a request; again, if it was sent before.
     Send(usize),
-    /// A message of the pool asks for all that is left on its card's account, and so much more. Pre-funded dollars
-    /// only; elsewhere it is sent as it is.
+    /// A message of the pool asks for all that its card can spend, and so much more. Pre-funded dollars only;
+    /// elsewhere it is sent as it is.
     SendRest(usize, i64),
     /// The same references with another amount.
     SendOtherAmount(usize),
