@@ -9,10 +9,11 @@ use crate::response_code;
 use authorizer::Answer;
 use bytes::BytesMut;
 use domain::{
-    AcquirerId, Authorization, CardToken, CountryCode, Currency, EntryMode, Expiry, Mcc, Merchant,
-    MessageClass, Money, Mono, Pan, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text, Transmission,
+    AcquirerId, Authorization, CountryCode, Currency, EntryMode, Expiry, Mcc, Merchant, MessageClass, Money,
+    Mono, Pan, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text, Transmission,
 };
 use iso8583::{Dialect, Draft, EncodeError, FrameFormat, Message, Mti};
+use std::borrow::Cow;
 
 /// What a message asks of us.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,18 +82,19 @@ fn authorization(
     class: MessageClass,
     reading: Reading<'_>,
 ) -> Result<Authorization, ElementFault> {
+    let pan = card_number(message)?;
     Ok(Authorization {
         class,
-        card: card(message, reading.tokens)?,
+        card: reading.tokens.token(&pan),
         processing_code: ProcessingCode(narrow(required(message, 3)?, 3)?),
         amount: money(message, 4, 49)?.ok_or(ElementFault(4))?,
         billing: money(message, 6, 51).unwrap_or(None),
         transmission: Transmission::new(required(message, 7)?).map_err(|_| ElementFault(7))?,
         stan: Stan::new(required(message, 11)?).map_err(|_| ElementFault(11))?,
         acquirer: acquirer(message)?,
-        rrn: rrn(message)?,
+        rrn: rrn(message, &pan)?,
         entry_mode: message.number(22).and_then(|mode| u16::try_from(mode).ok()).map(EntryMode),
-        merchant: merchant(message)?,
+        merchant: merchant(message, &pan)?,
         partial: partial(message, reading.partial),
         expiry: message.number(14).and_then(|yymm| Expiry::from_yymm(yymm).ok()),
         deadline: reading.deadline,
@@ -102,12 +104,13 @@ fn authorization(
 fn reversal(message: &Message, reading: Reading<'_>) -> Result<Reversal, ElementFault> {
     let own_stan = Stan::new(required(message, 11)?).map_err(|_| ElementFault(11))?;
     let own_transmission = Transmission::new(required(message, 7)?).map_err(|_| ElementFault(7))?;
+    let pan = card_number(message)?;
     let base = Reversal {
-        card: card(message, reading.tokens)?,
+        card: reading.tokens.token(&pan),
         stan: own_stan,
         transmission: Some(own_transmission),
         acquirer: Some(acquirer(message)?).filter(|_| message.has(32)),
-        rrn: rrn(message)?,
+        rrn: rrn(message, &pan)?,
         amount: money(message, 4, 49)?,
     };
     match message.text(90) {
@@ -136,8 +139,8 @@ fn original_data(text: &str, base: Reversal) -> Result<Reversal, ElementFault> {
     Ok(Reversal { stan: Stan::new(stan).map_err(|_| ElementFault(90))?, transmission, acquirer, ..base })
 }
 
-/// The card's token, from DE 2 or else from track 2.
-fn card(message: &Message, tokens: &Tokenizer) -> Result<CardToken, ElementFault> {
+/// The card number, from DE 2 or else from track 2.
+fn card_number(message: &Message) -> Result<Pan, ElementFault> {
     let (element, pan) = match (message.text(2), message.text(35)) {
         (Some(digits), _) => (2, Pan::from_digits(digits.as_bytes())),
         (None, Some(track)) => {
@@ -146,17 +149,17 @@ fn card(message: &Message, tokens: &Tokenizer) -> Result<CardToken, ElementFault
         }
         (None, None) => return Err(ElementFault(2)),
     };
-    pan.map(|pan| tokens.token(&pan)).map_err(|_| ElementFault(element))
+    pan.map_err(|_| ElementFault(element))
 }
 
-fn merchant(message: &Message) -> Result<Merchant, ElementFault> {
+fn merchant(message: &Message, pan: &Pan) -> Result<Merchant, ElementFault> {
     let mcc = message.number(18).and_then(|mcc| u16::try_from(mcc).ok()).map(Mcc);
     Ok(Merchant {
         mcc,
         country: country(message),
-        id: padded(message, 42)?,
-        terminal: padded(message, 41)?,
-        name: padded(message, 43)?,
+        id: padded(message, 42, pan)?,
+        terminal: padded(message, 41, pan)?,
+        name: padded(message, 43, pan)?,
     })
 }
 
@@ -197,14 +200,26 @@ fn acquirer(message: &Message) -> Result<AcquirerId, ElementFault> {
     AcquirerId::new(message.number(32).unwrap_or(0)).map_err(|_| ElementFault(32))
 }
 
-fn rrn(message: &Message) -> Result<Option<Rrn>, ElementFault> {
-    message.text(37).map(|text| Rrn::new(text.trim_end()).map_err(|_| ElementFault(37))).transpose()
+fn rrn(message: &Message, pan: &Pan) -> Result<Option<Rrn>, ElementFault> {
+    let text = message.text(37);
+    text.map(|text| Rrn::new(&without(pan, text.trim_end())).map_err(|_| ElementFault(37))).transpose()
 }
 
 /// A text element without the spaces that fill it; empty when it was not sent.
-fn padded<const N: usize>(message: &Message, element: u8) -> Result<Text<N>, ElementFault> {
-    let text = message.text(element);
-    text.map_or(Ok(Text::EMPTY), |text| Text::new(text.trim_end())).map_err(|_| ElementFault(element))
+fn padded<const N: usize>(message: &Message, element: u8, pan: &Pan) -> Result<Text<N>, ElementFault> {
+    let Some(text) = message.text(element) else { return Ok(Text::EMPTY) };
+    Text::new(&without(pan, text.trim_end())).map_err(|_| ElementFault(element))
+}
+
+/// A text in which the card number, should a terminal have put it there, is masked but for its last four digits:
+/// what is kept of a request is journaled and sent on (P9).
+fn without<'a>(pan: &Pan, text: &'a str) -> Cow<'a, str> {
+    let digits = std::str::from_utf8(pan.expose()).unwrap_or_default();
+    if digits.is_empty() || !text.contains(digits) {
+        return Cow::Borrowed(text);
+    }
+    let masked = format!("{}{}", "*".repeat(digits.len().saturating_sub(4)), pan.last_four());
+    Cow::Owned(text.replace(digits, &masked))
 }
 
 fn required(message: &Message, element: u8) -> Result<u64, ElementFault> {
