@@ -5,8 +5,7 @@
 
 use crate::content::Content;
 use crate::error::Fault;
-use crate::spec::ElementSpec;
-use crate::spec::{Parts, Rest};
+use crate::spec::{ElementSpec, Part, Parts, Rest};
 use crate::tlv::TagFormat;
 
 /// A value for one part of a composite.
@@ -56,48 +55,64 @@ fn group<'a>(entries: &[Entry<'a>]) -> Vec<Group<'a>> {
 pub(crate) fn compose(parts: &Parts, entries: &[Entry<'_>]) -> Result<Vec<u8>, FaultInPart> {
     let mut groups = group(entries);
     let mut out = Vec::new();
+    write_order(parts, &mut groups, &mut out)?;
+    match &parts.rest {
+        Rest::Nothing => {}
+        Rest::Tags { format, known, unknown } => {
+            for group in groups.drain(..) {
+                let tag = format.tag(group.key).ok_or_else(|| (group.key.to_owned(), Fault::NoSuchPart))?;
+                let part = known.iter().find(|(known, _)| **known == *tag);
+                let spec = part.map_or(&**unknown, |(_, part)| &part.spec);
+                write_tag(*format, &tag, spec, &group, &mut out)?;
+            }
+        }
+        Rest::Bits { bytes, encoding, known } => {
+            let (bitmap, values) = write_bits(usize::from(*bytes), known, &mut groups)?;
+            encoding.pack(&bitmap, &mut out);
+            out.extend(values);
+        }
+    }
+    match groups.first() {
+        None => Ok(out),
+        Some(extra) => Err((extra.key.to_owned(), Fault::NoSuchPart)),
+    }
+}
+
+/// Writes the parts in order and takes them out of `groups`.
+fn write_order(parts: &Parts, groups: &mut Vec<Group<'_>>, out: &mut Vec<u8>) -> Result<(), FaultInPart> {
     let mut ended = false;
     for part in &parts.order {
-        match groups.iter().position(|group| *group.key == *part.key) {
+        match take(groups, &part.key) {
             Some(_) if ended => return Err((part.key.to_string(), Fault::AfterGap)),
-            Some(at) => write_part(&part.spec, &groups.remove(at), &mut out)?,
+            Some(group) => write_part(&part.spec, &group, out)?,
             None if parts.may_end_early => ended = true,
             None => return Err((part.key.to_string(), Fault::Missing)),
         }
     }
-    match &parts.rest {
-        Rest::Nothing => match groups.first() {
-            Some(extra) => return Err((extra.key.to_owned(), Fault::NoSuchPart)),
-            None => return Ok(out),
-        },
-        Rest::Tags { format, known, unknown } => {
-            for group in &groups {
-                let tag = format.tag(group.key).ok_or_else(|| (group.key.to_owned(), Fault::NoSuchPart))?;
-                let spec = known
-                    .iter()
-                    .find(|(known, _)| **known == *tag)
-                    .map_or(&**unknown, |(_, part)| &part.spec);
-                write_tag(*format, &tag, spec, group, &mut out)?;
-            }
-        }
-        Rest::Bits { bytes, encoding, known } => {
-            let mut bitmap = vec![0_u8; usize::from(*bytes)];
-            let mut values = Vec::new();
-            for (bit, part) in known {
-                let Some(at) = groups.iter().position(|group| *group.key == *part.key) else { continue };
-                write_part(&part.spec, &groups.remove(at), &mut values)?;
-                if let Some(byte) = bitmap.get_mut(usize::from((bit - 1) / 8)) {
-                    *byte |= 0x80 >> ((bit - 1) % 8);
-                }
-            }
-            if let Some(extra) = groups.first() {
-                return Err((extra.key.to_owned(), Fault::NoSuchPart));
-            }
-            encoding.pack(&bitmap, &mut out);
-            out.append(&mut values);
+    Ok(())
+}
+
+/// The bitmap and the values of the parts that `groups` has; they are taken out of it.
+fn write_bits(
+    bytes: usize,
+    known: &[(u8, Part)],
+    groups: &mut Vec<Group<'_>>,
+) -> Result<(Vec<u8>, Vec<u8>), FaultInPart> {
+    let (mut bitmap, mut values) = (vec![0_u8; bytes], Vec::new());
+    for (bit, part) in known {
+        let Some(group) = take(groups, &part.key) else { continue };
+        write_part(&part.spec, &group, &mut values)?;
+        let index = bit.saturating_sub(1);
+        if let Some(byte) = bitmap.get_mut(usize::from(index / 8)) {
+            *byte |= 0x80 >> (index % 8);
         }
     }
-    Ok(out)
+    Ok((bitmap, values))
+}
+
+fn take<'a>(groups: &mut Vec<Group<'a>>, key: &str) -> Option<Group<'a>> {
+    let at = groups.iter().position(|group| group.key == key)?;
+    Some(groups.remove(at))
 }
 
 fn write_tag(

@@ -118,36 +118,59 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
     };
     let place = Document { text, origin };
     let header = match &file.header {
-        Some(table) => compile_header(table.get_ref())
-            .map_err(|problem| place.error(table.span().start, "header", problem))?,
+        Some(table) => {
+            compile_header(table.get_ref()).map_err(|problem| place.error(table, "header", problem))?
+        }
         None => HeaderFormat::None,
     };
-    let mut elements = Vec::with_capacity(file.elements.len());
-    for (key, table) in &file.elements {
-        let spec = element_number(key, bitmap)
-            .and_then(|de| {
-                let site = Site { de, enclosed: false, sensitive: false };
-                keyless(table.get_ref())?;
-                compile_element(table.get_ref(), &file.defaults, site)
-            })
-            .map_err(|problem| place.error(table.span().start, &format!("elements.{key}"), problem))?;
-        elements.push(spec);
-    }
-    let is_listed = |de: u8| elements.iter().any(|spec| spec.de == de);
-    let mut rules = Vec::with_capacity(file.messages.len());
-    for (key, table) in &file.messages {
-        let compiled = compile_rules(key, table.get_ref(), is_listed)
-            .map_err(|problem| place.error(table.span().start, &format!("messages.{key}"), problem))?;
-        rules.push(compiled);
-    }
-    let mut response_codes = ResponseCodes::new();
-    for (word, code) in &file.response_codes {
-        check_response_code(code.get_ref(), &elements)
-            .map_err(|problem| place.error(code.span().start, &format!("response_codes.{word}"), problem))?;
-        response_codes.insert(word.as_str().into(), code.get_ref().as_str().into());
-    }
+    let elements = compile_elements(&file, bitmap, &place)?;
+    let rules = compile_all_rules(&file, &elements, &place)?;
+    let response_codes = compile_response_codes(&file, &elements, &place)?;
     let (name, mti) = (file.name.into(), file.mti.encoding);
     Ok(Compiled { name, header, mti, bitmap, elements, rules, response_codes })
+}
+
+fn compile_elements(
+    file: &DialectFile,
+    bitmap: BitmapFormat,
+    place: &Document<'_>,
+) -> Result<Vec<ElementSpec>, DialectError> {
+    let compile = |key: &str, table: &ElementTable| {
+        let site = Site { de: element_number(key, bitmap)?, enclosed: false, sensitive: false };
+        keyless(table)?;
+        compile_element(table, &file.defaults, site)
+    };
+    let elements = file.elements.iter().map(|(key, table)| {
+        compile(key, table.get_ref())
+            .map_err(|problem| place.error(table, &format!("elements.{key}"), problem))
+    });
+    elements.collect()
+}
+
+fn compile_all_rules(
+    file: &DialectFile,
+    elements: &[ElementSpec],
+    place: &Document<'_>,
+) -> Result<Vec<(Mti, MessageRules)>, DialectError> {
+    let is_listed = |de: u8| elements.iter().any(|spec| spec.de == de);
+    let rules = file.messages.iter().map(|(key, table)| {
+        compile_rules(key, table.get_ref(), is_listed)
+            .map_err(|problem| place.error(table, &format!("messages.{key}"), problem))
+    });
+    rules.collect()
+}
+
+fn compile_response_codes(
+    file: &DialectFile,
+    elements: &[ElementSpec],
+    place: &Document<'_>,
+) -> Result<ResponseCodes, DialectError> {
+    let codes = file.response_codes.iter().map(|(word, code)| {
+        check_response_code(code.get_ref(), elements)
+            .map_err(|problem| place.error(code, &format!("response_codes.{word}"), problem))?;
+        Ok((word.as_str().into(), code.get_ref().as_str().into()))
+    });
+    codes.collect()
 }
 
 /// A code must fit DE 39, so that no answer fails for it.
@@ -166,12 +189,12 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// An error about the table that starts at byte `at`.
-    fn error(&self, at: usize, table: &str, problem: Problem) -> DialectError {
+    /// An error about `value`, which is the table called `table`.
+    fn error<T>(&self, value: &Spanned<T>, table: &str, problem: Problem) -> DialectError {
         let Problem { key, found, allowed } = problem;
         DialectError::Value {
             origin: self.origin.to_owned(),
-            line: 1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count(),
+            line: 1 + self.text.bytes().take(value.span().start).filter(|byte| *byte == b'\n').count(),
             key: if key.is_empty() { table.to_owned() } else { format!("{table}.{key}") },
             found,
             allowed,
