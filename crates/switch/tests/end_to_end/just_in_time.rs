@@ -1,29 +1,14 @@
 //! Cards whose money is asked for while the processor waits: yes, no, a part, silence, and rates.
 
 use crate::support::PAN;
-use crate::support::balance_service::{BalanceService, Says};
-use crate::support::daemon::Daemon;
+use crate::support::balance_service::Says;
+use crate::support::daemon::{Daemon, with_jit_card, with_jit_card_in};
 use crate::support::eventually;
 use crate::support::message::{DIALECTS, Dialect};
 use crate::support::processor::{reversal, usual};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use switch::{ConfigFile, PartialApprovalSection};
-
-/// A switch beside a balance service, with the JIT card `C` in US dollars on the account `A` in `asset`.
-async fn with_jit_card(asset: &str, adjust: impl FnOnce(&mut ConfigFile)) -> (Daemon, BalanceService) {
-    let service = BalanceService::start().await;
-    let endpoint = service.endpoint.clone();
-    let daemon = Daemon::start_with(|file| {
-        file.funding.endpoint = endpoint;
-        adjust(file);
-    })
-    .await;
-    let api = daemon.api();
-    api.open_account("A", asset).await;
-    api.issue("C", PAN, "A", "jit", json!({})).await;
-    (daemon, service)
-}
 
 fn answer_within(file: &mut ConfigFile, within: Duration) {
     for link in &mut file.link {
@@ -40,7 +25,7 @@ async fn set_rate(daemon: &Daemon, value: &str, max_age: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_is_approved_with_the_balance_services_money() {
     for dialect in DIALECTS {
-        let (daemon, service) = with_jit_card("USD", |_| {}).await;
+        let (daemon, service) = with_jit_card(|_| {}).await;
         let mut processor = daemon.processor(dialect).await;
         let request = usual(1, 12_34);
         let first = processor.ask_body(&request).await;
@@ -64,7 +49,7 @@ async fn a_purchase_is_approved_with_the_balance_services_money() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purchase_that_the_balance_service_declines_is_51_and_leaves_nothing_behind() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Decline);
     let answer = daemon.ascii().await.ask(&usual(1, 12_34)).await;
     assert_eq!((answer.code(), answer.has(38)), ("51", false));
@@ -77,7 +62,7 @@ async fn a_purchase_that_the_balance_service_declines_is_51_and_leaves_nothing_b
 async fn a_part_is_approved_only_where_the_terminal_can_take_one() {
     let partial = PartialApprovalSection { element: 60, position: 10, value: "1".into() };
     for dialect in DIALECTS {
-        let (daemon, service) = with_jit_card("USD", |file| {
+        let (daemon, service) = with_jit_card(|file| {
             for link in &mut file.link {
                 link.partial_approval = Some(partial.clone());
             }
@@ -104,7 +89,7 @@ async fn a_part_is_approved_only_where_the_terminal_can_take_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_does_not_answer_means_91_before_the_deadline_and_a_cancel() {
     let within = Duration::from_millis(400);
-    let (daemon, service) = with_jit_card("USD", |file| answer_within(file, within)).await;
+    let (daemon, service) = with_jit_card(|file| answer_within(file, within)).await;
     service.says(Says::Nothing);
     let mut processor = daemon.ascii().await;
     let begin = Instant::now();
@@ -125,7 +110,7 @@ async fn a_service_that_does_not_answer_means_91_before_the_deadline_and_a_cance
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_comes_late_changes_nothing_and_is_counted() {
     let within = Duration::from_millis(300);
-    let (daemon, service) = with_jit_card("USD", |file| answer_within(file, within)).await;
+    let (daemon, service) = with_jit_card(|file| answer_within(file, within)).await;
     service.says(Says::Late(within + Duration::from_millis(50)));
     let mut processor = daemon.ascii().await;
     let first = processor.ask_body(&usual(1, 12_34)).await;
@@ -148,7 +133,7 @@ async fn a_service_that_is_down_or_broken_means_91_at_once() {
     assert!(took < allowed / 2, "answered after {took:?}");
     assert_eq!(daemon.api().last_transaction("C").await["reason"], "funding_unavailable");
 
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Status(503));
     assert_eq!(daemon.ascii().await.ask(&usual(1, 1_00)).await.code(), "91");
     service.cancel_of(&service.asks()[0]["ask_id"]).await;
@@ -157,7 +142,7 @@ async fn a_service_that_is_down_or_broken_means_91_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_is_sent_until_it_is_acknowledged() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Status(500));
     service.takes_duties(false);
     assert_eq!(daemon.ascii().await.ask(&usual(1, 1_00)).await.code(), "91");
@@ -172,7 +157,7 @@ async fn a_cancel_is_sent_until_it_is_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reversal_gives_the_money_back_to_the_balance_service() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     let mut processor = daemon.ascii().await;
     let request = usual(1, 12_34);
     assert_eq!(processor.ask(&request).await.code(), "00");
@@ -184,7 +169,7 @@ async fn a_reversal_gives_the_money_back_to_the_balance_service() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reversal_while_the_service_is_asked_ends_the_request() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Nothing);
     let mut processor = daemon.ascii().await;
     let request = usual(1, 12_34);
@@ -201,7 +186,7 @@ async fn a_reversal_while_the_service_is_asked_ends_the_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_that_is_frozen_while_the_service_is_asked_is_declined() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Late(Duration::from_millis(200)));
     let mut processor = daemon.ascii().await;
     processor.send(&usual(1, 12_34)).await;
@@ -213,7 +198,7 @@ async fn a_card_that_is_frozen_while_the_service_is_asked_is_declined() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_advice_is_told_to_the_balance_service() {
-    let (daemon, service) = with_jit_card("USD", |_| {}).await;
+    let (daemon, service) = with_jit_card(|_| {}).await;
     assert_eq!(daemon.ascii().await.ask(&usual(1, 12_34).mti("0120")).await.code(), "00");
     let advice = eventually("the advice", || async { service.advices().first().cloned() }).await;
     assert_eq!((&advice["account"], &advice["units"]), (&json!("A"), &json!("1234")));
@@ -222,7 +207,7 @@ async fn an_advice_is_told_to_the_balance_service() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dollar_card_on_a_token_account_is_converted_at_the_rate_and_rounded_up() {
-    let (daemon, service) = with_jit_card("USDT", |_| {}).await;
+    let (daemon, service) = with_jit_card_in("USDT", |_| {}).await;
     set_rate(&daemon, "0.99990001", "60s").await;
     let mut processor = daemon.ascii().await;
     assert_eq!(processor.ask(&usual(1, 12_34)).await.code(), "00");
@@ -240,7 +225,7 @@ async fn a_dollar_card_on_a_token_account_is_converted_at_the_rate_and_rounded_u
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_or_stale_rate_is_91_and_the_service_is_not_asked() {
-    let (daemon, service) = with_jit_card("USDT", |_| {}).await;
+    let (daemon, service) = with_jit_card_in("USDT", |_| {}).await;
     let mut processor = daemon.processor(Dialect::Binary).await;
     assert_eq!(processor.ask(&usual(1, 12_34)).await.code(), "91");
     set_rate(&daemon, "1.0001", "1ms").await;

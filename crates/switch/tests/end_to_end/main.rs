@@ -7,6 +7,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
+mod configuration;
 mod declines;
 mod exchange;
 mod just_in_time;
+mod operations;
+mod restart;

@@ -11,7 +11,8 @@ const KEY: &str = include_str!("../../../../config/keys/control.key");
 
 #[derive(Clone, Copy)]
 pub struct Api {
-    pub address: SocketAddr,
+    address: SocketAddr,
+    key: &'static str,
 }
 
 /// What came back.
@@ -28,13 +29,22 @@ impl Answer {
 }
 
 impl Api {
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, key: KEY }
+    }
+
+    /// The same client without the right key.
+    pub fn without_key(self) -> Self {
+        Self { key: "not-the-key-of-this-switch", ..self }
+    }
+
     /// Sends one request; `None` if nobody answers.
     pub async fn try_request(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<Answer> {
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: switch\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}",
-            KEY.trim()
+            self.key.trim()
         );
         let exchange = async {
             let mut stream = TcpStream::connect(self.address).await.ok()?;

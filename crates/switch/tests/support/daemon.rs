@@ -1,6 +1,8 @@
 //! A switch of one's own: any free port, a journal in a temporary folder, the development keys.
 
+use super::PAN;
 use super::api::Api;
+use super::balance_service::BalanceService;
 use super::message::Dialect;
 use super::processor::Processor;
 use serde_json::json;
@@ -32,7 +34,7 @@ pub fn config_file(folder: &Path) -> ConfigFile {
         ConfigFile { link: vec![link("ascii-1987"), link("binary-1987")], ..ConfigFile::default() };
     file.admin.listen = "127.0.0.1:0".parse().unwrap();
     file.journal.directory = folder.join("journal");
-    file.journal.segment_bytes = 5 * 1024 * 1024;
+    file.journal.segment_bytes = 8 * 1024 * 1024;
     file.journal.free_bytes_min = 0;
     file.cache.cards_expected = 100;
     file.cache.accounts_expected = 100;
@@ -73,7 +75,7 @@ impl Daemon {
         let api = self.api();
         api.open_account("A", "USD").await;
         api.credit("A", "100.00").await;
-        api.issue("C", super::PAN, "A", "pre_funded", json!({})).await;
+        api.issue("C", PAN, "A", "pre_funded", json!({})).await;
     }
 
     /// Stops the switch and starts another on the same journal.
@@ -85,7 +87,7 @@ impl Daemon {
     }
 
     pub fn api(&self) -> Api {
-        Api { address: self.switch.admin() }
+        Api::at(self.switch.admin())
     }
 
     /// Connects to the link of a dialect.
@@ -100,4 +102,24 @@ impl Daemon {
     pub async fn ascii(&self) -> Processor {
         self.processor(Dialect::Ascii).await
     }
+}
+
+/// A switch beside a balance service, with the JIT card `C` in US dollars on the account `A` of US dollars.
+pub async fn with_jit_card(adjust: impl FnOnce(&mut ConfigFile)) -> (Daemon, BalanceService) {
+    with_jit_card_in("USD", adjust).await
+}
+
+/// The same with an account in another asset.
+pub async fn with_jit_card_in(asset: &str, adjust: impl FnOnce(&mut ConfigFile)) -> (Daemon, BalanceService) {
+    let service = BalanceService::start().await;
+    let endpoint = service.endpoint.clone();
+    let daemon = Daemon::start_with(|file| {
+        file.funding.endpoint = endpoint;
+        adjust(file);
+    })
+    .await;
+    let api = daemon.api();
+    api.open_account("A", asset).await;
+    api.issue("C", PAN, "A", "jit", json!({})).await;
+    (daemon, service)
 }
