@@ -3,6 +3,7 @@
 //! An account holds one asset: a currency (`USD`, 2 decimals) or a token (`USDT`, 6; `ETH`, 18). Eighteen
 //! decimals overflow 64 bits at nine ether, so amounts are 128 bits wide.
 
+use crate::decimal::{NotAnAmount, format_units, parse_units};
 use crate::text::{Text, TextError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -132,7 +133,11 @@ impl Asset {
 
     /// Reads an amount as people write it. Refuses more decimals than the asset has: nothing is rounded away.
     pub fn parse(&self, text: &str) -> Result<Units, AssetError> {
-        parse_units(text, self.decimals).map(Units)
+        let decimals = self.decimals;
+        parse_units(text, decimals).map(Units).map_err(|error| match error {
+            NotAnAmount::Malformed => AssetError::Amount { found: text.chars().take(40).collect(), decimals },
+            NotAnAmount::Overflow => AssetError::Overflow,
+        })
     }
 }
 
@@ -173,33 +178,6 @@ impl fmt::Display for Units {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// Writes an integer amount with `decimals` digits after the point.
-pub(crate) fn format_units(units: i128, decimals: u8) -> String {
-    let scale = 10_u128.pow(u32::from(decimals));
-    let sign = if units < 0 { "-" } else { "" };
-    let whole = units.unsigned_abs() / scale;
-    let fraction = units.unsigned_abs() % scale;
-    match decimals {
-        0 => format!("{sign}{whole}"),
-        _ => format!("{sign}{whole}.{fraction:0width$}", width = usize::from(decimals)),
-    }
-}
-
-fn parse_units(text: &str, decimals: u8) -> Result<i128, AssetError> {
-    let bad = || AssetError::Amount { found: text.chars().take(40).collect(), decimals };
-    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    let point_without_digits = digits.contains('.') && fraction.is_empty();
-    if whole.is_empty() || !plain(whole) || !plain(fraction) || point_without_digits {
-        return Err(bad());
-    }
-    let missing = usize::from(decimals).checked_sub(fraction.len()).ok_or_else(bad)?;
-    let joined = format!("{whole}{fraction}{:0<missing$}", "");
-    let units: i128 = joined.parse().map_err(|_| AssetError::Overflow)?;
-    Ok(if negative { -units } else { units })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod asset;
 mod authorization;
 mod card;
 mod control;
+mod decimal;
 mod duty;
 mod fact;
 mod funding;

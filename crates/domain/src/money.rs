@@ -3,7 +3,7 @@
 //! Guarantees: no float, no silent wrap, no sum of two currencies. The exponents (JPY 0, USD 2, KWD 3)
 //! come from the `iso_currency` table.
 
-use crate::asset::format_units;
+use crate::decimal::format_units;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
