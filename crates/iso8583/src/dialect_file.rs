@@ -43,6 +43,14 @@ pub enum DialectError {
         /// What is allowed.
         allowed: String,
     },
+    /// Several values make no sense; all of them are named.
+    #[error("{}", lines(.0))]
+    Several(Vec<DialectError>),
+}
+
+/// One error a line.
+fn lines(errors: &[DialectError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The whole file.
@@ -116,33 +124,31 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
         next_encoding: file.bitmap.secondary_encoding.unwrap_or(file.bitmap.encoding),
         layout: file.bitmap.layout,
     };
-    let place = Document { text, origin };
-    let header = match &file.header {
-        Some(table) => {
-            compile_header(table.get_ref()).map_err(|problem| place.error(table, "header", problem))?
-        }
-        None => HeaderFormat::None,
-    };
-    let elements = compile_elements(&file, bitmap, &place)?;
-    let rules = compile_all_rules(&file, &elements, &place)?;
-    let response_codes = compile_response_codes(&file, &elements, &place)?;
+    let mut document = Document { text, origin, errors: Vec::new() };
+    let header = file.header.as_ref().map(|table| {
+        let compiled = compile_header(table.get_ref());
+        document.keep(compiled, table, "header").unwrap_or_default()
+    });
+    let elements = compile_elements(&file, bitmap, &mut document);
+    let rules = compile_all_rules(&file, &elements, &mut document);
+    let response_codes = compile_response_codes(&file, &elements, &mut document);
     let (name, mti) = (file.name.into(), file.mti.encoding);
-    Ok(Compiled { name, header, mti, bitmap, elements, rules, response_codes })
+    let header = header.unwrap_or_default();
+    document.finish(Compiled { name, header, mti, bitmap, elements, rules, response_codes })
 }
 
 fn compile_elements(
     file: &DialectFile,
     bitmap: BitmapFormat,
-    place: &Document<'_>,
-) -> Result<Vec<ElementSpec>, DialectError> {
+    document: &mut Document<'_>,
+) -> Vec<ElementSpec> {
     let compile = |key: &str, table: &ElementTable| {
         let site = Site { de: element_number(key, bitmap)?, enclosed: false, sensitive: false };
         keyless(table)?;
         compile_element(table, &file.defaults, site)
     };
-    let elements = file.elements.iter().map(|(key, table)| {
-        compile(key, table.get_ref())
-            .map_err(|problem| place.error(table, &format!("elements.{key}"), problem))
+    let elements = file.elements.iter().filter_map(|(key, table)| {
+        document.keep(compile(key, table.get_ref()), table, &format!("elements.{key}"))
     });
     elements.collect()
 }
@@ -150,12 +156,13 @@ fn compile_elements(
 fn compile_all_rules(
     file: &DialectFile,
     elements: &[ElementSpec],
-    place: &Document<'_>,
-) -> Result<Vec<(Mti, MessageRules)>, DialectError> {
-    let is_listed = |de: u8| elements.iter().any(|spec| spec.de == de);
-    let rules = file.messages.iter().map(|(key, table)| {
-        compile_rules(key, table.get_ref(), is_listed)
-            .map_err(|problem| place.error(table, &format!("messages.{key}"), problem))
+    document: &mut Document<'_>,
+) -> Vec<(Mti, MessageRules)> {
+    // An element with an error of its own is listed all the same; one error is enough.
+    let is_listed =
+        |de: u8| elements.iter().any(|spec| spec.de == de) || file.elements.contains_key(&de.to_string());
+    let rules = file.messages.iter().filter_map(|(key, table)| {
+        document.keep(compile_rules(key, table.get_ref(), is_listed), table, &format!("messages.{key}"))
     });
     rules.collect()
 }
@@ -163,12 +170,14 @@ fn compile_all_rules(
 fn compile_response_codes(
     file: &DialectFile,
     elements: &[ElementSpec],
-    place: &Document<'_>,
-) -> Result<ResponseCodes, DialectError> {
-    let codes = file.response_codes.iter().map(|(word, code)| {
-        check_response_code(code.get_ref(), elements)
-            .map_err(|problem| place.error(code, &format!("response_codes.{word}"), problem))?;
-        Ok((word.as_str().into(), code.get_ref().as_str().into()))
+    document: &mut Document<'_>,
+) -> ResponseCodes {
+    // Where DE 39 has an error of its own, every code would have one too.
+    let is_checkable = elements.iter().any(|spec| spec.de == 39) || !file.elements.contains_key("39");
+    let codes = file.response_codes.iter().filter(|_| is_checkable).filter_map(|(word, code)| {
+        let checked = check_response_code(code.get_ref(), elements);
+        document.keep(checked, code, &format!("response_codes.{word}"))?;
+        Some((word.as_str().into(), code.get_ref().as_str().into()))
     });
     codes.collect()
 }
@@ -182,22 +191,39 @@ fn check_response_code(code: &str, elements: &[ElementSpec]) -> Result<(), Probl
         .map_err(|fault| Problem::new("", code, format!("what DE 39 can hold: {fault}")))
 }
 
-/// The file being compiled, for error messages.
+/// The file being compiled, and what is wrong with it so far: a person mends all of it in one go.
 struct Document<'a> {
     text: &'a str,
     origin: &'a str,
+    errors: Vec<DialectError>,
 }
 
 impl Document<'_> {
-    /// An error about `value`, which is the table called `table`.
-    fn error<T>(&self, value: &Spanned<T>, table: &str, problem: Problem) -> DialectError {
-        let Problem { key, found, allowed } = problem;
-        DialectError::Value {
+    /// What was compiled from `value`, which is the table called `table`; an error is kept for the end.
+    fn keep<C, T>(&mut self, compiled: Result<C, Problem>, value: &Spanned<T>, table: &str) -> Option<C> {
+        let Problem { key, found, allowed } = match compiled {
+            Ok(compiled) => return Some(compiled),
+            Err(problem) => problem,
+        };
+        let before = self.text.bytes().take(value.span().start);
+        self.errors.push(DialectError::Value {
             origin: self.origin.to_owned(),
-            line: 1 + self.text.bytes().take(value.span().start).filter(|byte| *byte == b'\n').count(),
+            line: 1 + before.filter(|byte| *byte == b'\n').count(),
             key: if key.is_empty() { table.to_owned() } else { format!("{table}.{key}") },
             found,
             allowed,
+        });
+        None
+    }
+
+    fn finish(mut self, compiled: Compiled) -> Result<Compiled, DialectError> {
+        match (self.errors.pop(), self.errors.is_empty()) {
+            (None, _) => Ok(compiled),
+            (Some(only), true) => Err(only),
+            (Some(last), false) => {
+                self.errors.push(last);
+                Err(DialectError::Several(self.errors))
+            }
         }
     }
 }
@@ -281,6 +307,22 @@ mod tests {
         ] {
             assert_eq!(error_of(elements), expected);
         }
+    }
+
+    #[test]
+    fn every_wrong_value_is_named_in_one_run() {
+        let element = "name = \"a\", content = \"n\"";
+        let text = format!(
+            "2 = {{ {element} }}\n3 = {{ {element}, length = 6 }}\n4 = {{ {element}, prefix = \"L\", max = 10 }}\n[messages.0100]\nmandatory = [2, 5]"
+        );
+        assert_eq!(
+            error_of(&text).lines().collect::<Vec<_>>(),
+            [
+                "t.toml, line 5: elements.2.length: found nothing, allowed: either length or prefix",
+                "t.toml, line 7: elements.4.max: found 10, allowed: 0 to 9",
+                "t.toml, line 8: messages.0100.mandatory: found 5, allowed: elements that the dialect lists",
+            ]
+        );
     }
 
     #[test]
