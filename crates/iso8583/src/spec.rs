@@ -125,13 +125,15 @@ impl ElementSpec {
 }
 
 impl Parts {
-    /// Whether any known part is masked in everything printed.
+    /// Whether any part is masked in everything printed.
     pub(crate) fn hides_something(&self) -> bool {
         let hides = |part: &Part| part.spec.hides_something();
         self.order.iter().any(hides)
             || match &self.rest {
                 Rest::Nothing => false,
-                Rest::Tags { known, .. } => known.iter().any(|(_, part)| hides(part)),
+                Rest::Tags { known, unknown, .. } => {
+                    unknown.hides_something() || known.iter().any(|(_, part)| hides(part))
+                }
                 Rest::Bits { known, .. } => known.iter().any(|(_, part)| hides(part)),
             }
     }

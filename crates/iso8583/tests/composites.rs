@@ -54,6 +54,20 @@ fn a_masked_part_masks_the_whole_and_itself_and_nothing_else() {
 }
 
 #[test]
+fn what_is_said_of_unlisted_tags_masks_them_too() {
+    let text = "name = \"t\"\nmti = { encoding = \"ascii\" }\nbitmap = { encoding = \"hex\" }\n\
+                [elements.48]\nname = \"data\"\ncontent = \"ans\"\nprefix = \"LLL\"\nmax = 99\n\
+                [elements.48.parts.tagged]\ntag_width = 2\ntag_encoding = \"ascii\"\nsize = \"LL\"\n\
+                size_encoding = \"ascii\"\ntags.01 = { name = \"kind\", content = \"n\" }\n\
+                other = { name = \"secret\", content = \"ans\", sensitive = true }\n";
+    let dialect = Dialect::from_toml(text, "t").unwrap();
+    let parts = [("01", PartValue::Text("7")), ("99", PartValue::Text("hush"))];
+    let message = written(&dialect, |draft| draft.parts(48, &parts));
+    let shown = format!("{:?}", describe(&message, CardData::Masked));
+    assert!(shown.contains("\"7\"") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
 fn every_part_of_chip_data_is_masked() {
     let dialect = dialect("visa-like");
     let parts = [("01.9F02", PartValue::Bytes(&[0, 0, 0, 0, 5, 1])), ("01.5A", PartValue::Bytes(&[0x42; 8]))];
