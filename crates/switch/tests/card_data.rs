@@ -94,6 +94,9 @@ fn messages(pan: &str, stan: u32) -> Vec<Message> {
         reversal(&whole, 900_000),
         stan(whole.clone().mti("0200"), 3),
         stan(whole.clone().with(4, "999999999999"), 4),
+        // The number where it does not belong.
+        stan(whole.clone().with(43, &format!("SHOP {pan}")), 5),
+        stan(whole.clone().with(42, &pan[pan.len() - 15..]), 9),
         stan(whole.clone().with(2, &format!("{pan}9")), 6),
         stan(whole.clone().with(7, "9999999999"), 7),
         stan(whole.with(49, "999"), 8),

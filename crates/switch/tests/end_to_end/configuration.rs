@@ -144,6 +144,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
     file.journal.queue_batches_max = 0;
     file.link[0].dialect = "klingon-1987".into();
     file.link[0].in_flight_max = 0;
+    file.link[1].name = file.link[0].name.clone();
     file.link[1].frame.length = "semaphore".into();
     let faults = Config::check(file, &config_folder()).unwrap_err();
     for (key, part) in [
@@ -153,6 +154,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
         ("journal", "queue_batches_max is 0"),
         ("link[0].dialect", "klingon-1987"),
         ("link[0].in_flight_max", "0 was found, 1 to 1000000 is allowed"),
+        ("link[1].name", "names two links"),
         ("link[1].frame", "semaphore"),
     ] {
         let named = faults.iter().find(|fault| fault.key.starts_with(key) && fault.problem.contains(part));

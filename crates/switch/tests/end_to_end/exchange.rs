@@ -1,11 +1,15 @@
 //! What every processor relies on, in both dialects: answers, repeats, reversals, advices, network management.
 
-use crate::support::daemon::Daemon;
-use crate::support::message::{DIALECTS, Message};
-use crate::support::processor::{network, purchase, reversal, usual};
-use crate::support::{OTHER_PAN, PAN, UNKNOWN_PAN};
+use crate::support::balance_service::Says;
+use crate::support::daemon::{Daemon, with_jit_card};
+use crate::support::message::{DIALECTS, Dialect, Message};
+use crate::support::processor::{frame, network, purchase, reversal, usual};
+use crate::support::{OTHER_PAN, PAN, UNKNOWN_PAN, eventually};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use switch::FrameSection;
+use tokio::io::AsyncReadExt;
 
 /// The elements that a processor matches and checks answers by.
 const ECHOED: [u8; 10] = [2, 3, 4, 7, 11, 32, 37, 41, 42, 49];
@@ -159,7 +163,7 @@ async fn pipelined_requests_are_all_answered_and_matched_by_their_references() {
                 1 => (purchase(UNKNOWN_PAN, stan, 1), "14"),
                 _ => (usual(stan, 1), "00"),
             };
-            bytes.extend(crate::support::processor::frame(&request.encode(dialect)));
+            bytes.extend(frame(&request.encode(dialect)));
             expected.insert(request.references(), code);
         }
         processor.send_bytes(&bytes).await;
@@ -213,4 +217,46 @@ async fn a_card_is_known_by_its_track_as_well_as_by_its_number() {
             assert_eq!(daemon.api().last_transaction(card).await["stan"], request.get(11));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_comes_back_gets_the_answer_that_it_missed() {
+    let (daemon, service) = with_jit_card(|_| {}).await;
+    service.says(Says::Late(Duration::from_millis(200)));
+    let request = usual(1, 12_34);
+    let mut processor = daemon.ascii().await;
+    processor.send(&request).await;
+    eventually("the ask", || async { (!service.asks().is_empty()).then_some(()) }).await;
+    drop(processor);
+    let mut processor = daemon.ascii().await;
+    let answer = processor.ask(&request.clone().mti("0101")).await;
+    assert_eq!((answer.code(), answer.get(38).len()), ("00", 6), "it waits for the same outcome");
+    assert_eq!(processor.ask(&request).await, answer);
+    assert_eq!(service.asks().len(), 1);
+    assert_eq!(daemon.api().balance("A").await, ["12.34", "12.34", "0.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_may_be_framed_by_four_digits_that_count_themselves() {
+    let daemon = Daemon::start_with(|file| {
+        file.link[0].frame = FrameSection { length: "ascii-4".into(), includes_itself: true, max_bytes: 500 };
+    })
+    .await;
+    daemon.add_card().await;
+    let mut processor = daemon.ascii().await;
+    for stan in 1..=2 {
+        let request = usual(stan, 1_00);
+        let body = request.encode(Dialect::Ascii);
+        processor.send_bytes(format!("{:04}", body.len() + 4).as_bytes()).await;
+        processor.send_bytes(&body).await;
+        let mut header = [0; 4];
+        processor.stream.read_exact(&mut header).await.unwrap();
+        let length: usize = std::str::from_utf8(&header).unwrap().parse().unwrap();
+        let mut body = vec![0; length - 4];
+        processor.stream.read_exact(&mut body).await.unwrap();
+        let answer = Message::decode(Dialect::Ascii, &body);
+        assert_eq!((answer.code(), answer.references()), ("00", request.references()));
+    }
+    processor.send_bytes(b"0505").await;
+    processor.expect_close().await;
 }

@@ -8,6 +8,7 @@
 mod support;
 
 mod bad_input;
+mod books;
 mod configuration;
 mod declines;
 mod exchange;
