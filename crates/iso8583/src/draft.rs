@@ -170,7 +170,8 @@ impl Draft {
     /// Appends the message to `out`.
     ///
     /// # Errors
-    /// The first [`EncodeError`] of the values that were set. `out` is then left as it was.
+    /// The first [`EncodeError`] of the values that were set, or a message longer than its header can say. `out`
+    /// is then left as it was.
     pub fn encode_into(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         if let Some(error) = &self.error {
             return Err(error.clone());
@@ -183,8 +184,11 @@ impl Draft {
         self.table.mti.write(self.mti, out);
         self.table.bitmap.write(present, out);
         self.write_elements(out);
-        self.table.header.finish(out, start);
-        Ok(())
+        let finished = self.table.header.finish(out, start);
+        if finished.is_err() {
+            out.truncate(start);
+        }
+        finished
     }
 
     /// Copies the elements in order; those that were set in order lie side by side and go in one piece.

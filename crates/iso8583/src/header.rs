@@ -17,7 +17,7 @@
 //! ```
 
 use crate::encoding::Encoding;
-use crate::error::Fault;
+use crate::error::{EncodeError, Fault};
 use bytes::BytesMut;
 
 const TPDU: usize = 5;
@@ -87,21 +87,27 @@ impl HeaderFormat {
 
     /// Puts right what a header says of the message's length, once the message is written from
     /// `start` to the end of `out`.
-    pub(crate) fn finish(&self, out: &mut BytesMut, start: usize) {
+    ///
+    /// # Errors
+    /// The message is longer than a header can say.
+    pub(crate) fn finish(&self, out: &mut BytesMut, start: usize) -> Result<(), EncodeError> {
         if *self != Self::BaseI {
-            return;
+            return Ok(());
         }
         let end = out.len();
         let mut at = start;
         while let Some([size, _, _, high, low]) = out.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-            let [.., above, below] = (end - at).to_be_bytes();
+            let found = end - at;
+            let max = usize::from(u16::MAX);
+            let length = u16::try_from(found).map_err(|_| EncodeError::FrameTooLong { found, max })?;
             let header = usize::from(*size);
-            (*high, *low) = (above, below);
+            [*high, *low] = length.to_be_bytes();
             if header != BASE_I_REJECT {
-                return;
+                break;
             }
             at += header;
         }
+        Ok(())
     }
 
     /// The code with which the network refused a message that comes back.
@@ -195,7 +201,7 @@ mod tests {
         let mut message = HeaderFormat::BaseI.initial();
         message.extend([1, 0]);
         let mut out = BytesMut::from(&message[..]);
-        HeaderFormat::BaseI.finish(&mut out, 0);
+        HeaderFormat::BaseI.finish(&mut out, 0).unwrap();
         assert_eq!(out[3..5], [0, 24]);
         assert_eq!(HeaderFormat::BaseI.read(&out), Ok(22));
         for wrong in [23, 25] {
@@ -203,6 +209,14 @@ mod tests {
             let (offset, fault) = HeaderFormat::BaseI.read(&out).unwrap_err();
             assert_eq!((offset, fault.to_string()), (3, format!("announces {wrong} bytes, 24 are there")));
         }
+    }
+
+    #[test]
+    fn a_message_that_a_base_i_header_cannot_count_is_not_sent() {
+        let mut out = BytesMut::from(&HeaderFormat::BaseI.initial()[..]);
+        out.resize(65_536, 0);
+        let error = HeaderFormat::BaseI.finish(&mut out, 0).unwrap_err();
+        assert_eq!(error, EncodeError::FrameTooLong { found: 65_536, max: 65_535 });
     }
 
     #[test]
