@@ -2,7 +2,7 @@
 
 use super::life::{Known, config, live, open_after};
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
-use crate::{Acknowledge, JournalConfig, JournalError};
+use crate::{Acknowledge, JournalConfig, JournalError, Tail};
 
 /// What a schedule promises to keep, given how its life ended.
 fn must_hold(known: &Known, acknowledge: Acknowledge, cache_survives: bool) -> usize {
@@ -21,6 +21,7 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
     let mut disk = SimulatedDisk::new(seed);
     let mut before = Known::default();
     let mut must = 0;
+    let mut sync_failed = false;
     let lives = 1 + random.below(4);
     for life in 0..lives {
         let mut faults = Faults { short_writes: random.chance(1, 4), ..Faults::default() };
@@ -29,7 +30,10 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
         let fatal = disk.operations() + random.below(horizon);
         match random.below(8) {
             0 => faults.write_fails_at = Some(fatal),
-            1 => faults.sync_fails_at = Some(fatal),
+            1 => {
+                faults.sync_fails_at = Some(fatal);
+                sync_failed = true;
+            }
             _ => faults.power_fails_at = Some(fatal),
         }
         lie(&mut faults);
@@ -62,8 +66,13 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
     check(&before.handed_over, must, &read)?;
     drop(journal);
     let again = disk.power_cut(random.next_u64());
-    let (_, _, reread) = open_after(&again, &config, before.in_snapshot())
+    let (recovered, _, reread) = open_after(&again, &config, before.in_snapshot())
         .map_err(|error| format!("refused the second time: {error}"))?;
+    // After a failed sync of the zeros that cut a tail, the page cache shows them and the disk has the tail: it may
+    // come back once, and is cut once more.
+    if recovered.tail != Tail::Whole && !sync_failed {
+        return Err(format!("mended, and then: {}", recovered.tail));
+    }
     if reread == read { Ok(()) } else { Err(format!("first {} facts, then {}", read.len(), reread.len())) }
 }
 
