@@ -8,8 +8,12 @@ use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::path::Path;
 
-/// A message is never longer: the tool reads single messages and the frames of a link, not streams of unknown size.
+/// The longest input, in bytes: the tool reads captured messages, not streams of unknown size.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
+
+/// The longest frame: what four digits can say. Real messages stay below 2 KiB, and the bound tells a binary length
+/// from digits read as one.
+const FRAME_BYTES_MAX: usize = 9_999;
 
 /// A dialect by the name of a shipped one, or by the path of a dialect file.
 pub(crate) fn dialect(name: &str) -> Result<Dialect, (Exit, anyhow::Error)> {
@@ -37,7 +41,7 @@ pub(crate) fn dialect(name: &str) -> Result<Dialect, (Exit, anyhow::Error)> {
 pub(crate) fn frame(name: &str) -> Result<FrameFormat, String> {
     let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
     let length = LengthHeader::deserialize(name).map_err(|error| error.to_string())?;
-    Ok(FrameFormat { length, includes_itself: false, max_bytes: MESSAGE_BYTES_MAX })
+    Ok(FrameFormat { length, includes_itself: false, max_bytes: FRAME_BYTES_MAX })
 }
 
 #[cfg(test)]

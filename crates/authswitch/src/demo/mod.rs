@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Cards, traffic and the balance service's faults follow from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many accounts and cards, TOML. Default: config/demo/population.toml, built in.
+    #[arg(long, value_name = "FILE")]
+    sizes: Option<PathBuf>,
     /// Keep configuration, keys, journal and log in this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -87,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)> {
     let stage = Stage::set(arguments.keep.as_deref())?;
     let profile = scenery::profile(None).map_err(|(_, error)| error)?;
-    let sizes = scenery::population_sizes(None).map_err(|(_, error)| error)?;
+    let sizes = scenery::population_sizes(arguments.sizes.as_deref()).map_err(|(_, error)| error)?;
     let population = processor::population(arguments.seed, sizes)?;
     let service = start_balance_service(&stage, &population, profile, arguments.seed).await?;
     let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;

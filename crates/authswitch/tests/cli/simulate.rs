@@ -1,0 +1,89 @@
+//! `simulate`: the three parties, each by its own command.
+
+use crate::daemon::{FUNDING_KEY, PATIENCE, Site, free_ports};
+use crate::tool::authswitch;
+use rustix::process::{Pid, Signal, kill_process};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SIZES: &str = "pre_funded_cards = 40\njit_cards = 20\ncards_per_account = 2\ncards_per_refusal = 1\n";
+
+#[test]
+fn the_simulators_and_a_switch_work_together_by_hand() {
+    let [service, _] = free_ports();
+    let site = Site::new(&format!("http://{service}"));
+    site.write("sizes.toml", SIZES);
+    site.write("profile.toml", "latency_p50 = \"1ms\"\nlatency_p99 = \"2ms\"\n");
+    let text = |name: &str| site.text(name);
+    authswitch(&[
+        "simulate".to_owned(),
+        "population".to_owned(),
+        "--import".to_owned(),
+        text("cards.jsonl"),
+        "--balances".to_owned(),
+        text("balances.jsonl"),
+        "--sizes".to_owned(),
+        text("sizes.toml"),
+    ])
+    .ended(0);
+    let balance_service = Command::new(env!("CARGO_BIN_EXE_authswitch"))
+        .args(["simulate", "balance-service", "--listen", &service.to_string()])
+        .args(["--accounts", &text("balances.jsonl"), "--profile", &text("profile.toml")])
+        .args(["--key-file", &site.write("service.key", FUNDING_KEY)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    while TcpStream::connect(service).is_err() {
+        assert!(since.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let switch = site.start();
+    site.import(&std::fs::read_to_string(site.path("cards.jsonl")).unwrap()).ended(0);
+
+    let link = format!("{},ascii-1987,binary-2", site.link);
+    let (sizes, histograms, cards) = (text("sizes.toml"), text("histograms"), text("cards.jsonl"));
+    let mut arguments = vec!["simulate", "processor", "--link", &link, "--rate", "200", "--duration", "1s"];
+    let by_seed = ["--sizes", &sizes, "--histograms", &histograms];
+    let ran = authswitch(&[&arguments[..], &by_seed].concat()).ended(0);
+    assert!(ran.out.contains("answers/s") && ran.out.contains("jit"), "{}", ran.out);
+    let written = std::fs::read_to_string(site.path("histograms").join("cache.latency")).unwrap();
+    assert!(written.lines().count() > 1, "{written}");
+    // The same cards again, read from the file.
+    arguments.extend(["--cards", &cards, "--seed", "2"]);
+    authswitch(&arguments).ended(0);
+
+    switch.settle();
+    let held: i128 = switch.read("/v1/totals")["totals"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|total| total["held_units"].as_str().unwrap().parse::<i128>().unwrap())
+        .sum();
+    assert!(held > 0);
+    assert_eq!(switch.stop(), Some(0));
+    let id = Pid::from_raw(i32::try_from(balance_service.id()).unwrap()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
+    let output = balance_service.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let books: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(books["counts"]["approved"].as_u64().unwrap() > 0, "{books}");
+}
+
+#[test]
+fn a_link_that_makes_no_sense_is_refused_with_what_would() {
+    for (link, part) in [
+        ("127.0.0.1:1,klingon", "klingon"),
+        ("127.0.0.1:1,ascii-1987,ascii-5", "ascii-5"),
+        ("127.0.0.1:1,ascii-1987,binary-2,more", "HOST:PORT[,DIALECT[,FRAME]]"),
+    ] {
+        let ran = authswitch(&["simulate", "processor", "--link", link]).ended(2);
+        assert!(ran.err.contains(part), "{}", ran.err);
+    }
+    let ran = authswitch(&["simulate", "processor", "--duration", "30"]).ended(2);
+    assert!(ran.err.contains("duration with a unit"), "{}", ran.err);
+    let ran = authswitch(&["simulate", "processor", "--link", "127.0.0.1:1"]).ended(1);
+    assert!(ran.err.contains("127.0.0.1:1"), "{}", ran.err);
+}
