@@ -147,7 +147,10 @@ impl Clerk {
                 *self.declines.entry((provoked, code.unwrap_or(*b"--"))).or_default() += 1;
             }
         }
-        let path = path_of(waiting.sent.kind, self.funding_of(purchase), code);
+        let provoked = purchase.is_some_and(|purchase| purchase.refusal.is_some());
+        // A decline that was asked for is no sign of overload, whatever its code.
+        let undecided = is_undecided(code) && !provoked;
+        let path = path_of(waiting.sent.kind, self.funding_of(purchase), is_approval(code), undecided);
         self.latencies.record(path, latency);
         self.seconds.answered(now.saturating_duration_since(self.start), latency);
         self.reporter.answered_after(latency);
@@ -234,7 +237,13 @@ impl Clerk {
     }
 
     /// Closes the books: whatever has no answer now never gets one.
-    pub(crate) fn finish(mut self, progress: &super::Progress) -> LinkOutcome {
+    /// Messages were sent for `sending`, and `answered_meanwhile` answers came in that time.
+    pub(crate) fn finish(
+        mut self,
+        progress: &super::Progress,
+        sending: Duration,
+        answered_meanwhile: u64,
+    ) -> LinkOutcome {
         for exchange in self.flights.unresolved() {
             self.reporter.counts.unanswered += 1;
             if let Some(purchase) = exchange.request.purchase() {
@@ -244,6 +253,8 @@ impl Clerk {
         }
         self.reporter.share(progress);
         LinkOutcome {
+            sending,
+            answered_meanwhile,
             counts: self.reporter.counts,
             books: self.books,
             latencies: self.latencies,
@@ -271,17 +282,17 @@ pub(crate) const fn is_undecided(code: Option<ResponseCode>) -> bool {
     matches!(code, Some([b'9', b'1' | b'6']))
 }
 
-fn path_of(kind: Kind, funding: FundingMode, code: Option<ResponseCode>) -> Path {
+const fn path_of(kind: Kind, funding: FundingMode, approved: bool, undecided: bool) -> Path {
     match kind {
         Kind::Repeat => Path::Repeat,
         Kind::Advice => Path::Advice,
         Kind::Reversal | Kind::ReversalRepeat => Path::Reversal,
         Kind::Network => Path::Network,
-        Kind::Purchase => match (is_approval(code), funding) {
+        Kind::Purchase => match (approved, funding) {
             (true, FundingMode::PreFunded) => Path::Cache,
             (true, FundingMode::Jit) => Path::Jit,
             (false, FundingMode::Jit) => Path::JitDecline,
-            (false, FundingMode::PreFunded) if is_undecided(code) => Path::Shed,
+            (false, FundingMode::PreFunded) if undecided => Path::Shed,
             (false, FundingMode::PreFunded) => Path::Decline,
         },
     }

@@ -1,7 +1,9 @@
 use super::*;
 use crate::processor::books::Sum;
+use crate::processor::card::Refusal;
 use crate::processor::mix::Mix;
 use crate::processor::plan::Plan;
+use crate::processor::request::Subject;
 use crate::processor::{LinkTarget, PopulationSizes, ProcessorConfig, Progress, population};
 use bytes::BytesMut;
 use iso8583::{Draft, FrameFormat, LengthHeader};
@@ -49,7 +51,7 @@ impl Scene {
     }
 
     fn finish(self) -> (CardBook, Violations) {
-        let outcome = self.clerk.finish(&Progress::default());
+        let outcome = self.clerk.finish(&Progress::default(), Duration::ZERO, 0);
         (outcome.books.get(&0).copied().unwrap_or_default(), outcome.violations)
     }
 }
@@ -149,6 +151,20 @@ fn latency_counts_from_the_due_time() {
     scene.send(request);
     scene.now += Duration::from_millis(250);
     scene.answer(&request, approve);
-    let latencies = scene.clerk.finish(&Progress::default()).latencies;
+    let latencies = scene.clerk.finish(&Progress::default(), Duration::ZERO, 0).latencies;
     assert!(latencies.of(Path::Cache).max() >= Duration::from_millis(250));
+}
+
+#[test]
+fn a_decline_that_was_provoked_is_no_overload() {
+    let (mut scene, mut request) = Scene::new();
+    scene.send(request);
+    scene.answer(&request, code("91"));
+    let Subject::Purchase(purchase) = request.subject else { panic!("a purchase") };
+    request.subject = Subject::Purchase(Purchase { refusal: Some(Refusal::NoRate), ..purchase });
+    request.references.stan += 1;
+    scene.send(request);
+    scene.answer(&request, code("91"));
+    let latencies = scene.clerk.finish(&Progress::default(), Duration::ZERO, 0).latencies;
+    assert_eq!((latencies.of(Path::Shed).count(), latencies.of(Path::Decline).count()), (1, 1));
 }

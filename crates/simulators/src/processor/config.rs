@@ -165,7 +165,7 @@ pub enum ProcessorError {
         /// The dialect.
         dialect: String,
         /// Which element, and why.
-        source: iso8583::EncodeError,
+        source: Box<iso8583::EncodeError>,
     },
     /// The operating system gave no timer.
     #[error("timer: {0}")]

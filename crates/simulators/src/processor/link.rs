@@ -39,6 +39,8 @@ pub(crate) struct Link {
     start: Instant,
     shared: Instant,
     last: Option<Answered>,
+    /// When nothing was left to send: since the start, and how many answers there were by then.
+    sent_all: Option<(Duration, u64)>,
 }
 
 /// Why a conversation ended.
@@ -80,6 +82,7 @@ impl Link {
             start: now,
             shared: now,
             last: None,
+            sent_all: None,
         })
     }
 
@@ -101,16 +104,11 @@ impl Link {
     }
 
     /// Sends everything, from `start` on, and closes the books.
-    pub(crate) async fn run(
-        mut self,
-        mut wire: Wire,
-        start: Instant,
-    ) -> Result<(LinkOutcome, Instant), ProcessorError> {
+    pub(crate) async fn run(mut self, mut wire: Wire, start: Instant) -> Result<LinkOutcome, ProcessorError> {
         self.start = start;
         self.clerk.start_at(start);
-        let mut last_answer = start;
         loop {
-            match self.converse(&mut wire, &mut last_answer).await? {
+            match self.converse(&mut wire).await? {
                 Stop::Done => break,
                 Stop::Lost(error) => {
                     tracing::info!(link = self.number, %error, "link lost");
@@ -124,14 +122,18 @@ impl Link {
         }
         // A switch that is gone cannot be signed off from; there is nothing to lose by that.
         let _ = self.manage(&mut wire, SIGN_OFF, Duration::from_secs(1)).await?;
-        Ok((self.clerk.finish(&self.progress), last_answer))
+        let (sending, answered) = self.sent_all.unwrap_or_else(|| self.so_far(Instant::now()));
+        Ok(self.clerk.finish(&self.progress, sending, answered))
     }
 
     /// Sends what is due and takes what arrives, until all is done or the connection is lost.
-    async fn converse(&mut self, wire: &mut Wire, last_answer: &mut Instant) -> Result<Stop, ProcessorError> {
+    async fn converse(&mut self, wire: &mut Wire) -> Result<Stop, ProcessorError> {
         loop {
             let now = Instant::now();
             let all_sent = self.send_due(wire, now)?;
+            if all_sent && self.sent_all.is_none() {
+                self.sent_all = Some(self.so_far(now));
+            }
             if let Err(error) = wire.flush() {
                 return Ok(Stop::Lost(error.into()));
             }
@@ -143,10 +145,8 @@ impl Link {
             if let Err(error) = self.wait(wire, now, all_sent).await {
                 return Ok(Stop::Lost(error));
             }
-            match self.take_answers(wire) {
-                Ok(Some(at)) => *last_answer = at,
-                Ok(None) => {}
-                Err(error) => return Ok(Stop::Lost(error)),
+            if let Err(error) = self.take_answers(wire) {
+                return Ok(Stop::Lost(error));
             }
         }
     }
@@ -192,7 +192,7 @@ impl Link {
         let sender = Sender { cards: self.deck.cards(), acquirer: self.config.acquirer };
         wire.push(&self.target, &request, sender).map_err(|source| ProcessorError::Encode {
             dialect: self.target.dialect.name().to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         self.clerk.sent(request, due, now, remember);
         Ok(())
@@ -211,17 +211,20 @@ impl Link {
         Ok(())
     }
 
-    /// Takes all answers that have arrived. Returns when, if there were any.
-    fn take_answers(&mut self, wire: &mut Wire) -> Result<Option<Instant>, WireError> {
+    /// How long the run has taken, and how many answers there are.
+    fn so_far(&self, now: Instant) -> (Duration, u64) {
+        (now.saturating_duration_since(self.start), self.clerk.reporter.counts.answered)
+    }
+
+    /// Takes all answers that have arrived.
+    fn take_answers(&mut self, wire: &mut Wire) -> Result<(), WireError> {
         let filled = wire.fill();
         let now = Instant::now();
-        let mut taken = None;
         // What arrived before the connection closed counts.
         while let Some(frame) = wire.next_frame(&self.target)? {
-            taken = Some(now);
             self.last = self.clerk.answer(frame, now).or(self.last);
         }
-        filled.map(|()| taken)
+        filled
     }
 
     fn share(&mut self, now: Instant) {

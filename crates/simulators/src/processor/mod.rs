@@ -85,11 +85,8 @@ pub async fn run(config: ProcessorConfig, progress: Arc<Progress>) -> Result<Out
         running.spawn(link.run(wire, start));
     }
     let mut links: Vec<LinkOutcome> = Vec::new();
-    let mut end = start;
     while let Some(joined) = running.join_next().await {
-        let (outcome, last_answer) = joined.map_err(|error| ProcessorError::Task(error.to_string()))??;
-        links.push(outcome);
-        end = end.max(last_answer);
+        links.push(joined.map_err(|error| ProcessorError::Task(error.to_string()))??);
     }
-    Ok(Outcome::of(links, &deck, end - start))
+    Ok(Outcome::of(links, &deck))
 }

@@ -17,8 +17,10 @@ use std::time::Duration;
 /// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// How long the run took from the first due time to the last answer.
-    pub elapsed: Duration,
+    /// How long messages were sent for.
+    pub sending: Duration,
+    /// Answers that came in that time; those that came after it say nothing of throughput.
+    pub answered_meanwhile: u64,
     /// Counts over all links.
     pub counts: Counts,
     /// Latencies by path.
@@ -112,6 +114,8 @@ pub(crate) type DeclineKey = (Option<Refusal>, ResponseCode);
 /// The result of one link.
 #[derive(Debug)]
 pub(crate) struct LinkOutcome {
+    pub(crate) sending: Duration,
+    pub(crate) answered_meanwhile: u64,
     pub(crate) counts: Counts,
     pub(crate) books: HashMap<u32, CardBook>,
     pub(crate) latencies: Latencies,
@@ -189,9 +193,10 @@ impl SecondOfLink {
 
 impl Outcome {
     /// Adds up the links.
-    pub(crate) fn of(links: Vec<LinkOutcome>, deck: &Deck, elapsed: Duration) -> Self {
+    pub(crate) fn of(links: Vec<LinkOutcome>, deck: &Deck) -> Self {
         let mut outcome = Self {
-            elapsed,
+            sending: Duration::ZERO,
+            answered_meanwhile: 0,
             counts: Counts::default(),
             latencies: Latencies::default(),
             timeline: Vec::new(),
@@ -204,6 +209,8 @@ impl Outcome {
         let mut seconds = Seconds::default();
         let mut declines: BTreeMap<DeclineKey, u64> = BTreeMap::new();
         for link in links {
+            outcome.sending = outcome.sending.max(link.sending);
+            outcome.answered_meanwhile += link.answered_meanwhile;
             outcome.counts.add(&link.counts);
             outcome.latencies.merge(&link.latencies);
             seconds.merge(&link.seconds);
@@ -231,11 +238,11 @@ impl Outcome {
         outcome
     }
 
-    /// Answers a second over the whole run.
+    /// Answers a second while messages were sent.
     #[must_use]
     pub fn answers_per_second(&self) -> f64 {
-        let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { self.counts.answered as f64 / seconds } else { 0.0 }
+        let seconds = self.sending.as_secs_f64();
+        if seconds > 0.0 { self.answered_meanwhile as f64 / seconds } else { 0.0 }
     }
 }
 

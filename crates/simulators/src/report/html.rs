@@ -44,7 +44,7 @@ fn tiles(headline: &Headline) -> String {
     let worry = |number: u64| if number == 0 { "good" } else { "bad" };
     let plain = [
         (rate, "answers a second", ""),
-        (format!("{:.1} s", headline.elapsed.as_secs_f64()), "duration", ""),
+        (format!("{:.1} s", headline.sending.as_secs_f64()), "duration", ""),
         (count(headline.sent), "messages sent", ""),
         (count(headline.approved), "approved", ""),
         (count(headline.declined), "declined", ""),
@@ -92,7 +92,7 @@ fn cell(text: &str) -> String {
 }
 
 fn over_time(report: &DemoReport) -> String {
-    let seconds = report.whole_seconds();
+    let seconds = report.timeline.as_slice();
     if seconds.len() < 2 {
         return String::new();
     }

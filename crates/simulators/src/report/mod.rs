@@ -42,9 +42,9 @@ pub struct DemoReport {
 /// The figures at the top of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Headline {
-    /// How long the run took.
-    pub elapsed: Duration,
-    /// Answers a second over the whole run.
+    /// How long messages were sent for.
+    pub sending: Duration,
+    /// Answers a second in that time.
     pub answers_per_second: f64,
     /// Messages sent.
     pub sent: u64,
@@ -103,7 +103,7 @@ impl DemoReport {
             title: title.into(),
             conditions: Vec::new(),
             headline: Headline {
-                elapsed: outcome.elapsed,
+                sending: outcome.sending,
                 answers_per_second: outcome.answers_per_second(),
                 sent: counts.sent,
                 answered: counts.answered,
@@ -116,7 +116,7 @@ impl DemoReport {
             },
             paths: paths(outcome),
             declines: declines(outcome),
-            timeline: outcome.timeline.clone(),
+            timeline: whole_seconds(outcome),
             books: BooksTable::default(),
             violations: violations(outcome),
         }
@@ -127,14 +127,6 @@ impl DemoReport {
     #[must_use]
     pub fn is_green(&self) -> bool {
         self.books.agree() && self.headline.violations == 0 && self.headline.unanswered == 0
-    }
-
-    /// The seconds that the traffic filled: the last one is cut short by the end of the run.
-    fn whole_seconds(&self) -> &[Second] {
-        match self.timeline.split_last() {
-            Some((_, whole)) if whole.len() >= 2 => whole,
-            _ => &self.timeline,
-        }
     }
 
     /// The report as text for a terminal.
@@ -148,6 +140,14 @@ impl DemoReport {
     pub fn to_html(&self) -> String {
         html::render(self)
     }
+}
+
+/// The seconds that messages were sent in. The last answers may take longer, and would look like a slump.
+fn whole_seconds(outcome: &Outcome) -> Vec<Second> {
+    // A run of ten seconds ends just before or just after the tenth.
+    let seconds = (outcome.sending + Duration::from_millis(100)).as_secs();
+    let seconds = usize::try_from(seconds).unwrap_or(usize::MAX).max(1);
+    outcome.timeline.iter().take(seconds).copied().collect()
 }
 
 fn paths(outcome: &Outcome) -> Vec<PathLatency> {

@@ -35,7 +35,7 @@ pub(super) fn sample() -> DemoReport {
             ("acknowledge".into(), "disk".into()),
         ],
         headline: Headline {
-            elapsed: Duration::from_millis(30_120),
+            sending: Duration::from_millis(30_120),
             answers_per_second: 4_981.3,
             sent: 150_041,
             answered: 150_041,

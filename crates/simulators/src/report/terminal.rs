@@ -54,7 +54,7 @@ pub(crate) fn render(report: &DemoReport, style: Style) -> String {
     out.headline(&report.title, &report.headline);
     out.conditions(&report.conditions);
     out.latencies(&report.paths);
-    out.timeline(report.whole_seconds());
+    out.timeline(&report.timeline);
     out.declines(&report.declines);
     out.books(&report.books);
     out.violations(&report.violations);
@@ -86,7 +86,7 @@ impl Canvas {
         let title = self.style.paint(Colour::Strong, title);
         let rate = count(headline.answers_per_second.round() as u64);
         let rate = self.style.paint(Colour::Strong, &format!("{rate} answers/s"));
-        self.line(&format!(" {title}   {rate} over {:.1} s", headline.elapsed.as_secs_f64()));
+        self.line(&format!(" {title}   {rate} over {:.1} s", headline.sending.as_secs_f64()));
         let worry = |number: u64| if number == 0 { Colour::Good } else { Colour::Bad };
         let unanswered = format!("{} unanswered", count(headline.unanswered));
         let broken = format!("{} broken promises", count(headline.violations));

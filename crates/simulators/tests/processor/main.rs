@@ -55,6 +55,11 @@ async fn a_switch_that_keeps_its_promises_has_the_same_books_in_every_dialect() 
         assert!(counts.sent > 1_500, "{counts:?}");
         assert_eq!((counts.answered, counts.unanswered, counts.lost_links), (counts.sent, 0, 0));
         assert_eq!(open_in_books(&outcome), switch.open_holds(), "{dialect}");
+        assert!(
+            outcome.sending < Duration::from_secs(5),
+            "sending ends with the duration, whatever is in flight"
+        );
+        assert!(outcome.answered_meanwhile <= counts.answered);
         for path in Path::ALL.into_iter().filter(|path| *path != Path::Shed) {
             assert!(outcome.latencies.of(path).count() > 0, "{dialect} {path:?}");
         }
