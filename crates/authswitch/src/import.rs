@@ -5,7 +5,7 @@
 
 use crate::api_client::{Answer, Api, Call, Connection};
 use crate::exit::{Exit, Outcome};
-use crate::runtime;
+use crate::{output, runtime};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use control::import::{Importer, Subject};
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         bar.finish_and_clear();
         sent.map_err(|error| (Exit::Failed, error))
     })?;
-    println!("{name}: {tally}");
+    output::print(&format!("{name}: {tally}"))?;
     match tally.failed {
         0 => Ok(()),
         failed => Err((Exit::Failed, anyhow!("{name}: {failed} lines were not imported"))),

@@ -6,6 +6,7 @@
 use crate::exit::{Exit, Outcome};
 use crate::fact_json::fact_json;
 use crate::journal_verify::open;
+use crate::output;
 use clap::Args;
 use domain::Fact;
 use journal::{JournalError, RecoveredRecord, ReplayError};
@@ -69,9 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     match dumped {
         Err(JournalError::Replay { source, .. }) if is_end_of_interest(&*source) => Ok(()),
         Err(error) => Err((Exit::Failed, error.into())),
-        Ok(()) => {
-            flushed.map_err(|error| (Exit::Failed, anyhow::Error::new(error).context("standard output")))
-        }
+        Ok(()) => output::written(flushed),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `authswitch journal verify DIR`: whether every record is whole and in its place.
 
 use crate::exit::{Exit, Outcome};
+use crate::output;
 use anyhow::Context;
 use clap::Args;
 use journal::{FileStorage, Tail, Verified};
@@ -23,8 +24,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let storage = open(&arguments.directory)?;
     let verified = journal::verify(&storage).map_err(|error| (Exit::Failed, error.into()))?;
-    print!("{}", report(&arguments.directory, &verified));
-    Ok(())
+    output::print(&report(&arguments.directory, &verified))
 }
 
 /// The folder of a journal that must exist.
@@ -58,7 +58,6 @@ fn report(directory: &Path, verified: &Verified) -> String {
             Some(mark) => format!("no: killed or crashed; known to be synced up to sequence {}", mark.synced),
         },
     );
-    lines.push(String::new());
     lines.join("\n")
 }
 

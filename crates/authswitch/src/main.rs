@@ -15,6 +15,7 @@ mod journal_verify;
 mod logs;
 mod message_describe;
 mod message_input;
+mod output;
 mod run;
 mod runtime;
 mod scenery;

@@ -5,7 +5,7 @@
 
 use crate::exit::{Exit, Outcome};
 use crate::message_input::{self, Form};
-use crate::wire;
+use crate::{output, wire};
 use anyhow::{Context, anyhow};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
@@ -86,7 +86,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let bytes = message_input::bytes(&input, form, reads).map_err(|error| (Exit::Failed, error.into()))?;
     let card_data = if arguments.show_card_data { CardData::Shown } else { CardData::Masked };
     let read = describe_all(&bytes, &dialect, frame, card_data);
-    print(&read, arguments.json).context("standard output").map_err(|error| (Exit::Failed, error))?;
+    output::written(print(&read, arguments.json))?;
     match read.first_fault() {
         None => Ok(()),
         Some(fault) => Err((Exit::Failed, anyhow!("{}", fault.message))),

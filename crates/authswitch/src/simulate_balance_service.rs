@@ -1,7 +1,7 @@
 //! `authswitch simulate balance-service`: a balance service with books and faults of its own.
 
 use crate::exit::{Exit, Outcome};
-use crate::{runtime, scenery};
+use crate::{output, runtime, scenery};
 use anyhow::Context;
 use clap::Args;
 use funding::{Keys, Secret};
@@ -10,7 +10,6 @@ use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening,
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// How long what was asked may take to be answered at the end.
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
@@ -80,19 +79,11 @@ async fn serve(options: Options) -> Outcome {
         .await
         .with_context(|| format!("the balance service cannot listen on {listen}"))
         .map_err(|error| (Exit::Configuration, error))?;
-    let mut terminate =
-        signal(SignalKind::terminate()).context("signals cannot be received").map_err(failed)?;
     let accounts = u64::try_from(service.books().accounts.len()).unwrap_or(u64::MAX);
     eprintln!("balance service on {} with {} accounts", service.url(), HumanCount(accounts));
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted.context("signals cannot be received").map_err(failed)?;
-        }
-    }
+    runtime::interrupted().await;
     let books = service.books();
     service.shutdown(STOPS_WITHIN).await;
     let text = serde_json::to_string_pretty(&books).context("the books").map_err(failed)?;
-    println!("{text}");
-    Ok(())
+    output::print(&text)
 }

@@ -1,7 +1,7 @@
 //! `authswitch simulate population`: the accounts and cards that the simulators play with, as files.
 
 use crate::exit::{Exit, Outcome};
-use crate::scenery;
+use crate::{output, scenery};
 use anyhow::Context;
 use clap::Args;
 use domain::Asset;
@@ -46,14 +46,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     });
     write(&arguments.import, population.import_lines())?;
     write(&arguments.balances, balances)?;
-    println!(
+    output::print(&format!(
         "{} cards on {} accounts: {} and {}",
         population.cards.len(),
         population.accounts.len(),
         arguments.import.display(),
         arguments.balances.display()
-    );
-    Ok(())
+    ))
 }
 
 /// For its owner alone: simulated card numbers are treated as real ones are.

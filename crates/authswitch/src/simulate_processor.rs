@@ -3,7 +3,7 @@
 use crate::cards_file;
 use crate::demo::{duration, write_html};
 use crate::exit::{Exit, Outcome};
-use crate::{runtime, scenery, traffic, wire};
+use crate::{output, runtime, scenery, traffic, wire};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use simulators::processor::{
@@ -92,10 +92,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let failed = |error| (Exit::Failed, error);
     let mut report = DemoReport::of("processor simulator", &outcome);
     report.conditions = conditions(arguments);
-    println!("{}", report.to_text(Style::of_stdout()));
+    output::print(&report.to_text(Style::of_stdout()))?;
     if let Some(path) = &arguments.report {
         let path = write_html(path, &report).map_err(failed)?;
-        println!("The same with charts: {}", path.display());
+        output::print(&format!("The same with charts: {}", path.display()))?;
     }
     if let Some(folder) = &arguments.histograms {
         write_histograms(folder, &outcome.latencies).map_err(failed)?;

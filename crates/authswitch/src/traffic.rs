@@ -3,6 +3,7 @@
 //! On a terminal the line is redrawn; elsewhere a line is printed every few seconds. An interrupt ends the traffic
 //! early and in good order: what was sent is still answered and counted.
 
+use crate::runtime;
 use indicatif::{ProgressBar, ProgressStyle};
 use simulators::processor::{self, Outcome, ProcessorConfig, ProcessorError, Progress, Snapshot};
 use std::io::IsTerminal;
@@ -22,13 +23,13 @@ pub(crate) async fn run(config: ProcessorConfig) -> Result<Outcome, ProcessorErr
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     let traffic = processor::run(config, Arc::clone(&progress));
-    tokio::pin!(traffic);
+    let interrupted = runtime::interrupted();
+    tokio::pin!(traffic, interrupted);
     let outcome = loop {
         tokio::select! {
             outcome = &mut traffic => break outcome,
             _ = ticks.tick() => line.show(&progress.snapshot()),
-            // Without signals it cannot be ended early, and needs not to be.
-            Ok(()) = tokio::signal::ctrl_c() => progress.stop(),
+            () = &mut interrupted, if !progress.is_stopped() => progress.stop(),
         }
     };
     line.bar.finish_and_clear();

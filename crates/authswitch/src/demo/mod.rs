@@ -11,7 +11,7 @@ mod stage;
 
 use crate::api_client::Api;
 use crate::exit::{Exit, Outcome};
-use crate::{import, runtime, scenery, traffic};
+use crate::{import, output, runtime, scenery, traffic};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
@@ -73,13 +73,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let shown = runtime::block_on(async { show(arguments).await.map_err(|error| (Exit::Failed, error)) });
     let (report, broken) = shown?;
-    println!("{}", report.to_text(Style::of_stdout()));
+    output::print(&report.to_text(Style::of_stdout()))?;
     let path = arguments
         .report
         .clone()
         .unwrap_or_else(|| std::env::temp_dir().join(format!("authswitch-demo-{}.html", std::process::id())));
     let written = write_html(&path, &report).map_err(|error| (Exit::Failed, error))?;
-    println!("The same with charts: {}", written.display());
+    output::print(&format!("The same with charts: {}", written.display()))?;
     match broken.as_slice() {
         [] => Ok(()),
         broken => Err((Exit::Failed, anyhow!("the demo failed: {}", broken.join("; ")))),
@@ -96,12 +96,20 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
     let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;
     let mut connection = api.connection();
     let config = stage.write_config(&service.url())?;
-    let switch = Daemon::start(&stage, &config, &mut connection).await?;
-    import_population(&population, &api).await?;
+    let switch = unless_interrupted(async {
+        let switch = Daemon::start(&stage, &config, &mut connection).await?;
+        import_population(&population, &api).await?;
+        Ok(switch)
+    })
+    .await?;
 
     let outcome = traffic::run(processor_config(arguments, &stage, &population)?).await?;
-    let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
-    let books = books::compare(&population, &outcome.books, &api, &service.books()).await?;
+    let (settled, books) = unless_interrupted(async {
+        let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
+        let books = books::compare(&population, &outcome.books, &api, &service.books()).await?;
+        Ok((settled, books))
+    })
+    .await?;
     let log = switch.last_log_lines();
     let stopped = switch.stop().await;
     let journal = verify_journal(&stage);
@@ -111,6 +119,15 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
     report.books = books;
     let broken = broken_promises(&report, &outcome, [settled.map(drop), stopped, journal.map(drop)], &log);
     Ok((report, broken))
+}
+
+/// Gives up when somebody wants the program to stop. What was started is stopped by being dropped: the switch is a
+/// process of its own and would go on without us.
+async fn unless_interrupted<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::select! {
+        done = work => done,
+        () = runtime::interrupted() => bail!("interrupted"),
+    }
 }
 
 async fn start_balance_service(

@@ -35,7 +35,7 @@ fn a_wrong_key_or_value_is_named_with_what_is_allowed() {
         ("\"500ms\"", "500", &["duty_within"]),
         ("\"500ms\"", "\"500\"", &["duty_within"]),
         ("funding.key", "missing.key", &["keys.funding", "missing.key cannot be read"]),
-        ("segment_bytes = 8388608", "segment_bytes = 1", &["journal.segment_bytes"]),
+        ("segment_bytes = 8388608", "segment_bytes = 1", &["journal", "segment_bytes", "allowed is"]),
         ("[[link]]", "[[link]]\ndialect = \"klingon\"", &["dialect", "klingon", "ascii-1987"]),
     ] {
         let ran = check_with(from, to).ended(2);

@@ -55,7 +55,13 @@ fn a_broken_message_shows_what_was_read_and_names_place_offset_found_and_allowed
     let described: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(described["error"]["place"], "DE 4 amount, transaction");
     assert_eq!(described["error"]["offset"], 44);
-    assert_eq!(described["elements"].as_array().unwrap().len(), 3);
+    let elements: Vec<&str> = described["elements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["element"].as_str().unwrap())
+        .collect();
+    assert!(elements.starts_with(&["MTI", "2", "3"]) && !elements.contains(&"4"), "{elements:?}");
 }
 
 #[test]

@@ -52,7 +52,13 @@ fn a_journal_in_order_is_reported_and_its_facts_are_printed_without_card_data() 
     let lines = dump(&site, &[]);
     let facts: Vec<String> =
         lines.iter().map(|line| line["fact"].as_object().unwrap().keys().next().unwrap().clone()).collect();
-    assert_eq!(facts, ["AccountOpened", "Posted", "CardIssued", "Approved", "Declined"]);
+    // The credit and the card were imported at the same time.
+    assert_eq!(facts[0], "AccountOpened");
+    assert!(
+        facts[1..3].contains(&"Posted".to_owned()) && facts[1..3].contains(&"CardIssued".to_owned()),
+        "{facts:?}"
+    );
+    assert_eq!(facts[3..], ["Approved", "Declined"]);
     let sequences: Vec<u64> = lines.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5]);
     assert!(lines.iter().all(|line| line["time"].as_str().unwrap().ends_with('Z')));
