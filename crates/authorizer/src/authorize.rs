@@ -81,6 +81,12 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Some(amounts) = asked.held else { return };
+        let fits = account.balance.credit(amounts.units).and_then(|balance| balance.place(amounts.units));
+        if fits.is_err() {
+            // Absurd sums only: the ask goes on, and the advice is taken note of with whoever waits for it.
+            effects.action(Action::Wait { transaction: asked.number, caller });
+            return;
+        }
         let (transaction, reason) = (asked.number, Reason::Approved);
         effects.fact(Fact::AskApproved { transaction, amounts, part: None, reason });
         self.owe_advice(transaction, account, &request, amounts.units, context, 0, effects);

@@ -3,7 +3,7 @@
 //! Every reason has its sentence here, and the match has no `_`: a new reason does not compile until somebody
 //! has written down what to tell the cardholder.
 
-use crate::answer::Denominations;
+use crate::denominations::Denominations;
 use authorizer::TransactionState;
 use domain::{Failure, LimitBreach, LimitOwner, Measure, Reason, Units, Window};
 

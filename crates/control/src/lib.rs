@@ -36,6 +36,7 @@
 mod answer;
 mod bounds;
 mod country;
+mod denominations;
 mod explain;
 pub mod import;
 mod json;

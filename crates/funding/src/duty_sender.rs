@@ -7,7 +7,7 @@ use crate::client::{ExchangeFailure, MayHaveSeen};
 use crate::connection::Progress;
 use crate::contract;
 use crate::duties::{Attempt, DutyKey};
-use crate::funding::Inner;
+use crate::inner::Inner;
 use domain::FundingFailure;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The handle that the switch holds, and what is behind it.
+//! The handle that the switch holds.
 
 use crate::asking::{self, OpenAsk};
 use crate::breaker::BreakerState;
@@ -6,13 +6,14 @@ use crate::client::Client;
 use crate::config::{FundingConfig, FundingConfigError};
 use crate::duties::Duties;
 use crate::duty_sender;
-use crate::gate::{Change, Gate};
+use crate::gate::Gate;
+use crate::inner::Inner;
 use crate::resolver::{Admission, Resolver};
 use crate::sink::FundingSink;
 use domain::{Ask, Duty, FundingFailure, FundingOutcome, ShardId};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -72,61 +73,6 @@ pub struct FundingGauges {
     pub late_answers_max: usize,
 }
 
-pub(crate) struct Inner {
-    pub(crate) config: Arc<FundingConfig>,
-    pub(crate) sink: Arc<dyn FundingSink>,
-    pub(crate) client: Client,
-    pub(crate) gate: Gate,
-    pub(crate) duties_changed: Notify,
-    pub(crate) late_answers: Semaphore,
-    pub(crate) runtime: Handle,
-    pub(crate) tasks: TaskTracker,
-    /// Nothing new begins any more.
-    pub(crate) closing: CancellationToken,
-    /// Whatever is still open ends now.
-    pub(crate) stop: CancellationToken,
-    resolver: Mutex<Resolver>,
-    duties: Mutex<Duties>,
-    /// The second of the last warning, counted from 1.
-    warned: AtomicU64,
-}
-
-impl Inner {
-    pub(crate) fn resolver(&self) -> MutexGuard<'_, Resolver> {
-        self.resolver.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn duties(&self) -> MutexGuard<'_, Duties> {
-        self.duties.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Whether a warning about an exchange may be logged: one a second, for an outage has thousands. The
-    /// metrics count them all.
-    pub(crate) fn may_warn(&self) -> bool {
-        let second = self.sink.now().mono.nanos() / 1_000_000_000 + 1;
-        self.warned.swap(second, Ordering::Relaxed) != second
-    }
-
-    /// Sends what waits for its next attempt now: the service is known to be back.
-    fn hasten_duties(&self) {
-        self.duties().hasten();
-        self.duties_changed.notify_one();
-    }
-
-    /// Says that the breaker has changed its state, if it has.
-    pub(crate) fn tell_of(&self, change: Change) {
-        if let Some(state) = change {
-            tracing::warn!(endpoint = %self.config.endpoint, state = state.as_str(), "the breaker has changed");
-            self.sink.breaker_changed(state);
-            if state == BreakerState::Closed {
-                self.hasten_duties();
-            }
-        }
-    }
-}
-
 impl Funding {
     /// Starts the tasks that send duties and look after connections on `runtime`. Fails when a setting cannot
     /// work; a service that cannot be reached is no failure here (see [`Funding::warm_up`]).
@@ -146,8 +92,8 @@ impl Funding {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),
-            resolver: Mutex::new(Resolver::new(config.asks_in_flight_max)),
-            duties: Mutex::new(Duties::new(config.duties_pending_max, config.duty_backoff, config.seed)),
+            open_asks: Mutex::new(Resolver::new(config.asks_in_flight_max)),
+            owed: Mutex::new(Duties::new(config.duties_pending_max, config.duty_backoff, config.seed)),
             warned: AtomicU64::new(0),
             config,
             sink,

@@ -59,6 +59,7 @@ mod duties;
 mod duty_sender;
 mod funding;
 mod gate;
+mod inner;
 mod resolver;
 pub mod signature;
 mod sink;

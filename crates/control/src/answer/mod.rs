@@ -13,4 +13,4 @@ pub(crate) use account::{AccountAnswer, PostingAnswer};
 pub(crate) use card::CardAnswer;
 pub(crate) use rate::RateAnswer;
 pub(crate) use totals::TotalsAnswer;
-pub(crate) use transaction::{Denominations, TransactionAnswer};
+pub(crate) use transaction::TransactionAnswer;

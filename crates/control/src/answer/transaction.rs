@@ -2,31 +2,11 @@
 
 use super::money::{AssetAmountAnswer, CurrencyAnswer, MoneyAnswer};
 use super::time;
+use crate::denominations::Denominations;
 use crate::explain;
 use authorizer::{TransactionState, TransactionView};
-use domain::{
-    Amounts, Asset, Currency, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Units,
-};
+use domain::{Amounts, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Units};
 use serde::Serialize;
-
-/// The money that a transaction's limits are counted in.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Denominations {
-    /// The card's currency.
-    pub(crate) card: Currency,
-    /// The account's asset.
-    pub(crate) account: Asset,
-}
-
-impl Denominations {
-    /// The money that an owner's limits are in.
-    pub(crate) fn of(&self, owner: LimitOwner) -> Asset {
-        match owner {
-            LimitOwner::Card => Asset::of(self.card),
-            LimitOwner::Account => self.account,
-        }
-    }
-}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct TransactionAnswer {
