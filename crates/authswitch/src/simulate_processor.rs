@@ -1,7 +1,6 @@
 //! `authswitch simulate processor`: card traffic against any switch, with a report at the end.
 
 use crate::cards_file;
-use crate::demo::{duration, write_html};
 use crate::exit::{Exit, Outcome};
 use crate::{output, runtime, scenery, traffic, wire};
 use anyhow::{Context, anyhow};
@@ -46,10 +45,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "MESSAGES", conflicts_with_all = ["rate", "arrivals"])]
     window: Option<usize>,
     /// How long messages are sent, for example \"30s\".
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = traffic::duration)]
     duration: Duration,
     /// An answer that takes longer is late.
-    #[arg(long, default_value = "2500ms", value_parser = duration)]
+    #[arg(long, default_value = "2500ms", value_parser = traffic::duration)]
     answer_within: Duration,
     /// The messages follow from it.
     #[arg(long, default_value_t = 1)]
@@ -94,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     report.conditions = conditions(arguments);
     output::print(&report.to_text(Style::of_stdout()))?;
     if let Some(path) = &arguments.report {
-        let path = write_html(path, &report).map_err(failed)?;
+        let path = output::write_html(path, &report).map_err(failed)?;
         output::print(&format!("The same with charts: {}", path.display()))?;
     }
     if let Some(folder) = &arguments.histograms {

@@ -5,6 +5,7 @@
 
 use crate::runtime;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::SignedDuration;
 use simulators::processor::{self, Outcome, ProcessorConfig, ProcessorError, Progress, Snapshot};
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -14,6 +15,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often the line is redrawn on a terminal, and printed elsewhere.
 const REDRAW_EVERY: Duration = Duration::from_millis(500);
 const PRINT_EVERY: Duration = Duration::from_secs(5);
+
+/// A duration with its unit, as a value parser of arguments.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is no duration with a unit, such as \"30s\""))?;
+    Duration::try_from(parsed).map_err(|_| format!("{text:?} is below zero"))
+}
 
 /// Runs the traffic of `config` and shows its progress on standard error.
 pub(crate) async fn run(config: ProcessorConfig) -> Result<Outcome, ProcessorError> {

@@ -1,47 +1,39 @@
 //! Three books beside one another: what the processor saw, what the switch holds, what the balance service holds.
 //!
 //! The processor's book is in card currencies and comes from answers alone. The switch's is read account by account
-//! through the control API. The balance service's is its own ledger. The rates of the demo turn every cent into a
+//! through the control API (see `switch_books`). The balance service's is its own ledger. The rates of the demo turn every cent into a
 //! whole number of an asset's units, so that sums convert exactly and no rounding can hide a difference.
 
-use crate::api_client::{Api, Connection};
+use super::switch_books::SwitchBooks;
 use anyhow::{Context, anyhow, bail};
 use domain::{AccountId, Asset, AssetCode, Currency, Units};
-use serde_json::Value;
 use simulators::balance_service::BooksView;
 use simulators::processor::{Books, CardBook, Population, SimulatedAccount, SimulatedRate};
 use simulators::report::{BooksTable, Figure};
 use std::collections::{BTreeMap, HashMap};
-use tokio::task::JoinSet;
-
-/// Connections that accounts are read on.
-const READERS: usize = 16;
 
 /// The columns.
 const BOOKS: [&str; 3] = ["processor", "switch", "balance service"];
 
-/// An account as the switch has it, in units of its asset.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct SwitchAccount {
-    held: i128,
-    available: i128,
-}
-
 /// Compares the books of every account of the population, and their sums by asset.
-pub(super) async fn compare(
+///
+/// # Errors
+/// An account of the population is missing in the switch, or an amount cannot be converted exactly.
+pub(super) fn compare(
     population: &Population,
     processor: &Books,
-    api: &Api,
+    switch: &SwitchBooks,
     service: &BooksView,
 ) -> anyhow::Result<BooksTable> {
     let open = open_by_account(population, processor)?;
-    let switch = read_accounts(population, api).await?;
-    let totals = read_totals(&mut api.connection()).await?;
     let ledger = service_ledger(service);
     let mut table = BooksTable::of(&BOOKS);
     let mut sums: BTreeMap<(AssetCode, &'static str), Sums> = BTreeMap::new();
     for account in &population.accounts {
-        let mine = switch.get(&account.id).context("an account was not read")?;
+        let mine = switch
+            .accounts
+            .get(&account.id)
+            .with_context(|| format!("{} is not in the switch", account.id))?;
         let open = open.get(&account.id).copied().unwrap_or_default();
         let figure = |units| Some(Figure::money(units, account.asset.decimals()));
         let code = account.asset.code();
@@ -67,7 +59,7 @@ pub(super) async fn compare(
             }
         }
     }
-    add_rows(&mut table, &sums, &totals);
+    add_rows(&mut table, &sums, &switch.held_by_asset);
     add_counts(&mut table, population, processor, service);
     Ok(table)
 }
@@ -193,51 +185,6 @@ fn units_of_one_minor(rate: &str, from_decimals: u8, to_decimals: u8) -> anyhow:
     }
 }
 
-async fn read_accounts(
-    population: &Population,
-    api: &Api,
-) -> anyhow::Result<HashMap<AccountId, SwitchAccount>> {
-    let ids: Vec<AccountId> = population.accounts.iter().map(|account| account.id).collect();
-    let mut readers = JoinSet::new();
-    for part in ids.chunks(ids.len().div_ceil(READERS).max(1)) {
-        let (part, mut connection) = (part.to_vec(), api.connection());
-        readers.spawn(async move {
-            let mut read = Vec::with_capacity(part.len());
-            for id in part {
-                // The simulators' names need no escaping in a path.
-                let account = connection.read(&format!("/v1/accounts/{id}")).await?;
-                let balance = account.get("balance").context("an account without a balance")?;
-                let held = units(balance.get("held").context("a balance without held")?, "units")?;
-                let available =
-                    units(balance.get("available").context("a balance without available")?, "units")?;
-                read.push((id, SwitchAccount { held, available }));
-            }
-            anyhow::Ok(read)
-        });
-    }
-    let mut accounts = HashMap::with_capacity(ids.len());
-    while let Some(read) = readers.join_next().await {
-        accounts.extend(read.context("a reader ended early")??);
-    }
-    Ok(accounts)
-}
-
-/// What is held of each asset, as the switch adds it up over its shards.
-async fn read_totals(api: &mut Connection) -> anyhow::Result<BTreeMap<String, i128>> {
-    let answer = api.read("/v1/totals").await?;
-    let totals = answer.get("totals").and_then(Value::as_array).context("GET /v1/totals: no list")?;
-    let held = totals.iter().map(|total| {
-        let asset = total.get("asset").and_then(Value::as_str).context("GET /v1/totals: no asset")?;
-        Ok((asset.to_owned(), units(total, "held_units")?))
-    });
-    held.collect()
-}
-
-fn units(of: &Value, field: &str) -> anyhow::Result<i128> {
-    let text = of.get(field).and_then(Value::as_str).with_context(|| format!("no {field} in {of}"))?;
-    text.parse().with_context(|| format!("{field} {text:?}"))
-}
-
 /// Held and available of each account of the balance service.
 fn service_ledger(service: &BooksView) -> HashMap<(AccountId, AssetCode), (i128, i128)> {
     let book = |Units(units)| units;
@@ -248,14 +195,5 @@ fn service_ledger(service: &BooksView) -> HashMap<(AccountId, AssetCode), (i128,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_rate_makes_whole_units_of_a_cent_or_is_refused() {
-        assert_eq!(units_of_one_minor("1.0007", 2, 6).unwrap(), 10_007);
-        assert_eq!(units_of_one_minor("2", 2, 6).unwrap(), 20_000);
-        let error = units_of_one_minor("1.00071", 2, 6).unwrap_err().to_string();
-        assert!(error.contains("no whole number"), "{error}");
-    }
-}
+#[path = "books_tests.rs"]
+mod tests;

@@ -8,6 +8,7 @@ mod books;
 mod daemon;
 mod settle;
 mod stage;
+mod switch_books;
 
 use crate::api_client::Api;
 use crate::exit::{Exit, Outcome};
@@ -16,14 +17,14 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use daemon::Daemon;
 use indicatif::ProgressBar;
-use jiff::SignedDuration;
 use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options, Profile};
 use simulators::processor::{self, Arrivals, Pace, Population, ProcessorConfig};
 use simulators::report::{DemoReport, Style};
 use stage::{DIALECTS, Stage};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
+use switch_books::SwitchBooks;
 
 /// Requests of the import under way at once.
 const IMPORT_CONCURRENCY: u16 = 32;
@@ -43,7 +44,7 @@ it (Ctrl-C) ends the traffic early; the report is made all the same.
 Exit code 1 if any book differs, or a message was answered late, wrongly, or not at all.")]
 pub(crate) struct Arguments {
     /// How long traffic is sent, for example \"30s\" or \"2m\".
-    #[arg(long, default_value = "30s", value_parser = duration)]
+    #[arg(long, default_value = "30s", value_parser = traffic::duration)]
     duration: Duration,
     /// Messages a second, both links together.
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -62,13 +63,6 @@ pub(crate) struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// A duration with its unit, as a value parser of arguments.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: SignedDuration =
-        text.parse().map_err(|_| format!("{text:?} is no duration with a unit, such as \"30s\""))?;
-    Duration::try_from(parsed).map_err(|_| format!("{text:?} is below zero"))
-}
-
 /// Runs the demo.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let shown = runtime::block_on(async { show(arguments).await.map_err(|error| (Exit::Failed, error)) });
@@ -78,7 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         .report
         .clone()
         .unwrap_or_else(|| std::env::temp_dir().join(format!("authswitch-demo-{}.html", std::process::id())));
-    let written = write_html(&path, &report).map_err(|error| (Exit::Failed, error))?;
+    let written = output::write_html(&path, &report).map_err(|error| (Exit::Failed, error))?;
     output::print(&format!("The same with charts: {}", written.display()))?;
     match broken.as_slice() {
         [] => Ok(()),
@@ -106,7 +100,9 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
     let outcome = traffic::run(processor_config(arguments, &stage, &population)?).await?;
     let (settled, books) = unless_interrupted(async {
         let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
-        let books = books::compare(&population, &outcome.books, &api, &service.books()).await?;
+        let accounts: Vec<_> = population.accounts.iter().map(|account| account.id).collect();
+        let switch_books = SwitchBooks::read(&accounts, &api).await?;
+        let books = books::compare(&population, &outcome.books, &switch_books, &service.books())?;
         Ok((settled, books))
     })
     .await?;
@@ -247,11 +243,4 @@ fn broken_promises(
         broken.push(format!("the switch said last:\n{log}"));
     }
     broken
-}
-
-/// Writes the report as one HTML file; returns its whole path.
-pub(crate) fn write_html(path: &Path, report: &DemoReport) -> anyhow::Result<PathBuf> {
-    std::fs::write(path, report.to_html())
-        .with_context(|| format!("the report cannot be written to {}", path.display()))?;
-    Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
 }
