@@ -62,3 +62,44 @@ impl InFlight {
         Some(waiting)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn waiting(at: u64) -> Waiting {
+        let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
+        let message = dialect.decode(Bytes::from_static(b"08000020000000000000000001")).unwrap();
+        Waiting { message, received: Mono::from_nanos(at), deadline: Mono::from_nanos(at + 1) }
+    }
+
+    fn received(waiting: Option<Waiting>) -> Option<u64> {
+        waiting.map(|waiting| waiting.received.nanos())
+    }
+
+    #[test]
+    fn each_request_comes_back_from_its_slot_once() {
+        let mut in_flight = InFlight::new(3);
+        let slots = [10, 20, 30].map(|at| in_flight.insert(waiting(at)).ok().unwrap());
+        assert!(in_flight.is_full());
+        assert_eq!(received(in_flight.take(slots[1])), Some(20));
+        assert_eq!(received(in_flight.take(slots[1])), None);
+        assert_eq!(received(in_flight.take(99)), None);
+        assert_eq!(in_flight.len(), 2);
+    }
+
+    #[test]
+    fn a_slot_is_used_again_only_after_its_request_was_taken() {
+        let mut in_flight = InFlight::new(2);
+        let first = in_flight.insert(waiting(1)).ok().unwrap();
+        let second = in_flight.insert(waiting(2)).ok().unwrap();
+        assert_ne!(first, second);
+        assert_eq!(received(in_flight.insert(waiting(3)).err().map(|refused| *refused)), Some(3));
+        in_flight.take(first);
+        assert_eq!(in_flight.insert(waiting(4)).ok(), Some(first));
+        assert_eq!(received(in_flight.take(second)), Some(2));
+        assert_eq!(received(in_flight.take(first)), Some(4));
+        assert_eq!(in_flight.len(), 0);
+    }
+}

@@ -312,3 +312,7 @@ impl Writer {
 fn is_reversal(mti: Mti) -> bool {
     matches!(mti.digits(), [_, b'4', ..])
 }
+
+#[cfg(test)]
+#[path = "translate_tests.rs"]
+mod tests;
