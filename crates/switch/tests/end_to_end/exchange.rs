@@ -121,6 +121,17 @@ async fn an_advice_is_accepted_and_holds_the_money_even_past_the_balance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_advice_of_what_was_approved_already_holds_nothing_more() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    assert_eq!(processor.ask(&usual(1, 60_00)).await.code(), "00");
+    for mti in ["0120", "0121"] {
+        assert_eq!(processor.ask(&usual(1, 60_00).mti(mti)).await.code(), "00");
+    }
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "60.00", "40.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn follow_ups_for_unknown_cards_are_acknowledged_and_counted() {
     let daemon = Daemon::with_card().await;
     let mut processor = daemon.ascii().await;

@@ -83,6 +83,11 @@ async fn a_part_is_approved_only_where_the_terminal_can_take_one() {
         assert_eq!(service.asks()[1]["partial_ok"], false);
         service.cancel_of(&service.asks()[1]["ask_id"]).await;
         assert_eq!(daemon.api().balance("A").await, ["5.00", "5.00", "0.00"]);
+
+        // The merchant may have no use for a part.
+        assert_eq!(processor.ask(&reversal(&able, 3)).await.code(), "00");
+        assert_eq!(service.cancel_of(&service.asks()[0]["ask_id"]).await["units"], "500");
+        assert_eq!(daemon.api().balance("A").await, ["0.00", "0.00", "0.00"]);
     }
 }
 
