@@ -14,6 +14,7 @@
 //! harms no other; a journal that fails stops the process instead of acknowledging anything more.
 
 mod admin;
+mod admin_server;
 mod authorize;
 mod clock;
 mod config;

@@ -1,6 +1,7 @@
 //! A switch from start to stop: the parts built in reading order, and taken down in reverse.
 
 use crate::admin::{self, Watched};
+use crate::admin_server;
 use crate::clock::SystemClock;
 use crate::config::{Config, LinkSettings};
 use crate::control_desk::{ControlDesk, Tickets};
@@ -241,13 +242,13 @@ impl Switch {
         let api = control::router(desk, config.keys.control.clone(), bounds);
         let router = admin::router(watched).merge(api);
         tracing::info!(address = %self.admin, "admin port and control API listening");
-        let stop = self.services_stop.clone();
-        self.services.spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the admin port stopped");
-            }
-        });
+        self.services.spawn(admin_server::serve(
+            listener,
+            router,
+            config.admin.connections_max,
+            self.services_stop.clone(),
+            self.services.clone(),
+        ));
     }
 
     /// Keeps the metrics in order; without it their samples would pile up.
@@ -303,10 +304,7 @@ fn report(recovered: &journal::Recovered, took: Duration) {
     match &recovered.tail {
         Tail::Whole => {}
         tail @ (Tail::Torn(_) | Tail::Short { .. }) => {
-            tracing::warn!(
-                ?tail,
-                "the journal ended in the middle of a write that nobody had been told of; cut"
-            );
+            tracing::warn!(%tail, "the journal did not end in order");
         }
     }
     tracing::info!(

@@ -96,7 +96,7 @@ fn authorization(
         entry_mode: message.number(22).and_then(|mode| u16::try_from(mode).ok()).map(EntryMode),
         merchant: merchant(message, &pan)?,
         partial: partial(message, reading.partial),
-        expiry: message.number(14).and_then(|yymm| Expiry::from_yymm(yymm).ok()),
+        expiry: expiry(message, class)?,
         deadline: reading.deadline,
     })
 }
@@ -150,6 +150,15 @@ fn card_number(message: &Message) -> Result<Pan, ElementFault> {
         (None, None) => return Err(ElementFault(2)),
     };
     pan.map_err(|_| ElementFault(element))
+}
+
+/// DE 14. A month that does not exist is a format error; an advice is taken note of all the same (E40).
+fn expiry(message: &Message, class: MessageClass) -> Result<Option<Expiry>, ElementFault> {
+    match (message.number(14).map(Expiry::from_yymm), class) {
+        (None, _) | (Some(Err(_)), MessageClass::AuthorizationAdvice) => Ok(None),
+        (Some(Ok(expiry)), _) => Ok(Some(expiry)),
+        (Some(Err(_)), MessageClass::AuthorizationRequest) => Err(ElementFault(14)),
+    }
 }
 
 fn merchant(message: &Message, pan: &Pan) -> Result<Merchant, ElementFault> {

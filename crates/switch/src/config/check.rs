@@ -43,6 +43,8 @@ pub struct AdminSettings {
     pub body_bytes_max: usize,
     /// Requests under way at once.
     pub requests_in_flight_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
     /// How long a change may wait to be durable.
     pub answer_within: Duration,
 }
@@ -142,6 +144,7 @@ impl Config {
         let keys = check_keys(&file, base, &mut faults);
         let journal = check_journal(&file, base, &mut faults);
         let funding = check_funding(&file, base, &mut faults);
+        check_log(&file, &mut faults);
         check_numbers(&file, &mut faults);
         let links = check_links(&file, base, &mut faults);
         match (keys, funding) {
@@ -152,6 +155,7 @@ impl Config {
                     listen: file.admin.listen,
                     body_bytes_max: file.admin.body_bytes_max,
                     requests_in_flight_max: file.admin.requests_in_flight_max,
+                    connections_max: file.admin.connections_max,
                     answer_within: file.admin.answer_within,
                 },
                 file,
@@ -254,6 +258,7 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
     journal.batch_bytes_max = section.batch_bytes_max;
     journal.sync_every = section.sync_every;
     journal.unsynced_records_max = section.unsynced_records_max;
+    journal.unsynced_exposure_max = section.unsynced_exposure_max;
     journal.free_bytes_min = section.free_bytes_min;
     // A write must fit into a fresh segment; the file has no key for it, so it follows the segment's size.
     let fits = usize::try_from(journal.segment_records_bytes_max()).unwrap_or(usize::MAX);
@@ -326,6 +331,15 @@ fn check_funding(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<
     Some(funding)
 }
 
+fn check_log(file: &ConfigFile, faults: &mut Faults) {
+    if let Err(error) = file.log.filter.parse::<tracing_subscriber::filter::Targets>() {
+        faults.add(
+            "log.filter",
+            format!("{:?} is not a level or a list such as \"info,switch=debug\": {error}", file.log.filter),
+        );
+    }
+}
+
 fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let (decision, cache, admin) = (&file.decision, &file.cache, &file.admin);
@@ -346,6 +360,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
         ("cache.batch_bytes_max", cache.batch_bytes_max, 64 * 1024 * 1024),
         ("admin.body_bytes_max", admin.body_bytes_max, 64 * 1024 * 1024),
         ("admin.requests_in_flight_max", admin.requests_in_flight_max, 65_536),
+        ("admin.connections_max", admin.connections_max, 65_536),
     ] {
         faults.in_range(key, number(found), 1, max);
     }

@@ -123,6 +123,8 @@ pub struct AdminSection {
     pub body_bytes_max: usize,
     /// Requests of the control API that may be under way at once.
     pub requests_in_flight_max: usize,
+    /// Connections at once; more are closed.
+    pub connections_max: usize,
     /// How long a control request may wait for its change to be durable.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub answer_within: Duration,
@@ -134,6 +136,7 @@ impl Default for AdminSection {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9583),
             body_bytes_max: 64 * 1024,
             requests_in_flight_max: 256,
+            connections_max: 256,
             answer_within: Duration::from_secs(10),
         }
     }
@@ -233,6 +236,8 @@ pub struct JournalSection {
     pub sync_every: Duration,
     /// Records that may be at risk in those modes.
     pub unsynced_records_max: u64,
+    /// Money that may be at risk in those modes, in minor units of mixed currencies.
+    pub unsynced_exposure_max: u64,
     /// Free space below which approvals stop.
     pub free_bytes_min: u64,
 }
@@ -248,6 +253,7 @@ impl Default for JournalSection {
             batch_bytes_max: journal.batch_bytes_max,
             sync_every: journal.sync_every,
             unsynced_records_max: journal.unsynced_records_max,
+            unsynced_exposure_max: 100_000_000,
             free_bytes_min: journal.free_bytes_min,
         }
     }

@@ -77,9 +77,9 @@ fn fault_of(changes: &[(&str, &str)]) -> String {
 
 #[test]
 fn an_unknown_key_is_refused_and_the_known_ones_are_listed() {
-    let fault = fault_of(&[("connections_max", "conections_max")]);
-    assert!(fault.starts_with("link[0].conections_max: "), "{fault}");
-    assert!(fault.contains("unknown field `conections_max`, expected one of `name`, `listen`"), "{fault}");
+    let fault = fault_of(&[("frame_within", "frame_witin")]);
+    assert!(fault.starts_with("link[0].frame_witin: "), "{fault}");
+    assert!(fault.contains("unknown field `frame_witin`, expected one of `name`, `listen`"), "{fault}");
 }
 
 #[test]
