@@ -12,6 +12,7 @@ use simulators::processor::LinkTarget;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -142,10 +143,21 @@ fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be written", path.display()))
 }
 
-/// Three ports that are free now. Another program could take one before the switch does; it would then say so.
+/// Below the ports that outgoing connections get, so that none of those takes a port between now and its use.
+const PORTS: Range<u16> = 20_000..32_000;
+/// Ports tried before giving up: they are nearly all free.
+const PORTS_TRIED: usize = 1_000;
+
+/// Three ports that are free now. Another program could take one before the switch does; the switch would say so.
 fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1");
-    let held = [bind()?, bind()?, bind()?];
-    let [first, second, third] = held.each_ref().map(TcpListener::local_addr);
-    Ok([first?, second?, third?])
+    let mut held: Vec<TcpListener> = Vec::new();
+    for _ in 0..PORTS_TRIED {
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(PORTS))) {
+            held.push(listener);
+        }
+        if let [first, second, third] = held.as_slice() {
+            return Ok([first.local_addr()?, second.local_addr()?, third.local_addr()?]);
+        }
+    }
+    Err(anyhow!("no free port on 127.0.0.1 from {} to {}", PORTS.start, PORTS.end))
 }

@@ -163,9 +163,10 @@ impl Drop for Daemon {
     }
 }
 
-/// Ports that are free now.
+/// Ports that are free now, below those that outgoing connections get: nothing takes one while a switch is down.
 pub(crate) fn free_ports() -> [SocketAddr; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(20_000..32_000)));
+    let held = [(); 2].map(|()| std::iter::repeat_with(bind).find_map(Result::ok).unwrap());
     held.each_ref().map(|listener| listener.local_addr().unwrap())
 }
 
