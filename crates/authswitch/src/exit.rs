@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Done,
     /// It ran and found something wrong, or failed in a way that has no code of its own.
     Failed,
-    /// The arguments, the configuration, a key file or a port: a person must mend it.
+    /// The arguments, a file that they name, the configuration, a key file or a port: a person must mend it.
     Configuration,
     /// The journal refuses to be opened: a person must look before anything is started.
     JournalRefused,
@@ -22,7 +22,7 @@ pub(crate) const TABLE: &str = "\
 Exit codes:
   0  done
   1  something was found wrong (the demo's books differ, a journal does not verify), or failed
-  2  arguments, configuration, a key file or a port: mend it and start again
+  2  arguments, a file named in them, configuration, a key file or a port: mend it and start again
   3  the journal refused to be opened; starting again does not help
   4  the journal failed while running; look at the disk before starting again";
 

@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let name = arguments.file.display().to_string();
     let file = File::open(&arguments.file)
         .with_context(|| format!("{name} cannot be read"))
-        .map_err(|error| (Exit::Failed, error))?;
+        .map_err(configuration)?;
     let key = std::fs::read_to_string(&arguments.key_file)
         .with_context(|| format!("key file {} cannot be read", arguments.key_file.display()))
         .map_err(configuration)?;

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 pub(crate) fn open(directory: &Path) -> Result<FileStorage, (Exit, anyhow::Error)> {
     FileStorage::open_existing(directory)
         .with_context(|| format!("journal folder {} cannot be opened", directory.display()))
-        .map_err(|error| (Exit::Failed, error))
+        .map_err(|error| (Exit::Configuration, error))
 }
 
 fn report(directory: &Path, verified: &Verified) -> String {

@@ -101,7 +101,7 @@ fn read(file: &PathBuf) -> Result<Vec<u8>, (Exit, anyhow::Error)> {
         Box::new(std::io::stdin().lock())
     } else {
         let opened = std::fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()));
-        Box::new(opened.map_err(|error| (Exit::Failed, error))?)
+        Box::new(opened.map_err(|error| (Exit::Configuration, error))?)
     };
     source
         .take(INPUT_BYTES_MAX + 1)

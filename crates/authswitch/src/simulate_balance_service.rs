@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:8584")]
     listen: SocketAddr,
-    /// What it holds: JSON lines {\"account\": \"a\", \"asset\": \"USD\", \"units\": \"1000\"}.
+    /// What it holds: JSON lines {"account": "a", "asset": "USD", "units": "1000"}.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
     /// How it behaves, TOML. Default: config/demo/balance-service.toml, built in.

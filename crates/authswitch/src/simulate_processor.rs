@@ -44,7 +44,7 @@ pub(crate) struct Arguments {
     /// Closed loop instead of a rate: so many messages in flight on each connection.
     #[arg(long, value_name = "MESSAGES", conflicts_with_all = ["rate", "arrivals"])]
     window: Option<usize>,
-    /// How long messages are sent, for example \"30s\".
+    /// How long messages are sent, for example "30s".
     #[arg(long, default_value = "30s", value_parser = traffic::duration)]
     duration: Duration,
     /// An answer that takes longer is late.

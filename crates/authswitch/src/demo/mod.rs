@@ -43,7 +43,7 @@ it (Ctrl-C) ends the traffic early; the report is made all the same.
 
 Exit code 1 if any book differs, or a message was answered late, wrongly, or not at all.")]
 pub(crate) struct Arguments {
-    /// How long traffic is sent, for example \"30s\" or \"2m\".
+    /// How long traffic is sent, for example "30s" or "2m".
     #[arg(long, default_value = "30s", value_parser = traffic::duration)]
     duration: Duration,
     /// Messages a second, both links together.

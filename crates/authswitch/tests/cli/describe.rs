@@ -92,7 +92,7 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
     assert!(ran.err.contains("\"klingon\"") && ran.err.contains("binary-1987"), "{}", ran.err);
     let ran = describe(&["--frame", "ascii-5"], b"").ended(2);
     assert!(ran.err.contains("ascii-5") && ran.err.contains("ascii-4"), "{}", ran.err);
-    let ran = authswitch(&["message", "describe", "no-such-file"]).ended(1);
+    let ran = authswitch(&["message", "describe", "no-such-file"]).ended(2);
     assert!(ran.err.contains("no-such-file cannot be read"), "{}", ran.err);
     let ran = describe(&["--hex"], b"0x0").ended(1);
     assert!(ran.err.contains("offset 1 is no hexadecimal digit"), "{}", ran.err);

@@ -61,7 +61,7 @@ fn a_switch_that_cannot_be_reached_and_a_key_that_cannot_be_read_are_named() {
     let file = site.write("good.jsonl", GOOD);
     let ran = authswitch(&["import", &file, "--key-file", "missing.key"]).ended(2);
     assert!(ran.err.contains("missing.key cannot be read"), "{}", ran.err);
-    let ran = authswitch(&["import", "missing.jsonl", "--key-file", &site.text("control.key")]).ended(1);
+    let ran = authswitch(&["import", "missing.jsonl", "--key-file", &site.text("control.key")]).ended(2);
     assert!(ran.err.contains("missing.jsonl cannot be read"), "{}", ran.err);
 }
 

@@ -108,7 +108,7 @@ fn damage_is_named_with_its_place_and_no_switch_starts_on_it() {
 #[test]
 fn a_journal_in_use_or_missing_is_refused() {
     let site = Site::new("http://127.0.0.1:9");
-    let ran = authswitch(&["journal", "verify", &site.text("journal")]).ended(1);
+    let ran = authswitch(&["journal", "verify", &site.text("journal")]).ended(2);
     assert!(ran.err.contains("cannot be opened"), "{}", ran.err);
     let _switch = site.start();
     let ran = authswitch(&["journal", "verify", &site.text("journal")]).ended(1);
