@@ -150,6 +150,8 @@ fn what_cannot_be_read_is_named() {
         (7, ""),
         (7, "1320193000"),
         (11, ""),
+        (14, "2913"),
+        (14, "0000"),
         (49, ""),
         (49, "ABC"),
         (49, "000"),
@@ -157,6 +159,8 @@ fn what_cannot_be_read_is_named() {
         let read = read_with(&least("0100", &[(element, value)]), None);
         assert_eq!(read, Err(ElementFault(element)), "DE {element} {value:?}");
     }
+    let advice = read_with(&least("0120", &[(14, "2913")]), None);
+    assert!(matches!(advice, Ok(Incoming::Authorization(advice)) if advice.expiry.is_none()), "{advice:?}");
     let track = least("0100", &[(2, ""), (35, "42=3112")]);
     assert_eq!(read_with(&track, None), Err(ElementFault(35)));
 }

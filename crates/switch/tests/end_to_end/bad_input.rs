@@ -225,6 +225,7 @@ async fn an_element_that_is_missing_or_makes_no_sense_is_30_and_named() {
             (usual(1, 1_00).without(49), "049"),
             (usual(1, 1_00).with(2, "1234"), "002"),
             (usual(1, 1_00).with(7, "1399999999"), "007"),
+            (usual(1, 1_00).with(14, "3113"), "014"),
             (usual(1, 1_00).with(49, "000"), "049"),
             (usual(1, 1_00).with(49, "US$"), "049"),
             (reversal(&usual(1, 1_00), 2).without(11), "011"),

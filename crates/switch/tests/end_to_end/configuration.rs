@@ -140,6 +140,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
     let mut file = config_file(folder.path());
     file.keys.funding = "no-such.key".into();
     file.funding.endpoint = "ftp://balance".into();
+    file.log.filter = "info,switch=loud".into();
     file.cache.lanes = 0;
     file.journal.queue_batches_max = 0;
     file.link[0].dialect = "klingon-1987".into();
@@ -150,6 +151,7 @@ fn everything_that_is_wrong_is_reported_in_one_run() {
     for (key, part) in [
         ("keys.funding", "no-such.key"),
         ("funding.endpoint", "ftp://balance"),
+        ("log.filter", "\"info,switch=loud\" is not a level"),
         ("cache.lanes", "0 was found, 1 to 256 is allowed"),
         ("journal", "queue_batches_max is 0"),
         ("link[0].dialect", "klingon-1987"),

@@ -111,7 +111,8 @@ async fn an_advice_is_accepted_and_holds_the_money_even_past_the_balance() {
         let daemon = Daemon::with_card().await;
         let mut processor = daemon.processor(dialect).await;
         for (mti, stan) in [("0120", 1), ("0121", 1), ("0120", 2)] {
-            let advice = usual(stan, 60_00).mti(mti);
+            // Whatever else is wrong with it: this expiry is no month.
+            let advice = usual(stan, 60_00).with(14, "3113").mti(mti);
             let answer = processor.ask(&advice).await;
             assert_eq!((answer.mti.as_str(), answer.code()), ("0130", "00"));
             expect_echo(&advice, &answer);

@@ -1,14 +1,15 @@
 //! What operators see: health, readiness, metrics, and a stop in good order.
 
-use crate::support::balance_service::Says;
+use crate::support::balance_service::{BalanceService, Says};
 use crate::support::daemon::{Daemon, start, with_jit_card};
 use crate::support::message::DIALECTS;
 use crate::support::processor::{network, purchase, reversal, usual};
-use crate::support::{OTHER_PAN, PATIENCE, UNKNOWN_PAN, eventually};
+use crate::support::{OTHER_PAN, PAN, PATIENCE, UNKNOWN_PAN, eventually};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
 
 /// A switch that has done a little of everything.
 async fn with_traffic() -> Daemon {
@@ -150,7 +151,7 @@ async fn a_stop_answers_what_is_in_flight_and_takes_nothing_more() {
     assert!(answer.text.contains("FAIL not stopping"), "{answer:?}");
     assert_eq!(api.get("/healthz").await.status, 200, "it is still alive");
     idle.expect_close().await;
-    let refused = || async { tokio::net::TcpStream::connect(link).await.err() };
+    let refused = || async { TcpStream::connect(link).await.err() };
     eventually("the link to be closed", refused).await;
     let answer = processor.receive().await;
     assert_eq!((answer.get(11), answer.code()), ("000001", "00"));
@@ -164,14 +165,51 @@ async fn a_stop_answers_what_is_in_flight_and_takes_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_only_after_the_last_answer_has_left() {
+    let service = BalanceService::start().await;
+    service.says(Says::Late(Duration::from_millis(300)));
+    let endpoint = service.endpoint.clone();
+    // A runtime of its own, which ends with the switch as its process would.
+    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let daemon = process.spawn(Daemon::start_with(|file| file.funding.endpoint = endpoint)).await.unwrap();
+    daemon.api().open_account("A", "USD").await;
+    daemon.api().issue("C", PAN, "A", "jit", json!({})).await;
+    let mut processor = daemon.ascii().await;
+    for stan in 1..=50 {
+        processor.send(&usual(stan, 1_00)).await;
+    }
+    eventually("the asks", || async { (service.asks().len() == 50).then_some(()) }).await;
+    let Daemon { switch, file: _, folder: _folder } = daemon;
+    process.spawn(switch.stop()).await.unwrap().unwrap();
+    process.shutdown_background();
+    for _ in 1..=50 {
+        assert_eq!(processor.receive().await.code(), "00");
+    }
+    processor.expect_close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_does_not_wait_for_connections_that_ask_nothing() {
     let daemon = Daemon::with_card().await;
     let mut idle = daemon.ascii().await;
     idle.expect_echo(1).await;
     let mut half = daemon.ascii().await;
     half.send_bytes(b"\x00\x40half a message").await;
+    let _silent = TcpStream::connect(daemon.switch.admin()).await.unwrap();
     let begin = Instant::now();
     daemon.switch.stop().await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(3), "stopped after {:?}", begin.elapsed());
     idle.expect_close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_port_has_room_for_so_many_connections_and_costs_processors_nothing() {
+    let daemon = Daemon::start_with(|file| file.admin.connections_max = 2).await;
+    let address = daemon.switch.admin();
+    let silent = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    assert!(daemon.api().try_request("GET", "/healthz", "", "").await.is_none(), "one too many");
+    daemon.ascii().await.expect_echo(1).await;
+    drop(silent);
+    let served = || async { daemon.api().try_request("GET", "/healthz", "", "").await };
+    assert_eq!(eventually("a free place", served).await.status, 200);
 }
