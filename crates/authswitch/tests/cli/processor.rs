@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use iso8583::{Dialect, Draft, FrameFormat, LengthHeader, Mti};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::OnceLock;
 
 const FRAME: FrameFormat =
     FrameFormat { length: LengthHeader::Binary2, includes_itself: false, max_bytes: 4_096 };
@@ -33,8 +34,10 @@ impl Answer {
     }
 }
 
-pub(crate) fn dialect() -> Dialect {
-    iso8583::shipped("ascii-1987").unwrap().unwrap()
+fn dialect() -> &'static Dialect {
+    // Read once: a dialect takes longer to compile than a hundred messages to write.
+    static DIALECT: OnceLock<Dialect> = OnceLock::new();
+    DIALECT.get_or_init(|| iso8583::shipped("ascii-1987").unwrap().unwrap())
 }
 
 impl Purchase {
@@ -46,8 +49,7 @@ impl Purchase {
 
     /// The message: 0100, or 0101 for a repeat.
     pub(crate) fn message(&self, mti: &str) -> Bytes {
-        let dialect = dialect();
-        let mut draft = Draft::new(&dialect, Mti::parse(mti).unwrap());
+        let mut draft = Draft::new(dialect(), Mti::parse(mti).unwrap());
         draft
             .text(2, &self.number)
             .text(3, "000000")
@@ -70,7 +72,6 @@ impl Purchase {
 pub(crate) struct Link {
     stream: TcpStream,
     received: BytesMut,
-    dialect: Dialect,
 }
 
 impl Link {
@@ -78,7 +79,7 @@ impl Link {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(crate::daemon::PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, received: BytesMut::new(), dialect: dialect() }
+        Self { stream, received: BytesMut::new() }
     }
 
     pub(crate) fn send(&mut self, message: &Bytes) -> io::Result<()> {
@@ -97,7 +98,7 @@ impl Link {
         let mut part = [0; 4_096];
         loop {
             if let Some(bytes) = FRAME.split(&mut self.received).unwrap() {
-                let message = self.dialect.decode(bytes.clone()).unwrap();
+                let message = dialect().decode(bytes.clone()).unwrap();
                 let stan = u32::try_from(message.number(11).unwrap()).unwrap();
                 return Ok(Answer { bytes, stan, code: message.text(39).unwrap().into_owned() });
             }
