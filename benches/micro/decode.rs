@@ -27,7 +27,7 @@ fn request(dialect: &Dialect) -> Bytes {
         .text(41, "TERM0001")
         .text(42, "MERCHANT0000001")
         .text(43, "COFFEE AND MORE        BERLIN        DEU ")
-        .number(49, 840)
+        .text(49, "840")
         .encode_into(&mut out)
         .unwrap();
     out.freeze()

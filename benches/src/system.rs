@@ -85,7 +85,7 @@ pub(crate) fn request(number: usize, card: usize) -> Result<Vec<u8>> {
         .text(37, &format!("{number:012}"))
         .text(41, "TERM0001")
         .text(42, "MERCHANT0000001")
-        .number(49, 840)
+        .text(49, "840")
         .encode_into(&mut body)?;
     let mut frame = u16::try_from(body.len())?.to_be_bytes().to_vec();
     frame.extend_from_slice(&body);

@@ -16,6 +16,8 @@ use tokio_util::task::TaskTracker;
 
 /// How long a client may take to send a request's header, counted from the connection or the request before.
 const HEADER_WITHIN: Duration = Duration::from_secs(30);
+/// How long requests under way may take to finish once the switch stops.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// How long the accept loop rests after the system refuses a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -63,7 +65,8 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            // Who is in the middle of saying what it wants is not waited for.
+            tokio::time::timeout(FINISH_WITHIN, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
