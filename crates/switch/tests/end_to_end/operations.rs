@@ -9,6 +9,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 /// A switch that has done a little of everything.
@@ -196,6 +197,8 @@ async fn a_stop_does_not_wait_for_connections_that_ask_nothing() {
     let mut half = daemon.ascii().await;
     half.send_bytes(b"\x00\x40half a message").await;
     let _silent = TcpStream::connect(daemon.switch.admin()).await.unwrap();
+    let mut half_a_header = TcpStream::connect(daemon.switch.admin()).await.unwrap();
+    half_a_header.write_all(b"GET /metrics HTTP/1.1\r\nHost: ").await.unwrap();
     let begin = Instant::now();
     daemon.switch.stop().await.unwrap();
     assert!(begin.elapsed() < Duration::from_secs(3), "stopped after {:?}", begin.elapsed());
