@@ -40,32 +40,18 @@ impl Shard {
         }
     }
 
-    /// Ends an ask whose outcome will never be known. `given` numbers are used by this decision already.
-    pub(crate) fn interrupt_ask(
+    /// Ends an ask for `reason` without knowing its outcome. `given` numbers are used by this decision already.
+    pub(crate) fn abandon_ask(
         &self,
         number: TransactionNo,
+        reason: Reason,
         context: Context<'_>,
         given: u64,
         effects: &mut Effects,
     ) {
         if let Some(transaction) = self.store.find(number) {
-            let reason = reason_of(FundingFailure::Interrupted);
             let cancel = Some(CancelCause::OutcomeUnknown);
             self.end(transaction, reason, Text::EMPTY, cancel, context, given, effects);
-        }
-    }
-
-    /// Ends an ask whose answer is overdue although nobody has said so.
-    pub(crate) fn time_ask_out(
-        &self,
-        number: TransactionNo,
-        context: Context<'_>,
-        given: u64,
-        effects: &mut Effects,
-    ) {
-        if let Some(transaction) = self.store.find(number) {
-            let cancel = Some(CancelCause::OutcomeUnknown);
-            self.end(transaction, Reason::FundingTimedOut, Text::EMPTY, cancel, context, given, effects);
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::action::{Action, Effects};
 use crate::command::Command;
 use crate::shard::{ApplyError, Shard};
-use domain::{Moment, RateTable, TransactionNo};
+use domain::{Moment, RateTable, Reason, TransactionNo};
 
 /// What a decision may look at beside the state: the time and the rates in force.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +77,7 @@ impl Shard {
             effects.action(Action::Owe(*duty));
         }
         for (given, number) in (0..).zip(self.asked.keys()) {
-            self.interrupt_ask(*number, context, given, effects);
+            self.abandon_ask(*number, Reason::FundingUnavailable, context, given, effects);
         }
     }
 }

@@ -5,7 +5,7 @@
 use crate::action::Effects;
 use crate::decide::Context;
 use crate::shard::Shard;
-use domain::{CancelCause, Fact, FundingMode};
+use domain::{CancelCause, Fact, FundingMode, Reason};
 
 /// How many holds one tick may expire, so that no decision waits behind a long backlog.
 const EXPIRE_AT_ONCE_MAX: usize = 64;
@@ -25,7 +25,7 @@ impl Shard {
         }
         for (number, deadline) in &self.asked {
             if context.now.mono >= *deadline {
-                self.time_ask_out(*number, context, given, effects);
+                self.abandon_ask(*number, Reason::FundingTimedOut, context, given, effects);
                 given += 1;
             }
         }

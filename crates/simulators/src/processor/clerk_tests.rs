@@ -1,3 +1,5 @@
+//! The clerk: what it books and what it notices.
+
 use super::*;
 use crate::processor::books::Sum;
 use crate::processor::card::Refusal;

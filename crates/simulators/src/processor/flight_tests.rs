@@ -1,3 +1,5 @@
+//! Messages in flight: what answers them, and what is said of those that nothing answers.
+
 use super::*;
 use crate::processor::deck::Deck;
 use crate::processor::mix::Mix;

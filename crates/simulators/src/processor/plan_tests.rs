@@ -1,3 +1,5 @@
+//! The plan of messages: the same seed, the same bytes.
+
 use super::*;
 use crate::processor::{PopulationSizes, population};
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+//! The cards and accounts of a simulation, and the lines that load them.
+
 use super::*;
 use serde_json::Value;
 use std::collections::BTreeSet;

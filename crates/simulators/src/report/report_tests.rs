@@ -1,3 +1,5 @@
+//! What makes a report green, and what it compares.
+
 use super::*;
 
 pub(super) fn latency(name: &str, micros: [u64; 4], count: u64) -> PathLatency {

@@ -1,3 +1,5 @@
+//! The report as text.
+
 use super::super::tests::sample;
 use super::super::{BooksTable, Figure};
 use super::*;
