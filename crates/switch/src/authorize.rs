@@ -8,7 +8,7 @@ use crate::hub::Hub;
 use crate::in_flight::{InFlight, Waiting};
 use crate::link::Link;
 use crate::metrics::Path;
-use crate::response_code;
+use crate::translate::Plain;
 use crate::translate::{self, Incoming, NetworkFunction, Reading};
 use authorizer::{Answer, Command, FundingPath};
 use bytes::{Bytes, BytesMut};
@@ -75,7 +75,7 @@ impl Conversation {
             Incoming::Network(function) => self.manage(&message, function),
             Incoming::NotServed => {
                 self.hub.metrics.not_served.increment(1);
-                self.plain(&message, response_code::INVALID_TRANSACTION);
+                self.plain(&message, Plain::NotServed);
             }
             Incoming::NotARequest => {
                 self.hub.metrics.not_served.increment(1);
@@ -113,7 +113,7 @@ impl Conversation {
         self.hub.metrics.reversals.increment(1);
         let Some(Route { shard, card }) = self.hub.index.route(&reversal.card) else {
             self.hub.metrics.unknown_card_follow_ups.increment(1);
-            return self.plain(&message, response_code::ACCEPTED);
+            return self.plain(&message, Plain::Accepted);
         };
         if self.in_flight.is_full() {
             return self.hold_back(message, Incoming::Reversal(reversal), received);
@@ -129,7 +129,7 @@ impl Conversation {
             NetworkFunction::SignOff => self.signed_on = false,
             NetworkFunction::Echo => {}
         }
-        self.plain(message, response_code::ACCEPTED);
+        self.plain(message, Plain::Accepted);
     }
 
     fn keep(&mut self, message: Message, received: Moment) -> Option<authorizer::Caller> {
@@ -220,8 +220,8 @@ impl Conversation {
         self.hub.metrics.answered(reason, Path::None, took);
     }
 
-    fn plain(&mut self, message: &Message, code: &str) {
-        let written = self.link.writer.plain(message, code, &mut self.out);
+    fn plain(&mut self, message: &Message, answer: Plain) {
+        let written = self.link.writer.plain(message, answer, &mut self.out);
         self.check(written);
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(settings: LinkSettings, metrics: LinkMetrics) -> Self {
-        let writer = Writer { dialect: settings.dialect.clone(), frame: settings.frame };
+        let writer = Writer::new(&settings.dialect, settings.frame);
         Self { settings, writer, metrics, connections: AtomicUsize::new(0), in_flight: AtomicUsize::new(0) }
     }
 }

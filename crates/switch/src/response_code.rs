@@ -1,29 +1,65 @@
-//! Which response code, DE 39, says which reason (ISO 8583:1987).
+//! Which response code, DE 39, says which reason.
 //!
-//! Several reasons share a code: the network's vocabulary is smaller than ours, and tells a merchant no more
-//! than a merchant should know. The reason itself stays in the journal and in the control API.
+//! The dialect's table has a code for each of our words; where it has none, the codes of ISO 8583:1987 stand in.
+//! Several reasons share a code: the network's vocabulary is smaller than ours, and tells a merchant no more than a
+//! merchant should know. The reason itself stays in the journal and in the control API.
 
 use domain::Reason;
+use iso8583::Dialect;
 
-/// Format error; DE 44 then begins with the number of the element at fault.
-pub(crate) const FORMAT_ERROR: &str = "30";
-/// A message or transaction that is not served.
-pub(crate) const INVALID_TRANSACTION: &str = "12";
-/// Issuer or switch inoperative: ask again later, or stand in.
-pub(crate) const UNAVAILABLE: &str = "91";
-/// Done, or taken note of.
-pub(crate) const ACCEPTED: &str = "00";
+/// The codes of one link, looked up once.
+#[derive(Clone, Debug)]
+pub(crate) struct ResponseCodes {
+    by_reason: Box<[Box<str>]>,
+    accepted: Box<str>,
+    format_error: Box<str>,
+    not_served: Box<str>,
+}
 
-/// The code for a request that was decided.
-pub(crate) const fn of(reason: Reason) -> &'static str {
+impl ResponseCodes {
+    /// The codes of a dialect.
+    pub(crate) fn of(dialect: &Dialect) -> Self {
+        let code = |word: &str, usual: &str| Box::from(dialect.response_code(word).unwrap_or(usual));
+        Self {
+            by_reason: Reason::ALL.iter().map(|reason| code(reason.as_str(), usual(*reason))).collect(),
+            accepted: code("accepted", "00"),
+            format_error: code("format_error", "30"),
+            not_served: code("not_served", "12"),
+        }
+    }
+
+    /// For a request that was decided.
+    pub(crate) fn reason(&self, reason: Reason) -> &str {
+        let place = Reason::ALL.iter().position(|other| *other == reason).unwrap_or(usize::MAX);
+        self.by_reason.get(place).map_or(usual(reason), |code| code)
+    }
+
+    /// Done, or taken note of.
+    pub(crate) fn accepted(&self) -> &str {
+        &self.accepted
+    }
+
+    /// A message that cannot be read; DE 44 then begins with the number of the element at fault.
+    pub(crate) fn format_error(&self) -> &str {
+        &self.format_error
+    }
+
+    /// A message or function that is not served.
+    pub(crate) fn not_served(&self) -> &str {
+        &self.not_served
+    }
+}
+
+/// The code of ISO 8583:1987.
+const fn usual(reason: Reason) -> &'static str {
     match reason {
-        Reason::Approved => ACCEPTED,
+        Reason::Approved => "00",
         Reason::ApprovedPartially => "10",
         Reason::UnknownCard => "14",
         Reason::CardClosed | Reason::CardFrozen => "62",
         Reason::CardNotYetActive => "78",
         Reason::CardExpired | Reason::ExpiryMismatch => "54",
-        Reason::TransactionTypeNotAllowed => INVALID_TRANSACTION,
+        Reason::TransactionTypeNotAllowed => "12",
         Reason::InvalidAmount | Reason::AmountOutOfRange => "13",
         Reason::CountryNotAllowed
         | Reason::CurrencyNotAllowed
@@ -43,7 +79,7 @@ pub(crate) const fn of(reason: Reason) -> &'static str {
         | Reason::DeadlinePassed
         | Reason::Overloaded
         | Reason::SignedOff
-        | Reason::JournalUnavailable => UNAVAILABLE,
+        | Reason::JournalUnavailable => "91",
     }
 }
 
@@ -52,10 +88,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_approvals_have_an_approval_code() {
-        for reason in Reason::ALL {
-            let approves = matches!(of(*reason), "00" | "10");
-            assert_eq!(approves, reason.is_approval(), "{reason}");
+    fn every_shipped_dialect_has_a_code_of_its_own_for_every_reason_and_only_approvals_approve() {
+        for (name, _) in iso8583::SHIPPED {
+            let dialect = iso8583::shipped(name).unwrap().unwrap();
+            let codes = ResponseCodes::of(&dialect);
+            let approving = [codes.reason(Reason::Approved), codes.reason(Reason::ApprovedPartially)];
+            for reason in Reason::ALL {
+                assert!(dialect.response_code(reason.as_str()).is_some(), "{name}: {reason}");
+                let approves = approving.contains(&codes.reason(*reason));
+                assert_eq!(approves, reason.is_approval(), "{name}: {reason}");
+            }
         }
+    }
+
+    #[test]
+    fn a_dialect_without_a_table_uses_the_codes_of_1987() {
+        let (_, text) = iso8583::SHIPPED.iter().find(|(name, _)| *name == "ascii-1987").unwrap();
+        let (without_codes, _) = text.split_once("[response_codes]").unwrap();
+        let bare = Dialect::from_toml(without_codes, "bare").unwrap();
+        let codes = ResponseCodes::of(&bare);
+        assert_eq!((codes.accepted(), codes.reason(Reason::InsufficientFunds)), ("00", "51"));
     }
 }

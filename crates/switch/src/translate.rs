@@ -5,7 +5,7 @@
 
 use crate::config::PartialCapability;
 use crate::keys::Tokenizer;
-use crate::response_code;
+use crate::response_code::ResponseCodes;
 use authorizer::Answer;
 use bytes::BytesMut;
 use domain::{
@@ -244,14 +244,28 @@ const ECHOED: [u8; 19] = [2, 3, 4, 7, 11, 12, 13, 15, 23, 25, 32, 33, 37, 41, 42
 /// And what the answer to a reversal repeats beside that.
 const ECHOED_OF_REVERSAL: [u8; 2] = [90, 95];
 
+/// An answer that needs no decision.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Plain {
+    /// Done, or taken note of.
+    Accepted,
+    /// Messages of this kind are not served.
+    NotServed,
+}
+
 /// Writes the answers of one link.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    pub(crate) dialect: Dialect,
-    pub(crate) frame: FrameFormat,
+    frame: FrameFormat,
+    codes: ResponseCodes,
 }
 
 impl Writer {
+    /// A writer for the messages of a dialect, in frames.
+    pub(crate) fn new(dialect: &Dialect, frame: FrameFormat) -> Self {
+        Self { frame, codes: ResponseCodes::of(dialect) }
+    }
+
     /// The answer to a request that was decided.
     pub(crate) fn decided(
         &self,
@@ -269,22 +283,33 @@ impl Writer {
                     draft.text(38, &code.to_string());
                 }
                 // An advice reports what is done already: taken note of, whatever we think of it (E40).
-                draft.text(39, if advice { response_code::ACCEPTED } else { response_code::of(*reason) });
+                draft.text(39, if advice { self.codes.accepted() } else { self.codes.reason(*reason) });
             }
             Answer::Reversal(_) => {
-                draft.text(39, response_code::ACCEPTED);
+                draft.text(39, self.codes.accepted());
             }
         })
     }
 
     /// An answer that needs no decision: a code, and nothing else.
-    pub(crate) fn plain(&self, request: &Message, code: &str, out: &mut BytesMut) -> Result<(), EncodeError> {
+    pub(crate) fn plain(
+        &self,
+        request: &Message,
+        answer: Plain,
+        out: &mut BytesMut,
+    ) -> Result<(), EncodeError> {
         self.write(request, out, |draft| {
-            draft.text(39, code);
+            draft.text(
+                39,
+                match answer {
+                    Plain::Accepted => self.codes.accepted(),
+                    Plain::NotServed => self.codes.not_served(),
+                },
+            );
         })
     }
 
-    /// The answer to a message that cannot be read: DE 39 30, and the element at fault in DE 44.
+    /// The answer to a message that cannot be read: DE 39 says so, and DE 44 names the element at fault.
     pub(crate) fn format_error(
         &self,
         request: &Message,
@@ -292,7 +317,7 @@ impl Writer {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         self.write(request, out, |draft| {
-            draft.text(39, response_code::FORMAT_ERROR);
+            draft.text(39, self.codes.format_error());
             draft.text(44, &format!("{:03}", element.unwrap_or(0)));
         })
     }
@@ -303,12 +328,11 @@ impl Writer {
         out: &mut BytesMut,
         fill: impl FnOnce(&mut Draft),
     ) -> Result<(), EncodeError> {
-        let Some(mti) = request.mti().answer() else { return Ok(()) };
-        let mut draft = Draft::new(&self.dialect, mti);
+        let Some(mut draft) = Draft::answer(request) else { return Ok(()) };
         for element in ECHOED {
             draft.echo(element, request);
         }
-        if is_reversal(mti) {
+        if is_reversal(draft.mti()) {
             for element in ECHOED_OF_REVERSAL {
                 draft.echo(element, request);
             }
