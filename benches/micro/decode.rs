@@ -26,7 +26,7 @@ fn request(dialect: &Dialect) -> Bytes {
         .text(37, "123456789012")
         .text(41, "TERM0001")
         .text(42, "MERCHANT0000001")
-        .text(43, "COFFEE AND MORE        BERLIN          DE")
+        .text(43, "COFFEE AND MORE        BERLIN         DE")
         .text(49, "840")
         .encode_into(&mut out)
         .unwrap();
