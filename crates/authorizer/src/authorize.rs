@@ -327,7 +327,8 @@ fn in_card_currency(card: &Card, request: &Authorization) -> Option<Money> {
     if request.amount.currency() == card.currency {
         return Some(request.amount);
     }
-    request.billing.filter(|billing| billing.currency() == card.currency)
+    // A processor that fills DE 6 with zeros has not converted anything.
+    request.billing.filter(|billing| billing.currency() == card.currency && billing.minor() > 0)
 }
 
 const fn reason_of(error: &RateError) -> Reason {

@@ -2,6 +2,7 @@
 
 use crate::action::{Action, Effects};
 use crate::command::Command;
+use crate::policy::END_AT_ONCE_MAX;
 use crate::shard::{ApplyError, Shard};
 use domain::{Moment, RateTable, Reason, TransactionNo};
 
@@ -76,7 +77,8 @@ impl Shard {
         for duty in self.duties.values() {
             effects.action(Action::Owe(*duty));
         }
-        for (given, number) in (0..).zip(self.asked.keys()) {
+        // The deadline of an ask is not kept, so those beyond the bound are overdue at the next tick.
+        for (given, number) in (0..).zip(self.asked.keys().take(END_AT_ONCE_MAX)) {
             self.abandon_ask(*number, Reason::FundingUnavailable, context, given, effects);
         }
     }

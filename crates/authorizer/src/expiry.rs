@@ -4,17 +4,15 @@
 
 use crate::action::Effects;
 use crate::decide::Context;
+use crate::policy::END_AT_ONCE_MAX;
 use crate::shard::Shard;
 use domain::{CancelCause, Fact, FundingMode, Reason};
-
-/// How many holds one tick may expire, so that no decision waits behind a long backlog.
-const EXPIRE_AT_ONCE_MAX: usize = 64;
 
 impl Shard {
     /// Ends what has run out.
     pub(crate) fn tick(&self, context: Context<'_>, effects: &mut Effects) {
         let mut given = 0;
-        for transaction in self.store.expired(context.now.utc).take(EXPIRE_AT_ONCE_MAX) {
+        for transaction in self.store.expired(context.now.utc).take(END_AT_ONCE_MAX) {
             let Some(amounts) = transaction.held else { continue };
             effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
             let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
@@ -23,11 +21,10 @@ impl Shard {
                 given += 1;
             }
         }
-        for (number, deadline) in &self.asked {
-            if context.now.mono >= *deadline {
-                self.abandon_ask(*number, Reason::FundingTimedOut, context, given, effects);
-                given += 1;
-            }
+        let overdue = self.asked.iter().filter(|(_, deadline)| context.now.mono >= **deadline);
+        for (number, _) in overdue.take(END_AT_ONCE_MAX) {
+            self.abandon_ask(*number, Reason::FundingTimedOut, context, given, effects);
+            given += 1;
         }
     }
 }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// How many holds, and how many asks, one decision may end, so that none waits behind a long backlog and no batch
+/// outgrows the journal's bound. The next tick goes on.
+pub(crate) const END_AT_ONCE_MAX: usize = 64;
+
 /// How long things are kept and how many of them there may be. The daemon reads it from its configuration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Policy {

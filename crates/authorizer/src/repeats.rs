@@ -49,6 +49,15 @@ impl Shard {
         if other_amount { Known::OtherAmount } else { Known::New }
     }
 
+    /// Whether a request was answered before or is being decided, so that deciding it again adds no fact.
+    #[must_use]
+    pub fn has_answered(&self, card: CardNo, request: &Authorization, now: Timestamp) -> bool {
+        match self.known(card, request, now) {
+            Known::Answered(_) | Known::BeingDecided(_) => true,
+            Known::New | Known::OtherAmount | Known::ReversedFirst => false,
+        }
+    }
+
     /// The answer that a decided transaction had, rebuilt from what is recorded.
     pub(crate) fn first_answer(&self, transaction: &Transaction) -> Answer {
         let reason = transaction.reason.unwrap_or(Reason::Overloaded);

@@ -67,36 +67,45 @@ impl Shard {
         }
     }
 
-    /// The transaction a reversal speaks of: an open one if there is any, else one that is finished. By STAN
-    /// and transmission time; where the latter was not sent, by STAN or retrieval reference among the card's
-    /// recent transactions.
+    /// The transaction a reversal speaks of. By STAN and transmission time; where the latter was not sent, by STAN
+    /// among the card's recent transactions. Of several, the one that fits best; see [`fit`].
     fn original(&self, card: CardNo, reversal: &Reversal, now: Timestamp) -> Option<&Transaction> {
         let matches = |found: &&Transaction| {
             self.is_within_window(found, now)
                 && reversal.acquirer.is_none_or(|acquirer| found.acquirer == Some(acquirer))
         };
-        let prefer_open = |best: Option<&'_ Transaction>, found: &'_ Transaction| -> bool {
-            best.is_none() || (found.state.is_open() && best.is_some_and(|best| !best.state.is_open()))
-        };
-        let mut best: Option<&Transaction> = None;
         if reversal.transmission.is_some() {
             let key = MatchKey { card, stan: reversal.stan, transmission: reversal.transmission };
-            for found in self.store.with_key(key).filter(matches) {
-                if prefer_open(best, found) {
-                    best = Some(found);
-                }
-            }
-            return best;
+            return best_fit(reversal, self.store.with_key(key).filter(matches));
         }
         let same = |found: &&Transaction| {
             let rrn = reversal.rrn.is_none() || found.rrn.is_none() || found.rrn == reversal.rrn;
             found.stan == reversal.stan && rrn
         };
-        for found in self.store.of_card(card).take(SEARCH_MAX).filter(same).filter(matches) {
-            if prefer_open(best, found) {
-                best = Some(found);
-            }
-        }
-        best
+        let recent = self.store.of_card(card).take(SEARCH_MAX).filter(same);
+        best_fit(reversal, recent.filter(matches))
     }
+}
+
+/// The first of those that fit best.
+fn best_fit<'a>(
+    reversal: &Reversal,
+    candidates: impl Iterator<Item = &'a Transaction>,
+) -> Option<&'a Transaction> {
+    let mut best: Option<&Transaction> = None;
+    for found in candidates {
+        if best.is_none_or(|best| fit(reversal, found) > fit(reversal, best)) {
+            best = Some(found);
+        }
+    }
+    best
+}
+
+/// How well a transaction fits a reversal: the same retrieval reference before another, then the same amount, and
+/// only then one that is open. So the repeat of a reversal finds what it undid, and never undoes a second one.
+fn fit(reversal: &Reversal, found: &Transaction) -> (bool, bool, bool) {
+    let rrn = reversal.rrn.is_some() && found.rrn == reversal.rrn;
+    let amount =
+        reversal.amount.is_some() && (found.amount == reversal.amount || found.part == reversal.amount);
+    (rrn, amount, found.state.is_open())
 }

@@ -29,6 +29,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 /// The folder of a journal that must exist.
 pub(crate) fn open(directory: &Path) -> Result<FileStorage, (Exit, anyhow::Error)> {
+    let is_segment =
+        |name: &std::ffi::OsStr| journal::segment::segment_number(&name.to_string_lossy()).is_some();
+    if let Ok(mut entries) = std::fs::read_dir(directory)
+        && !entries.any(|entry| entry.is_ok_and(|entry| is_segment(&entry.file_name())))
+    {
+        let problem = anyhow::anyhow!("{} holds no journal: it has no segment files", directory.display());
+        return Err((Exit::Configuration, problem));
+    }
     FileStorage::open_existing(directory)
         .with_context(|| format!("journal folder {} cannot be opened", directory.display()))
         .map_err(|error| (Exit::Configuration, error))

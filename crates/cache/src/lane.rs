@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How long a lane sleeps while the recorder has no room; a journal write takes about as long.
 const RECORDER_RETRY: Duration = Duration::from_micros(100);
+/// How long it sleeps between two looks for requests to decline while there is no space.
+const NO_SPACE_REST: Duration = Duration::from_millis(1);
 
 /// One lane, before and while it runs.
 pub(crate) struct Lane<R> {
@@ -53,12 +55,18 @@ impl<R: Recorder> Lane<R> {
             }
             match self.recorder.readiness() {
                 Readiness::Full => std::thread::sleep(RECORDER_RETRY),
-                readiness @ (Readiness::Ready | Readiness::FollowUpsOnly | Readiness::Stopped) => {
+                readiness @ (Readiness::Ready
+                | Readiness::FollowUpsOnly
+                | Readiness::NoSpace
+                | Readiness::Stopped) => {
                     let worked = self.work(now, readiness, &mut desk);
                     if !worked && self.inbox.is_closed() {
                         return;
                     }
-                    if !worked {
+                    if !worked && readiness == Readiness::NoSpace {
+                        // Follow-ups may be waiting that cannot be taken, so waiting for something to come is no rest.
+                        std::thread::sleep(NO_SPACE_REST);
+                    } else if !worked {
                         self.inbox.wait(next_tick.since(self.clock.now().mono));
                     }
                 }
@@ -73,11 +81,21 @@ impl<R: Recorder> Lane<R> {
         let rates = self.rates.load_full();
         while report.commands < self.batch_commands_max && self.recorder.batch_bytes() < self.batch_bytes_max
         {
-            let Some(posted) = self.inbox.take() else { break };
+            let taken = match readiness {
+                Readiness::NoSpace => self.inbox.take_request(),
+                Readiness::Ready | Readiness::FollowUpsOnly | Readiness::Full | Readiness::Stopped => {
+                    self.inbox.take()
+                }
+            };
+            let Some(posted) = taken else { break };
             report.commands += 1;
             report.queue_wait = report.queue_wait.max(now.mono.since(posted.received.mono));
             match (readiness, posted.command) {
                 (Readiness::Ready, command) => {
+                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
+                    self.decide(posted.shard, command, moment, &rates, desk);
+                }
+                (Readiness::FollowUpsOnly, command) if self.is_repeat(posted.shard, &command, now) => {
                     let moment = Moment { utc: posted.received.utc, mono: now.mono };
                     self.decide(posted.shard, command, moment, &rates, desk);
                 }
@@ -91,19 +109,28 @@ impl<R: Recorder> Lane<R> {
                     self.decide(posted.shard, command, moment, &rates, desk);
                 }
                 // Nothing can be recorded, so nothing is acknowledged; whoever asked will ask again.
-                (Readiness::Stopped | Readiness::Full, _) => {}
+                (Readiness::Stopped | Readiness::Full | Readiness::NoSpace, _) => {}
             }
             report.facts += self.take_effects(posted.shard, posted.received, desk);
             if rates_changed(&rates, &self.rates) {
                 break;
             }
         }
-        if report.commands > 0 {
+        if self.recorder.batch_bytes() > 0 || !desk.releases.is_empty() {
             self.recorder.seal(&mut desk.releases);
+        }
+        if report.commands > 0 {
             report.deciding = self.clock.now().mono.since(now.mono);
             self.observer.batch_decided(self.number, report);
         }
         report.commands > 0
+    }
+
+    /// Whether a request has its first answer already: it is given again, whatever the space for new facts.
+    fn is_repeat(&self, shard: ShardId, command: &Command, now: Moment) -> bool {
+        let Command::Authorize { card, request, .. } = command else { return false };
+        let place = usize::from(shard.0) / self.lanes;
+        self.shards.get(place).is_some_and(|shard| shard.has_answered(*card, request, now.utc))
     }
 
     /// Lets time pass in every shard.

@@ -105,6 +105,11 @@ impl Inbox {
         self.shared.follow_ups.pop().or_else(|| self.shared.requests.pop())
     }
 
+    /// The next request; follow-ups stay where they are.
+    pub(crate) fn take_request(&self) -> Option<Posted> {
+        self.shared.requests.pop()
+    }
+
     /// Sleeps until something is posted, the queue is closed, or `timeout` is over.
     pub(crate) fn wait(&self, timeout: Duration) {
         self.shared.asleep.store(true, Ordering::SeqCst);

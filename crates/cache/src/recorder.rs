@@ -47,6 +47,8 @@ pub enum Readiness {
     FollowUpsOnly,
     /// There is no room at the moment; the lane waits and asks again.
     Full,
+    /// There is no space, until some is freed: requests are declined, follow-ups stay in their queue.
+    NoSpace,
     /// Nothing can be recorded any more: requests are declined, the rest is left for the next start.
     Stopped,
 }

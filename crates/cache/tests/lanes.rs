@@ -43,6 +43,7 @@ struct Shared {
 const FULL: u8 = 1;
 const FOLLOW_UPS_ONLY: u8 = 2;
 const STOPPED: u8 = 3;
+const NO_SPACE: u8 = 4;
 
 impl Desk {
     fn set(&self, readiness: u8) {
@@ -70,6 +71,7 @@ impl Recorder for Desk {
             FULL => Readiness::Full,
             FOLLOW_UPS_ONLY => Readiness::FollowUpsOnly,
             STOPPED => Readiness::Stopped,
+            NO_SPACE => Readiness::NoSpace,
             _ => Readiness::Ready,
         }
     }
@@ -216,6 +218,22 @@ fn without_space_requests_are_declined_and_follow_ups_are_recorded() {
         Release::Answer { .. } | Release::Ask(_) | Release::Owe { .. } | Release::Reply { .. } => None,
     });
     assert_eq!(reason_of_request, Some(Reason::JournalUnavailable));
+    assert_eq!(desk.recorded().len(), 1);
+    cache.shutdown();
+}
+
+#[test]
+fn while_there_is_no_space_requests_are_declined_and_follow_ups_wait_for_it() {
+    let desk = Desk::default();
+    desk.set(NO_SPACE);
+    let cache = start(empty(), config(1), &desk);
+    let (shard, opening) = open("a");
+    cache.post_follow_up(change(shard, 1, opening)).unwrap();
+    cache.post_request(posted(shard, purchase(2))).unwrap();
+    assert_eq!(desk.releases(1).iter().map(caller_of).collect::<Vec<_>>(), [2], "declined at once");
+    assert_eq!(desk.recorded(), []);
+    desk.set(0);
+    assert_eq!(desk.releases(1).iter().map(caller_of).collect::<Vec<_>>(), [1], "taken once there is space");
     assert_eq!(desk.recorded().len(), 1);
     cache.shutdown();
 }

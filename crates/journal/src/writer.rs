@@ -162,7 +162,9 @@ where
         }
         let started = Instant::now();
         self.log.write(self.group.iter().map(|entry| &entry.records))?;
-        self.unsynced_exposure += self.group.iter().map(|entry| entry.records.exposure()).sum::<u64>();
+        for entry in &self.group {
+            self.unsynced_exposure = self.unsynced_exposure.saturating_add(entry.records.exposure());
+        }
         self.shared.set_written(self.log.written());
         let (batches, write) = (self.group.len(), started.elapsed());
         self.observer.wrote(&WriteReport { batches, records, bytes: bytes as u64, write });

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long a client may take to send a request's header, counted from the connection or the request before.
-const HEADER_WITHIN: Duration = Duration::from_secs(30);
+const HEADER_WITHIN: Duration = Duration::from_secs(10);
 /// How long requests under way may take to finish once the switch stops.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
 /// How long the accept loop rests after the system refuses a connection.

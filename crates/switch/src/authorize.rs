@@ -72,6 +72,12 @@ impl Conversation {
         match incoming {
             Incoming::Authorization(request) => self.authorize(message, request, received),
             Incoming::Reversal(reversal) => self.reverse(message, reversal, received),
+            Incoming::DeclinedAdvice => {
+                self.note(&message, "an advice says that the network declined: nothing is held");
+            }
+            Incoming::PartialReversal => {
+                self.note(&message, "a reversal of a part is not served yet: the hold stays whole");
+            }
             Incoming::Network(function) => self.manage(&message, function),
             Incoming::NotServed => {
                 self.hub.metrics.not_served.increment(1);
@@ -79,7 +85,7 @@ impl Conversation {
             }
             Incoming::NotARequest => {
                 self.hub.metrics.not_served.increment(1);
-                tracing::warn!(link = %self.link.settings.name, mti = %message.mti(), "dropped: not a request");
+                tracing::debug!(link = %self.link.settings.name, mti = %message.mti(), "dropped: not a request");
             }
         }
     }
@@ -110,16 +116,24 @@ impl Conversation {
     }
 
     fn reverse(&mut self, message: Message, reversal: Reversal, received: Moment) {
-        self.hub.metrics.reversals.increment(1);
         let Some(Route { shard, card }) = self.hub.index.route(&reversal.card) else {
+            self.hub.metrics.reversals.increment(1);
             self.hub.metrics.unknown_card_follow_ups.increment(1);
             return self.plain(&message, Plain::Accepted);
         };
         if self.in_flight.is_full() {
             return self.hold_back(message, Incoming::Reversal(reversal), received);
         }
+        self.hub.metrics.reversals.increment(1);
         let Some(caller) = self.keep(message, received) else { return };
         self.post_follow_up(Posted { shard, command: Command::Reverse { card, reversal, caller }, received });
+    }
+
+    /// Takes note of a follow-up that changes nothing here: it is acknowledged, counted and said.
+    fn note(&mut self, message: &Message, what: &'static str) {
+        self.hub.metrics.noted_follow_ups.increment(1);
+        tracing::info!(link = %self.link.settings.name, "{what}");
+        self.plain(message, Plain::Accepted);
     }
 
     fn manage(&mut self, message: &Message, function: NetworkFunction) {

@@ -48,6 +48,7 @@ pub(crate) struct Metrics {
     pub(crate) late_answers: Counter,
     pub(crate) undelivered_answers: Counter,
     pub(crate) unknown_card_follow_ups: Counter,
+    pub(crate) noted_follow_ups: Counter,
     ask_outcomes: Vec<Counter>,
     ask_duration: Histogram,
     pub(crate) late_funding_answers: Counter,
@@ -107,6 +108,7 @@ impl Metrics {
             late_answers: counter("authswitch_late_answers_total"),
             undelivered_answers: counter("authswitch_undelivered_answers_total"),
             unknown_card_follow_ups: counter("authswitch_unknown_card_follow_ups_total"),
+            noted_follow_ups: counter("authswitch_noted_follow_ups_total"),
             ask_outcomes: metrics.asks,
             late_funding_answers: counter("authswitch_funding_late_answers_total"),
             duty_attempts: counter("authswitch_duty_attempts_total"),
@@ -282,9 +284,9 @@ fn describe() {
     for (name, help) in [
         (
             "authswitch_authorizations_total",
-            "Authorization requests and advices answered, by outcome and deciding reason",
+            "Authorization requests and advices answered, repeats included, by outcome and deciding reason",
         ),
-        ("authswitch_reversals_total", "Reversals answered"),
+        ("authswitch_reversals_total", "Reversals answered, repeats included"),
         ("authswitch_reversals_unmatched_total", "Reversals whose original was not known"),
         ("authswitch_network_messages_total", "Network management messages answered"),
         ("authswitch_not_served_total", "Messages refused because their kind is not served"),
@@ -298,6 +300,10 @@ fn describe() {
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
         ("authswitch_undelivered_answers_total", "Answers whose connection was gone"),
         ("authswitch_unknown_card_follow_ups_total", "Advices and reversals for cards that are not known"),
+        (
+            "authswitch_noted_follow_ups_total",
+            "Advices of a decline and reversals of a part: acknowledged, and nothing changed",
+        ),
         ("authswitch_funding_asks_total", "Asks of the balance service, by outcome"),
         (
             "authswitch_funding_late_answers_total",

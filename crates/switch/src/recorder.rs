@@ -29,13 +29,13 @@ impl Recorder for JournalRecorder {
         if !self.journal.is_healthy() {
             return Readiness::Stopped;
         }
-        if self.journal.queued_batches() >= self.journal.config().queue_batches_max {
-            return Readiness::Full;
-        }
+        // Space first: a writer that waits for space lets the queue fill up, and that is no passing shortage.
+        let full = self.journal.queued_batches() >= self.journal.config().queue_batches_max;
         match self.journal.space() {
+            Space::Exhausted => Readiness::NoSpace,
+            Space::Ample | Space::Low if full => Readiness::Full,
             Space::Ample => Readiness::Ready,
             Space::Low => Readiness::FollowUpsOnly,
-            Space::Exhausted => Readiness::Stopped,
         }
     }
 
@@ -69,9 +69,12 @@ impl Recorder for JournalRecorder {
                         std::thread::sleep(OFFER_AGAIN);
                         batch = refused.batch;
                     }
-                    because @ (RefusedBecause::TooLarge
-                    | RefusedBecause::Stopped
-                    | RefusedBecause::Failed) => {
+                    RefusedBecause::TooLarge => {
+                        // The lane seals long before, so this is a bug; the state has facts that the journal cannot take.
+                        tracing::error!("a batch is larger than the journal takes; stopping");
+                        std::process::abort();
+                    }
+                    because @ (RefusedBecause::Stopped | RefusedBecause::Failed) => {
                         // Nothing of this batch is acknowledged, and the process is about to stop.
                         tracing::error!(?because, "the journal refused a batch; it stays unacknowledged");
                         return;

@@ -29,6 +29,8 @@ use tokio_util::task::TaskTracker;
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
 /// How long duties and asks may take to finish when the switch stops; what is left is owed at the next start.
 const FUNDING_STOPS_WITHIN: Duration = Duration::from_secs(3);
+/// How long lanes may take to finish what is queued.
+const LANES_STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often metrics are sorted and the journal's health is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -180,11 +182,12 @@ impl Switch {
             tracing::warn!(within = ?FINISH_WITHIN, "the admin port did not close in time");
         }
         let (cache, journal) = (Arc::clone(&self.cache), Arc::clone(&self.journal));
-        let stopped = tokio::task::spawn_blocking(move || {
-            cache.shutdown();
-            journal.shutdown()
-        });
-        match stopped.await {
+        let mut lanes = tokio::task::spawn_blocking(move || cache.shutdown());
+        if tokio::time::timeout(LANES_STOP_WITHIN, &mut lanes).await.is_err() {
+            // They wait for a journal that waits for space; its own shutdown ends that wait.
+            tracing::warn!(within = ?LANES_STOP_WITHIN, "the lanes still wait for the journal; closing it");
+        }
+        match tokio::task::spawn_blocking(move || journal.shutdown()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(StopReason::JournalFailed(error)),
             Err(error) => {

@@ -22,6 +22,10 @@ pub(crate) enum Incoming {
     Authorization(Authorization),
     /// 0400, 0401, 0420, 0421.
     Reversal(Reversal),
+    /// 0120, 0121 whose DE 39 says that the network declined in our name: nothing is to be held.
+    DeclinedAdvice,
+    /// 0400 and its kin with a new total above zero in DE 95: only a part is to be undone.
+    PartialReversal,
     /// 0800.
     Network(NetworkFunction),
     /// Something with an answer of its own that is not served: it is refused, never dropped.
@@ -62,9 +66,11 @@ pub(crate) fn read(message: &Message, reading: Reading<'_>) -> Result<Incoming, 
         b"0100" | b"0101" => {
             authorization(message, MessageClass::AuthorizationRequest, reading).map(Incoming::Authorization)
         }
+        b"0120" | b"0121" if tells_of_a_decline(message) => Ok(Incoming::DeclinedAdvice),
         b"0120" | b"0121" => {
             authorization(message, MessageClass::AuthorizationAdvice, reading).map(Incoming::Authorization)
         }
+        b"0400" | b"0401" | b"0420" | b"0421" if leaves_a_part(message) => Ok(Incoming::PartialReversal),
         b"0400" | b"0401" | b"0420" | b"0421" => reversal(message, reading).map(Incoming::Reversal),
         b"0800" | b"0801" => match message.text(70).ok_or(ElementFault(70))?.as_ref() {
             "001" => Ok(Incoming::Network(NetworkFunction::SignOn)),
@@ -99,6 +105,18 @@ fn authorization(
         expiry: expiry(message, class)?,
         deadline: reading.deadline,
     })
+}
+
+/// Whether an advice reports a decline. One without DE 39 reports an approval.
+fn tells_of_a_decline(message: &Message) -> bool {
+    let approvals = ["00", "08", "10", "11", "16", "85", "87", "000", "001", "002", "003"];
+    message.text(39).is_some_and(|code| !approvals.contains(&code.as_ref()))
+}
+
+/// Whether a reversal leaves a part of the amount: its first twelve digits of DE 95 are the new total.
+fn leaves_a_part(message: &Message) -> bool {
+    let new_total = message.text(95).and_then(|amounts| amounts.get(..12)?.parse::<u64>().ok());
+    new_total.is_some_and(|total| total > 0)
 }
 
 fn reversal(message: &Message, reading: Reading<'_>) -> Result<Reversal, ElementFault> {
@@ -279,8 +297,15 @@ impl Writer {
                 if let Some(part) = part {
                     draft.number(4, u64::try_from(part.minor()).unwrap_or(0));
                 }
-                if let Some(code) = approval_code {
-                    draft.text(38, &code.to_string());
+                match approval_code {
+                    // What the network approved in our name keeps the network's code.
+                    Some(_) if advice && request.has(38) => {
+                        draft.echo(38, request);
+                    }
+                    Some(code) => {
+                        draft.text(38, &code.to_string());
+                    }
+                    None => {}
                 }
                 // An advice reports what is done already: taken note of, whatever we think of it (E40).
                 draft.text(39, if advice { self.codes.accepted() } else { self.codes.reason(*reason) });

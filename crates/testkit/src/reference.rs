@@ -158,6 +158,13 @@ impl Message {
         }
     }
 
+    fn amount(&self) -> Option<Money> {
+        match self {
+            Self::Asked(request) => Some(request.amount),
+            Self::Reversal(reversal) => reversal.amount,
+        }
+    }
+
     fn rrn(&self) -> Option<Rrn> {
         match self {
             Self::Asked(request) => request.rrn,

@@ -26,7 +26,8 @@ pub struct ConfigFile {
     pub journal: JournalSection,
     /// The balance service.
     pub funding: FundingSection,
-    /// Connections from processors.
+    /// Connections from processors. A file names its own: there is no link that it does not show.
+    #[serde(default = "Vec::new")]
     pub link: Vec<LinkSection>,
 }
 

@@ -35,7 +35,8 @@ impl Model {
         out.answers.push((caller, Answer::Reversal(matched)));
     }
 
-    /// An open transaction before a finished one. With a transmission time the oldest, without it the newest.
+    /// The same retrieval reference first, then the same amount, then an open transaction. Among equals, with a
+    /// transmission time the oldest, without it the newest.
     fn original(&self, card: u32, reversal: &Reversal, now: Timestamp) -> Option<usize> {
         let agrees = |found: &Transaction| {
             let acquirer = reversal.acquirer.is_none() || found.message.acquirer() == reversal.acquirer;
@@ -55,8 +56,15 @@ impl Model {
         if reversal.transmission.is_none() {
             candidates.reverse();
         }
-        let open = candidates.iter().find(|index| self.transactions[**index].state.is_open());
-        open.or(candidates.first()).copied()
+        let fit = |index: usize| {
+            let found = &self.transactions[index];
+            let rrn = reversal.rrn.is_some() && found.message.rrn() == reversal.rrn;
+            let amount = reversal.amount.is_some()
+                && (found.message.amount() == reversal.amount || found.part == reversal.amount);
+            (rrn, amount, found.state.is_open())
+        };
+        let best = candidates.iter().map(|index| fit(*index)).max()?;
+        candidates.into_iter().find(|index| fit(*index) == best)
     }
 
     fn remember(&mut self, card: u32, reversal: Reversal, now: Moment) {

@@ -264,7 +264,7 @@ impl Model {
                 None => None,
             }
         };
-        let billed = request.billing.filter(|billing| billing.currency() == currency);
+        let billed = request.billing.filter(|billing| billing.currency() == currency && billing.minor() > 0);
         price.card = if request.amount.currency() == currency {
             Some(request.amount)
         } else if billed.is_some() {
