@@ -133,6 +133,58 @@ async fn an_advice_of_what_was_approved_already_holds_nothing_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_advice_of_a_decline_holds_nothing_and_an_advice_keeps_the_networks_approval_code() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let declined = usual(1, 5_00).mti("0120").with(39, "05");
+    assert_eq!(processor.ask(&declined).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
+    assert_eq!(daemon.api().metric("authswitch_noted_follow_ups_total").await, 1);
+    let approved = usual(2, 5_00).mti("0120").with(38, "ABC123").with(39, "00");
+    let answer = processor.ask(&approved).await;
+    assert_eq!((answer.code(), answer.get(38)), ("00", "ABC123"));
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "5.00", "95.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reversal_of_a_part_is_acknowledged_and_leaves_the_hold() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let original = usual(1, 7_00);
+    assert_eq!(processor.ask(&original).await.code(), "00");
+    let part = reversal(&original, 2).with(95, &format!("{:012}{:030}", 3_00, 0));
+    assert_eq!(processor.ask(&part).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "7.00", "93.00"]);
+    let whole = reversal(&original, 3).with(95, &"0".repeat(42));
+    assert_eq!(processor.ask(&whole).await.code(), "00");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_billing_amount_of_zero_is_no_conversion() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    let zero = usual(1, 5_00).with(49, "978").with(6, &"0".repeat(12)).with(51, "840");
+    assert_eq!(processor.ask(&zero).await.code(), "91", "there is no rate for it");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_repeat_of_a_reversal_never_undoes_a_second_transaction() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    // The same STAN and time under two retrieval references are two transactions.
+    let first = usual(1, 10_00);
+    let second = usual(1, 20_00).with(37, "999999999999");
+    assert_eq!(processor.ask(&first).await.code(), "00");
+    assert_eq!(processor.ask(&second).await.code(), "00");
+    for mti in ["0420", "0421"] {
+        assert_eq!(processor.ask(&reversal(&second, 2).mti(mti)).await.code(), "00");
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "10.00", "90.00"], "after {mti}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn follow_ups_for_unknown_cards_are_acknowledged_and_counted() {
     let daemon = Daemon::with_card().await;
     let mut processor = daemon.ascii().await;

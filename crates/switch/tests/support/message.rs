@@ -56,6 +56,7 @@ fn form(de: u8) -> Form {
         52 => Form::Bytes(8),
         60 => Form::TextVariable(3),
         90 => Form::Digits(42),
+        95 => Form::Text(42),
         _ => panic!("these tests do not speak of DE {de}"),
     }
 }
