@@ -90,28 +90,15 @@ impl<R: Recorder> Lane<R> {
             let Some(posted) = taken else { break };
             report.commands += 1;
             report.queue_wait = report.queue_wait.max(now.mono.since(posted.received.mono));
-            match (readiness, posted.command) {
-                (Readiness::Ready, command) => {
-                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
-                    self.decide(posted.shard, command, moment, &rates, desk);
-                }
-                (Readiness::FollowUpsOnly, command) if self.is_repeat(posted.shard, &command, now) => {
-                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
-                    self.decide(posted.shard, command, moment, &rates, desk);
-                }
-                (_, Command::Authorize { request, caller, .. })
-                    if request.class == MessageClass::AuthorizationRequest =>
-                {
-                    self.recorder.release_now(unrecordable(caller));
-                }
-                (Readiness::FollowUpsOnly, command) => {
-                    let moment = Moment { utc: posted.received.utc, mono: now.mono };
-                    self.decide(posted.shard, command, moment, &rates, desk);
-                }
-                // Nothing can be recorded, so nothing is acknowledged; whoever asked will ask again.
-                (Readiness::Stopped | Readiness::Full | Readiness::NoSpace, _) => {}
+            let Posted { shard, command, received } = posted;
+            if self.may_decide(readiness, shard, &command, now) {
+                let moment = Moment { utc: received.utc, mono: now.mono };
+                self.decide(shard, command, moment, &rates, desk);
+            } else if let Some(caller) = caller_of_request(&command) {
+                self.recorder.release_now(unrecordable(caller));
             }
-            report.facts += self.take_effects(posted.shard, posted.received, desk);
+            // What else may not be decided now is acknowledged by nobody; whoever sent it will send it again.
+            report.facts += self.take_effects(shard, received, desk);
             if rates_changed(&rates, &self.rates) {
                 break;
             }
@@ -126,7 +113,18 @@ impl<R: Recorder> Lane<R> {
         report.commands > 0
     }
 
-    /// Whether a request has its first answer already: it is given again, whatever the space for new facts.
+    /// Whether a command may be decided, which may add facts. With little space left only follow-ups may, and
+    /// requests that have their first answer already: it is given again and adds none.
+    fn may_decide(&self, readiness: Readiness, shard: ShardId, command: &Command, now: Moment) -> bool {
+        match readiness {
+            Readiness::Ready => true,
+            Readiness::FollowUpsOnly => {
+                caller_of_request(command).is_none() || self.is_repeat(shard, command, now)
+            }
+            Readiness::Full | Readiness::NoSpace | Readiness::Stopped => false,
+        }
+    }
+
     fn is_repeat(&self, shard: ShardId, command: &Command, now: Moment) -> bool {
         let Command::Authorize { card, request, .. } = command else { return false };
         let place = usize::from(shard.0) / self.lanes;
@@ -226,6 +224,23 @@ fn take_action(
         Action::Reply { caller, reply } => releases.push(Release::Reply { caller, reply }),
         // `execute` has turned every look-up into a reply.
         Action::Show { .. } => {}
+    }
+}
+
+/// Who asks, if the command is a request: only a request can be declined (P7).
+fn caller_of_request(command: &Command) -> Option<Caller> {
+    match command {
+        Command::Authorize { request, caller, .. } if request.class == MessageClass::AuthorizationRequest => {
+            Some(*caller)
+        }
+        Command::Authorize { .. }
+        | Command::Reverse { .. }
+        | Command::AskEnded { .. }
+        | Command::DutyAcknowledged { .. }
+        | Command::Change { .. }
+        | Command::Inquire { .. }
+        | Command::Tick
+        | Command::Resume => None,
     }
 }
 

@@ -1,16 +1,16 @@
 //! Lanes from outside: what is posted is decided in order, what is full is said, what cannot be recorded is not done.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use authorizer::{Answer, Caller, Change, Command, Inquiry, Policy, Reply};
+use authorizer::{Answer, Caller, Change, Command, Inquiry, NewCard, Policy, Reply};
 use cache::{
     BatchReport, Cache, CacheConfig, Clock, Full, LaneObserver, Posted, Readiness, Recorder, Recovering,
     Release,
 };
 use domain::{
-    AccountId, AccountNo, AcquirerId, Asset, Authorization, CardNo, CardToken, Currency, Fact, Merchant,
-    MessageClass, Moment, Money, Mono, PartialApproval, PostingKind, ProcessingCode, Reason, RequestKey,
-    ShardId, Stan, Text, Timestamp, Transmission, Units,
+    AccountId, AccountNo, AcquirerId, Asset, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
+    Currency, Expiry, Fact, FundingMode, Merchant, MessageClass, Moment, Money, Mono, Pan, PartialApproval,
+    PostingKind, ProcessingCode, Reason, RequestKey, ShardId, Stan, Text, Timestamp, Transmission, Units,
 };
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -219,6 +219,54 @@ fn without_space_requests_are_declined_and_follow_ups_are_recorded() {
     });
     assert_eq!(reason_of_request, Some(Reason::JournalUnavailable));
     assert_eq!(desk.recorded().len(), 1);
+    cache.shutdown();
+}
+
+fn card() -> Change {
+    Change::IssueCard(NewCard {
+        id: CardId::new("c").unwrap(),
+        token: CardToken([1; 16]),
+        last_four: Pan::from_digits(b"4242424242424242").unwrap().last_four(),
+        account: AccountNo(0),
+        currency: usd(),
+        expiry: Expiry::new(2099, 12).unwrap(),
+        funding: FundingMode::PreFunded,
+        status: CardStatus::Active,
+        controls: Controls::default(),
+        limits: Vec::new(),
+    })
+}
+
+fn reason_of(release: Option<&Release>) -> Reason {
+    match release {
+        Some(Release::Answer { answer: Answer::Authorization { reason, .. }, .. }) => *reason,
+        other => panic!("{other:?} is no answer to a request"),
+    }
+}
+
+#[test]
+fn without_space_a_repeat_still_gets_its_first_answer() {
+    let desk = Desk::default();
+    let cache = start(empty(), config(1), &desk);
+    let (shard, opening) = open("a");
+    for (caller, change_made) in [opening, credit(1), card()].into_iter().enumerate() {
+        cache.post_follow_up(change(shard, u64::try_from(caller).unwrap(), change_made)).unwrap();
+    }
+    desk.releases(3);
+    cache.post_request(posted(shard, purchase(4))).unwrap();
+    assert_eq!(reason_of(desk.releases(1).first()), Reason::Approved);
+    cache.shutdown();
+
+    let mut recovered = empty();
+    for (shard, fact) in desk.recorded() {
+        recovered.apply(shard, Still.now().utc, &fact).unwrap();
+    }
+    let low = Desk::default();
+    low.set(FOLLOW_UPS_ONLY);
+    let cache = start(recovered, config(1), &low);
+    cache.post_request(posted(shard, purchase(5))).unwrap();
+    assert_eq!(reason_of(low.releases(1).first()), Reason::Approved, "the first answer again");
+    assert_eq!(low.recorded(), [], "and no new fact");
     cache.shutdown();
 }
 
