@@ -30,6 +30,7 @@ mod pan;
 mod rate;
 mod reason;
 mod reference;
+mod security;
 mod text;
 mod time;
 
@@ -51,6 +52,9 @@ pub use reason::Reason;
 pub use reference::{
     AcquirerId, ApprovalCode, MessageClass, ReferenceError, Rrn, ShardId, Stan, TransactionId, TransactionNo,
     Transmission,
+};
+pub use security::{
+    AvsResult, CryptogramResult, Cvv2Result, Eci, EciTable, PinResult, SecurityResults, ThreeDSecure,
 };
 pub use text::{Text, TextError};
 pub use time::{Moment, Mono, Timestamp};
