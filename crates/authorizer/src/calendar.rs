@@ -6,10 +6,11 @@
 
 use domain::{Timestamp, Window, ZoneName};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 
 /// A zone that the shard knows, by its place in the list.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(crate) struct ZoneId(u16);
 
 /// The number of one window: days since 1970, weeks since 1970, months since year 0, or 0.
@@ -52,6 +53,11 @@ impl Calendar {
     /// The name of a zone, as it was given.
     pub(crate) fn name(&self, zone: ZoneId) -> Option<ZoneName> {
         self.zones.get(usize::from(zone.0)).map(|zone| zone.name)
+    }
+
+    /// The names of all zones, in the order of their places.
+    pub(crate) fn names(&self) -> Vec<ZoneName> {
+        self.zones.iter().map(|zone| zone.name).collect()
     }
 
     /// The window that `at` falls in.

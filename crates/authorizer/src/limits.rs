@@ -9,12 +9,13 @@ use crate::view::LimitView;
 use domain::{
     Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, TransactionNo, Window,
 };
+use serde::{Deserialize, Serialize};
 
 /// The limits of one owner, with their counters.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Limits(Box<[Limit]>);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 struct Limit {
     window: Window,
     zone: ZoneId,
@@ -125,6 +126,11 @@ impl Limits {
                 limit.used_count = limit.used_count.saturating_sub(usage.count);
             }
         }
+    }
+
+    /// Whether every limit names a zone that the calendar has.
+    pub(crate) fn fit(&self, calendar: &Calendar) -> bool {
+        self.0.iter().all(|limit| calendar.name(limit.zone).is_some())
     }
 
     /// The limits and their usage at `at`, for people.

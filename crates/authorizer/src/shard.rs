@@ -11,6 +11,7 @@ use domain::{
     Controls, Currency, Duty, DutyNo, Expiry, FundingMode, LastFour, Mono, PostingKind, Rate, RequestKey,
     ShardId, TransactionId, TransactionNo, Units,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ pub struct Shard {
 }
 
 /// A funding account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
     pub(crate) asset: Asset,
@@ -44,7 +45,7 @@ pub(crate) struct Account {
 }
 
 /// A card.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Card {
     pub(crate) id: CardId,
     pub(crate) token: CardToken,
@@ -67,7 +68,7 @@ pub(crate) struct Requests {
 }
 
 /// Money that moved, in one asset: what the books are checked against.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Totals {
     /// Sum of the ledger balances.
     pub ledger: Units,
@@ -204,6 +205,11 @@ impl Shard {
 }
 
 impl Requests {
+    /// What was booked under which key, oldest first.
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (RequestKey, (AccountNo, PostingKind, Units))> {
+        self.order.iter().filter_map(|key| self.known.get(key).map(|posting| (*key, *posting)))
+    }
+
     /// Remembers a posting under its key and forgets the oldest above `max`.
     pub(crate) fn remember(&mut self, key: RequestKey, posting: (AccountNo, PostingKind, Units), max: usize) {
         if self.known.insert(key, posting).is_none() {

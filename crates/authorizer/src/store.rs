@@ -78,9 +78,17 @@ impl Store {
 
     /// Remembers a transaction. One that is not open counts as finished at once.
     pub(crate) fn insert(&mut self, transaction: Transaction, policy: &Policy) {
-        let (number, key, card, at) =
-            (transaction.number, transaction.key(), transaction.card, transaction.at);
-        let open = transaction.state.is_open();
+        let (number, at, open) = (transaction.number, transaction.at, transaction.state.is_open());
+        self.link(transaction);
+        if !open {
+            self.finish(number, at);
+        }
+        self.forget_old(at, policy);
+    }
+
+    /// Enters a transaction into every list that is derived from it, as the newest of each.
+    pub(crate) fn link(&mut self, transaction: Transaction) {
+        let (number, key, card) = (transaction.number, transaction.key(), transaction.card);
         self.without_transmission += usize::from(key.transmission.is_none());
         let older_of_card = self.newest_of_card.get(index(card.0)).copied().flatten();
         let entry = Entry { transaction, next_of_key: None, older_of_card, newer_of_card: None };
@@ -94,10 +102,6 @@ impl Store {
             self.newest_of_card.resize(index(card.0) + 1, None);
         }
         self.set_newest(card, Some(slot));
-        if !open {
-            self.finish(number, at);
-        }
-        self.forget_old(at, policy);
     }
 
     /// Notes that a transaction is finished: it may be forgotten once it is old enough.
@@ -113,6 +117,24 @@ impl Store {
     /// Forgets when a hold would have run out: it is finished.
     pub(crate) fn cancel_expiry(&mut self, number: TransactionNo, expires_at: Timestamp) {
         self.expiries.remove(&(expires_at, number));
+    }
+
+    /// All transactions in the order of their numbers, which is the order they were entered in.
+    pub(crate) fn by_number(&self) -> Vec<&Transaction> {
+        let entries = self.slots.iter().flatten();
+        let mut all: Vec<&Transaction> = entries.map(|entry| &entry.transaction).collect();
+        all.sort_unstable_by_key(|transaction| transaction.number);
+        all
+    }
+
+    /// Finished transactions in the order in which they will be forgotten.
+    pub(crate) fn finished(&self) -> impl Iterator<Item = (Timestamp, TransactionNo)> {
+        self.finished.iter().copied()
+    }
+
+    /// When each hold runs out, soonest first.
+    pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, TransactionNo)> {
+        self.expiries.iter().copied()
     }
 
     /// Holds that have run out at `now`, oldest first.

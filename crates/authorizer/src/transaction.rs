@@ -51,7 +51,7 @@ pub(crate) struct MatchKey {
 }
 
 /// One transaction as the shard keeps it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Transaction {
     pub(crate) number: TransactionNo,
     pub(crate) at: Timestamp,

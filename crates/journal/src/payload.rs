@@ -95,6 +95,16 @@ pub fn decode<F: DeserializeOwned>(version: u16, payload: &[u8]) -> Result<F, Pa
     Ok(value)
 }
 
+/// Decodes the value that `bytes` begin with, and says how many it took: for values written one behind another.
+/// Their version is the caller's to keep.
+///
+/// # Errors
+/// The bytes do not begin with an `F`.
+pub fn decode_first<F: DeserializeOwned>(bytes: &[u8]) -> Result<(F, usize), PayloadError> {
+    bincode::serde::decode_from_slice(bytes, CONFIGURATION)
+        .map_err(|source| PayloadError::Decode { bytes: bytes.len(), source })
+}
+
 /// Appends to a vector: bincode's own standard-library writer goes through `io::Write` for every field.
 struct Append<'a>(&'a mut Vec<u8>);
 

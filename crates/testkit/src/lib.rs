@@ -19,6 +19,7 @@ pub mod world;
 mod finding;
 mod random;
 mod script;
+mod snapshots;
 mod steps;
 
 pub use finding::Finding;

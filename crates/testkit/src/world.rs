@@ -7,6 +7,7 @@
 use crate::finding::{Finding, same};
 use crate::invariants::{self, Ledger};
 use crate::reference::{Model, Outcome, Record, Verdict};
+use crate::snapshots;
 use authorizer::{
     AccountView, Action, Answer, Caller, CardView, Command, Context, Effects, Inquiry, Policy, Reply, Shard,
     TransactionView,
@@ -114,13 +115,13 @@ impl World {
         Ok(happened)
     }
 
-    /// The process dies and comes back: the state is rebuilt from the journal, nobody waits any more.
+    /// The process dies and comes back: the state is rebuilt from a snapshot and the journal, nobody waits any more.
     ///
     /// # Errors
     /// The recovered state differs from the lost one, or what follows is wrong.
     pub fn restart(&mut self) -> Result<Happened, Finding> {
         self.check_everything()?;
-        self.shard = self.replayed()?;
+        self.shard = self.recovered()?;
         self.waiting.clear();
         self.model.crash();
         self.ledger.crash();
@@ -138,7 +139,8 @@ impl World {
         invariants::books_add_up(&self.shard, &self.model, self.now.utc)?;
         let (once, twice) = (self.replayed()?, self.replayed()?);
         invariants::same_state("the replayed state", &once, &self.shard, &self.model, self.now.utc)?;
-        invariants::same_state("the second replay", &twice, &once, &self.model, self.now.utc)
+        invariants::same_state("the second replay", &twice, &once, &self.model, self.now.utc)?;
+        snapshots::same_rows(&self.recovered()?, &once)
     }
 
     /// At the end of a story nobody may be waiting still, except for an open ask.
@@ -211,11 +213,20 @@ impl World {
 
     fn replayed(&self) -> Result<Shard, Finding> {
         let mut shard = Shard::new(SHARD, self.policy);
-        for (at, bytes) in &self.journal {
-            let fact: Fact = journal::payload::decode(journal::payload::PAYLOAD_VERSION, bytes)
-                .map_err(|error| Finding(error.to_string()))?;
-            shard.apply(&fact, *at).map_err(|error| Finding(format!("replay: {error}: {fact:?}")))?;
-        }
+        apply_all(&mut shard, &self.journal)?;
+        Ok(shard)
+    }
+
+    /// The state from a snapshot and the facts after it. The snapshot itself was made from one before and the facts
+    /// between the two; where they were made depends on how far the story has come.
+    fn recovered(&self) -> Result<Shard, Finding> {
+        let (first, second) = snapshots::places(self.journal.len());
+        let mut shard = Shard::new(SHARD, self.policy);
+        apply_all(&mut shard, &self.journal[..first])?;
+        let mut shard = snapshots::saved_and_restored(&shard, self.policy)?;
+        apply_all(&mut shard, &self.journal[first..second])?;
+        let mut shard = snapshots::saved_and_restored(&shard, self.policy)?;
+        apply_all(&mut shard, &self.journal[second..])?;
         Ok(shard)
     }
 
@@ -260,6 +271,15 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn apply_all(shard: &mut Shard, facts: &[(Timestamp, Vec<u8>)]) -> Result<(), Finding> {
+    for (at, bytes) in facts {
+        let fact: Fact = journal::payload::decode(journal::payload::PAYLOAD_VERSION, bytes)
+            .map_err(|error| Finding(error.to_string()))?;
+        shard.apply(&fact, *at).map_err(|error| Finding(format!("replay: {error}: {fact:?}")))?;
+    }
+    Ok(())
 }
 
 /// Compares what happened with what the model expected, whatever the order.
