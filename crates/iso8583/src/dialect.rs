@@ -8,7 +8,8 @@ use crate::dialect_file::{Compiled, DialectError, compile};
 use crate::header::HeaderFormat;
 use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
-use crate::rules::{MessageRules, ResponseCodes};
+use crate::network_management::NetworkManagement;
+use crate::rules::{MessageRules, ResponseClass, ResponseCodes};
 use crate::spec::ElementSpec;
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +47,8 @@ pub(crate) struct Table {
     pub(crate) bitmap: BitmapFormat,
     elements: Vec<Option<ElementSpec>>,
     rules: Vec<(Mti, MessageRules)>,
-    pub(crate) response_codes: ResponseCodes,
+    response_codes: ResponseCodes,
+    pub(crate) network_management: Option<NetworkManagement>,
 }
 
 impl Dialect {
@@ -62,8 +64,9 @@ impl Dialect {
                 *slot = Some(spec);
             }
         }
-        let Compiled { name, header, mti, bitmap, rules, response_codes, .. } = compiled;
-        Ok(Self { table: Arc::new(Table { name, header, mti, bitmap, elements, rules, response_codes }) })
+        let Compiled { name, header, mti, bitmap, rules, response_codes, network_management, .. } = compiled;
+        let table = Table { name, header, mti, bitmap, elements, rules, response_codes, network_management };
+        Ok(Self { table: Arc::new(table) })
     }
 
     /// The dialect's name, as its file gives it.
@@ -83,6 +86,25 @@ impl Dialect {
     #[must_use]
     pub fn response_code(&self, word: &str) -> Option<&str> {
         self.table.response_codes.get(word).map(|code| &**code)
+    }
+
+    /// The response code for one of our words, or else that of the class of answers that it belongs to: a word
+    /// that is newer than the dialect file still has a code. `None` if the dialect has no table at all.
+    #[must_use]
+    pub fn response_code_of(&self, word: &str, class: ResponseClass) -> Option<&str> {
+        self.response_code(word).or_else(|| self.response_code(class.word()))
+    }
+
+    /// The words that the dialect's table of response codes has, in order, so that a caller can find those that
+    /// it does not know.
+    pub fn response_words(&self) -> impl Iterator<Item = &str> {
+        self.table.response_codes.keys().map(|word| &**word)
+    }
+
+    /// How the dialect manages the network. `None` if it says nothing of it.
+    #[must_use]
+    pub fn network_management(&self) -> Option<&NetworkManagement> {
+        self.table.network_management.as_ref()
     }
 
     /// What the dialect says of data element `de`. `None` if it does not list it.

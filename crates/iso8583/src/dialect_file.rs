@@ -10,8 +10,9 @@ use crate::encoding::Encoding;
 use crate::header::HeaderFormat;
 use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
+use crate::network_management::{NetworkManagement, NetworkManagementTable, compile_network_management};
 use crate::problem::Problem;
-use crate::rules::{MessageRules, MessageTable, ResponseCodes, compile_rules};
+use crate::rules::{MessageRules, MessageTable, ResponseCodes, check_classes, compile_rules};
 use crate::spec::ElementSpec;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -66,8 +67,8 @@ struct DialectFile {
     elements: BTreeMap<String, Spanned<ElementTable>>,
     #[serde(default)]
     messages: BTreeMap<String, Spanned<MessageTable>>,
-    #[serde(default)]
-    response_codes: BTreeMap<String, Spanned<String>>,
+    response_codes: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
+    network_management: Option<Spanned<NetworkManagementTable>>,
 }
 
 /// What stands before the MTI.
@@ -111,6 +112,7 @@ pub(crate) struct Compiled {
     pub(crate) elements: Vec<ElementSpec>,
     pub(crate) rules: Vec<(Mti, MessageRules)>,
     pub(crate) response_codes: ResponseCodes,
+    pub(crate) network_management: Option<NetworkManagement>,
 }
 
 /// Reads and checks a dialect file.
@@ -132,9 +134,22 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
     let elements = compile_elements(&file, bitmap, &mut document);
     let rules = compile_all_rules(&file, &elements, &mut document);
     let response_codes = compile_response_codes(&file, &elements, &mut document);
+    let network_management = file.network_management.as_ref().and_then(|table| {
+        let find = |de: u8| elements.iter().find(|spec| spec.de == de);
+        document.keep(compile_network_management(table.get_ref(), find), table, "network_management")
+    });
     let (name, mti) = (file.name.into(), file.mti.encoding);
     let header = header.unwrap_or_default();
-    document.finish(Compiled { name, header, mti, bitmap, elements, rules, response_codes })
+    document.finish(Compiled {
+        name,
+        header,
+        mti,
+        bitmap,
+        elements,
+        rules,
+        response_codes,
+        network_management,
+    })
 }
 
 fn compile_elements(
@@ -172,9 +187,11 @@ fn compile_response_codes(
     elements: &[ElementSpec],
     document: &mut Document<'_>,
 ) -> ResponseCodes {
+    let Some(table) = &file.response_codes else { return ResponseCodes::new() };
+    document.keep(check_classes(|word| table.get_ref().contains_key(word)), table, "response_codes");
     // Where DE 39 has an error of its own, every code would have one too.
     let is_checkable = elements.iter().any(|spec| spec.de == 39) || !file.elements.contains_key("39");
-    let codes = file.response_codes.iter().filter(|_| is_checkable).filter_map(|(word, code)| {
+    let codes = table.get_ref().iter().filter(|_| is_checkable).filter_map(|(word, code)| {
         let checked = check_response_code(code.get_ref(), elements);
         document.keep(checked, code, &format!("response_codes.{word}"))?;
         Some((word.as_str().into(), code.get_ref().as_str().into()))
@@ -385,9 +402,14 @@ mod tests {
                 "t.toml, line 7: messages.0101: found 0101, allowed: four digits of a message that is not a repeat",
             ),
             (
-                "[response_codes]\napproved = \"00\"\nexpired = \"1001\"",
-                "t.toml, line 9: response_codes.expired: found 1001, allowed: what DE 39 can hold: \
+                "[response_codes]\napproved = \"00\"\ndecline = \"05\"\nformat_error = \"30\"\nnot_served = \"12\"\n\
+                 unavailable = \"91\"\nwrong_mac = \"63\"\nexpired = \"1001\"",
+                "t.toml, line 14: response_codes.expired: found 1001, allowed: what DE 39 can hold: \
                  length 4 exceeds the maximum of 2 characters",
+            ),
+            (
+                "[response_codes]\napproved = \"00\"",
+                "t.toml, line 7: response_codes.decline: found nothing, allowed: a code for every class of answers",
             ),
         ] {
             assert_eq!(error_of(&format!("{element}{rest}")), expected);

@@ -23,6 +23,17 @@ pub struct FrameFormat {
     pub max_bytes: usize,
 }
 
+/// One frame taken off a stream.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Frame {
+    /// The body of a message.
+    Message(Bytes),
+    /// A frame of length zero, which keeps a quiet link open.
+    KeepAlive,
+    /// A frame that controls the session; its body is the network's business.
+    SessionControl(Bytes),
+}
+
 /// Why a frame cannot be read. The stream cannot be trusted after it: the next frame's start is unknown.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum FrameError {
@@ -68,6 +79,17 @@ impl FrameFormat {
     /// [`FrameError`] if the header is not a length or the length is out of bounds. The buffer is
     /// left as it was; nothing after this point can be trusted, so the link should be closed.
     pub fn split(&self, buffer: &mut BytesMut) -> Result<Option<Bytes>, FrameError> {
+        Ok(self.take(buffer)?.map(|frame| match frame {
+            Frame::Message(body) => body,
+            Frame::KeepAlive | Frame::SessionControl(_) => Bytes::new(),
+        }))
+    }
+
+    /// As [`FrameFormat::split`], and says what kind of frame it was, for who answers those without a message.
+    ///
+    /// # Errors
+    /// As [`FrameFormat::split`].
+    pub fn take(&self, buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let header_bytes = self.length.bytes();
         let Some(header) = buffer.get(..header_bytes) else {
             return Ok(None);
@@ -90,7 +112,11 @@ impl FrameFormat {
         }
         buffer.advance(header_bytes);
         let body = buffer.split_to(body).freeze();
-        Ok(Some(if is_control { Bytes::new() } else { body }))
+        Ok(Some(match (is_control, body.is_empty()) {
+            (true, _) => Frame::SessionControl(body),
+            (false, true) => Frame::KeepAlive,
+            (false, false) => Frame::Message(body),
+        }))
     }
 
     /// Writes one frame: room for the header, the body by `body`, then the length into the header.
@@ -109,6 +135,26 @@ impl FrameFormat {
             out.truncate(start);
         }
         written
+    }
+
+    /// Writes a frame that controls the session, where the length header has flags for that.
+    ///
+    /// # Errors
+    /// [`EncodeError::FrameTooLong`] if the body exceeds `max_bytes`, or if the header cannot say what kind of
+    /// frame it is: a body that is longer than nothing would be taken for a message.
+    pub fn write_session_control(&self, out: &mut BytesMut, body: &[u8]) -> Result<(), EncodeError> {
+        let start = out.len();
+        if !self.length.has_control_flags() {
+            return Err(EncodeError::FrameTooLong { found: body.len(), max: 0 });
+        }
+        self.write(out, |out| {
+            out.extend_from_slice(body);
+            Ok(())
+        })?;
+        if let Some(header) = out.get_mut(start..start + self.length.bytes()) {
+            self.length.mark_control(header);
+        }
+        Ok(())
     }
 
     /// Writes a frame of length zero, which keeps a quiet link open.
@@ -256,9 +302,24 @@ mod tests {
     #[test]
     fn a_session_control_frame_is_not_a_message() {
         let format = FrameFormat { length: LengthHeader::Vml, includes_itself: false, max_bytes: 2_048 };
-        let mut stream = BytesMut::from(&b"\0\x03\x20\0abc\0\x01\0\0x"[..]);
+        let wire = &b"\0\x03\x20\0abc\0\x01\0\0x\0\0\0\0"[..];
+        let mut stream = BytesMut::from(wire);
         assert_eq!(format.split(&mut stream), Ok(Some(Bytes::new())));
         assert_eq!(format.split(&mut stream).unwrap().unwrap(), "x");
+        let mut stream = BytesMut::from(wire);
+        assert_eq!(format.take(&mut stream), Ok(Some(Frame::SessionControl("abc".into()))));
+        assert_eq!(format.take(&mut stream), Ok(Some(Frame::Message("x".into()))));
+        assert_eq!(format.take(&mut stream), Ok(Some(Frame::KeepAlive)));
+    }
+
+    #[test]
+    fn a_session_control_frame_is_written_with_its_flag_or_not_at_all() {
+        let format = FrameFormat { length: LengthHeader::Vml, includes_itself: false, max_bytes: 2_048 };
+        let mut out = BytesMut::new();
+        format.write_session_control(&mut out, b"abc").unwrap();
+        assert_eq!(&out[..], b"\0\x03\x20\0abc");
+        assert!(BINARY.write_session_control(&mut out, b"abc").is_err());
+        assert_eq!(out.len(), 7);
     }
 
     #[test]

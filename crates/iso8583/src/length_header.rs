@@ -41,6 +41,9 @@ pub enum LengthHeader {
     Flags2Binary2Flags2,
 }
 
+/// What the upper half of a VML header's third byte is where the frame controls the session.
+const SESSION_CONTROL: u8 = 2;
+
 /// The digits of a length.
 #[derive(Clone, Copy)]
 pub(crate) enum Digits {
@@ -85,8 +88,21 @@ impl LengthHeader {
 
     /// Whether the header says that its frame controls the session and is not a message.
     pub(crate) fn is_control(self, header: &[u8]) -> bool {
-        const SESSION_CONTROL: u8 = 2;
-        self == Self::Vml && header.get(2).is_some_and(|flags| flags >> 4 == SESSION_CONTROL)
+        self.has_control_flags() && header.get(2).is_some_and(|flags| flags >> 4 == SESSION_CONTROL)
+    }
+
+    /// Whether the header has a place that says so.
+    pub(crate) fn has_control_flags(self) -> bool {
+        self == Self::Vml
+    }
+
+    /// Makes the header say so.
+    pub(crate) fn mark_control(self, header: &mut [u8]) {
+        if self.has_control_flags()
+            && let Some(flags) = header.get_mut(2)
+        {
+            *flags = SESSION_CONTROL << 4 | (*flags & 0x0F);
+        }
     }
 
     /// Guesses from the header's bytes why the length makes no sense.

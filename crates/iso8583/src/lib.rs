@@ -52,6 +52,7 @@ mod dialect;
 mod dialect_file;
 mod element_file;
 mod element_table;
+mod network_management;
 mod problem;
 mod rules;
 mod spec;
@@ -67,12 +68,14 @@ mod position;
 mod presence;
 mod quick;
 mod scan;
+mod short_text;
 mod tlv;
 mod value;
 
 // A message to bytes.
 mod compose;
 mod draft;
+mod network_function;
 
 // A message for people.
 mod describe;
@@ -88,11 +91,13 @@ pub use draft::Draft;
 pub use ebcdic::CodePage;
 pub use encoding::Encoding;
 pub use error::{DecodeError, EncodeError, Fault, Place};
-pub use frame::{FrameError, FrameFormat};
+pub use frame::{Frame, FrameError, FrameFormat};
 pub use length::{Length, Prefix, PrefixEncoding, Unit};
 pub use length_header::{Hint, LengthHeader};
 pub use message::Message;
 pub use mti::{Class, Function, Mti, Origin, Version};
-pub use rules::MessageRules;
+pub use network_management::{EmptyFrame, NetworkFunction, NetworkManagement};
+pub use rules::{MessageRules, ResponseClass};
+pub use short_text::ShortText;
 pub use spec::ElementSpec;
 pub use value::{Digits, Value};

@@ -72,3 +72,53 @@ pub(crate) fn compile_rules(
 
 /// The response codes by our words, each of which the dialect's DE 39 can hold.
 pub(crate) type ResponseCodes = BTreeMap<Box<str>, Box<str>>;
+
+/// What an answer amounts to, whatever its reason: the word whose code stands in for a reason without one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ResponseClass {
+    /// Money was promised, or nothing speaks against it.
+    Approved,
+    /// The request is refused.
+    Decline,
+    /// The message cannot be read.
+    FormatError,
+    /// Messages of this kind or function are not served.
+    NotServed,
+    /// It could not be decided in time.
+    Unavailable,
+    /// The message authentication code is wrong.
+    WrongMac,
+}
+
+impl ResponseClass {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::Approved,
+        Self::Decline,
+        Self::FormatError,
+        Self::NotServed,
+        Self::Unavailable,
+        Self::WrongMac,
+    ];
+
+    /// Its word in a dialect's table of response codes.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Decline => "decline",
+            Self::FormatError => "format_error",
+            Self::NotServed => "not_served",
+            Self::Unavailable => "unavailable",
+            Self::WrongMac => "wrong_mac",
+        }
+    }
+}
+
+/// A table that has codes has one for every class, so that every reason has a code.
+pub(crate) fn check_classes(has: impl Fn(&str) -> bool) -> Result<(), Problem> {
+    match ResponseClass::ALL.iter().find(|class| !has(class.word())) {
+        None => Ok(()),
+        Some(class) => Err(Problem::new(class.word(), "nothing", "a code for every class of answers")),
+    }
+}

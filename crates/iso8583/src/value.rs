@@ -6,6 +6,7 @@
 use crate::content::Content;
 use crate::encoding::{Encoding, character, nibbles};
 use crate::position::Span;
+use crate::short_text::ShortText;
 use crate::spec::ElementSpec;
 use std::borrow::Cow;
 use std::fmt;
@@ -54,6 +55,46 @@ impl<'a> Value<'a> {
             }
             Encoding::Hex => String::from_utf8_lossy(wire),
         }
+    }
+
+    /// How many characters [`Value::text`] has.
+    fn text_len(&self) -> usize {
+        match self.spec.encoding {
+            Encoding::Bcd => self.characters,
+            Encoding::Binary => self.wire.len() * 2,
+            Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Hex => self.wire.len(),
+        }
+    }
+
+    /// The character of [`Value::text`] at `index`, from 0.
+    fn character(&self, index: usize) -> Option<u8> {
+        let half = |index: usize| {
+            let byte = self.wire.get(index / 2)?;
+            Some(character(if index.is_multiple_of(2) { byte >> 4 } else { byte & 0x0F }))
+        };
+        match self.spec.encoding {
+            Encoding::Ascii => self.wire.get(index).copied(),
+            Encoding::Ebcdic(page) => self.wire.get(index).map(|byte| page.to_ascii(*byte)),
+            Encoding::Hex => self.wire.get(index).map(u8::to_ascii_uppercase),
+            Encoding::Binary => half(index),
+            Encoding::Bcd => half(index + usize::from(self.characters % 2 == 1 && self.spec.pad.is_left())),
+        }
+    }
+
+    /// A part of [`Value::text`] without allocating: `length` characters from `from`, counted from 0, or all from
+    /// there on. `None` if the value does not have them, or they are more than [`ShortText::MAX`].
+    #[must_use]
+    pub fn excerpt(&self, from: usize, length: Option<usize>) -> Option<ShortText> {
+        let end = match length {
+            Some(length) => from.checked_add(length)?,
+            None => self.text_len(),
+        };
+        if end > self.text_len() {
+            return None;
+        }
+        let mut text = ShortText::EMPTY;
+        (from..end).try_for_each(|index| text.push(self.character(index)?))?;
+        Some(text)
     }
 
     /// The digits of a numeric value, without allocating. `None` if it is not numeric or is longer than

@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::BytesMut;
-use iso8583::{Dialect, Draft, Message, Mti, SHIPPED};
+use iso8583::{Dialect, Draft, Message, Mti, ResponseClass, SHIPPED};
 use support::dialect;
 
 fn message(dialect: &Dialect, mti: &str, elements: &[u8]) -> Message {
@@ -80,4 +80,19 @@ fn every_shipped_dialect_has_rules_and_a_code_for_every_word_of_the_first() {
     assert_eq!(dialect("ascii-1987").response_code("insufficient_funds"), Some("51"));
     assert_eq!(dialect("ascii-1993").response_code("insufficient_funds"), Some("116"));
     assert_eq!(dialect("ascii-1987").response_code("no_such_word"), None);
+}
+
+#[test]
+fn a_word_that_the_dialect_does_not_have_gets_the_code_of_its_class() {
+    for (name, _) in SHIPPED {
+        let dialect = dialect(name);
+        for class in ResponseClass::ALL {
+            let code = dialect.response_code(class.word());
+            assert!(code.is_some(), "{name}: {class:?}");
+            assert_eq!(dialect.response_code_of("a_newer_word", class), code, "{name}");
+        }
+    }
+    let dialect = dialect("ascii-1987");
+    assert_eq!(dialect.response_code_of("insufficient_funds", ResponseClass::Decline), Some("51"));
+    assert!(dialect.response_words().any(|word| word == "insufficient_funds"));
 }

@@ -1,11 +1,12 @@
 //! Which response code, DE 39, says which reason.
 //!
-//! The dialect's table has a code for each of our words; where it has none, the codes of ISO 8583:1987 stand in.
+//! The dialect's table has a code for each of our words; where it has none, the code of the word's class stands in, and
+//! where there is no table, the codes of ISO 8583:1987.
 //! Several reasons share a code: the network's vocabulary is smaller than ours, and tells a merchant no more than a
 //! merchant should know. The reason itself stays in the journal and in the control API.
 
 use domain::Reason;
-use iso8583::Dialect;
+use iso8583::{Dialect, ResponseClass};
 
 /// The codes of one link, looked up once.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ impl ResponseCodes {
     pub(crate) fn of(dialect: &Dialect) -> Self {
         let code = |word: &str, usual: &str| Box::from(dialect.response_code(word).unwrap_or(usual));
         Self {
-            by_reason: Reason::ALL.iter().map(|reason| code(reason.as_str(), usual(*reason))).collect(),
+            by_reason: Reason::ALL.iter().map(|reason| reason_code(dialect, *reason)).collect(),
             accepted: code("accepted", "00"),
             format_error: code("format_error", "30"),
             not_served: code("not_served", "12"),
@@ -48,6 +49,16 @@ impl ResponseCodes {
     pub(crate) fn not_served(&self) -> &str {
         &self.not_served
     }
+}
+
+/// An approval never gets the code of a class: that of a part would be read as one of the whole.
+fn reason_code(dialect: &Dialect, reason: Reason) -> Box<str> {
+    let code = match usual(reason) {
+        _ if reason.is_approval() => dialect.response_code(reason.as_str()),
+        "91" => dialect.response_code_of(reason.as_str(), ResponseClass::Unavailable),
+        _ => dialect.response_code_of(reason.as_str(), ResponseClass::Decline),
+    };
+    code.unwrap_or(usual(reason)).into()
 }
 
 /// The code of ISO 8583:1987.
@@ -88,13 +99,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shipped_dialect_has_a_code_of_its_own_for_every_reason_and_only_approvals_approve() {
+    fn every_shipped_dialect_has_a_code_for_every_reason_and_only_approvals_approve() {
         for (name, _) in iso8583::SHIPPED {
             let dialect = iso8583::shipped(name).unwrap().unwrap();
             let codes = ResponseCodes::of(&dialect);
             let approving = [codes.reason(Reason::Approved), codes.reason(Reason::ApprovedPartially)];
             for reason in Reason::ALL {
-                assert!(dialect.response_code(reason.as_str()).is_some(), "{name}: {reason}");
                 let approves = approving.contains(&codes.reason(*reason));
                 assert_eq!(approves, reason.is_approval(), "{name}: {reason}");
             }
