@@ -324,6 +324,8 @@ fn describe() {
         ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
         ("authswitch_queue_records", "Entries waiting, by queue"),
         ("authswitch_queue_records_max", "Entries that may wait, by queue"),
+        ("authswitch_recovery_records", "Facts read back from the journal at the last start"),
+        ("authswitch_recovery_seconds", "How long the last start took to read them back"),
         ("authswitch_journal_unsynced_records", "Facts decided and not yet on disk"),
         ("authswitch_journal_failed", "1 when the journal has failed and the switch is about to stop"),
         ("authswitch_journal_space_low", "1 when approvals are stopped because the disk is nearly full"),

@@ -104,9 +104,8 @@ impl Switch {
         let (state, recovered, journal) =
             recovery::recover(config.journal.clone(), state).map_err(StartError::Journal)?;
         recovery::check_books(state.shards())?;
-        report(&recovered, clock.now().mono.since(begin.mono));
-
         let metrics = Arc::new(Metrics::new()?);
+        report(&recovered, clock.now().mono.since(begin.mono), &metrics);
         let hub = Arc::new(Hub::new(
             clock,
             config.keys.tokens.clone(),
@@ -303,7 +302,10 @@ fn start_cache(
 }
 
 /// Says what was read back.
-fn report(recovered: &journal::Recovered, took: Duration) {
+fn report(recovered: &journal::Recovered, took: Duration, metrics: &Metrics) {
+    #[allow(clippy::cast_precision_loss)] // Prometheus keeps floats; counts stay far below 2^52
+    metrics.gauge("authswitch_recovery_records").set(recovered.records as f64);
+    metrics.gauge("authswitch_recovery_seconds").set(took.as_secs_f64());
     match &recovered.tail {
         Tail::Whole => {}
         tail @ (Tail::Torn(_) | Tail::Short { .. }) => {

@@ -26,27 +26,26 @@ const LOG_LINES_SHOWN: usize = 10;
 /// A running switch. Dropping it kills it.
 pub(super) struct Daemon {
     child: Child,
+    config: PathBuf,
     log: PathBuf,
 }
 
 impl Daemon {
     /// Starts the switch and waits until it says that it is ready.
     pub(super) async fn start(stage: &Stage, config: &Path, api: &mut Connection) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("this program's own path is not known")?;
         let log = stage.log();
-        let log_file = File::create(&log).with_context(|| format!("{} cannot be made", log.display()))?;
-        let child = Command::new(program)
-            .arg("run")
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log_file)
-            .process_group(0)
-            .spawn()
-            .context("the switch could not be started")?;
-        let mut daemon = Self { child, log };
+        let mut daemon = Self { child: spawn(config, &log)?, config: config.to_owned(), log };
         daemon.wait_until_ready(api).await?;
         Ok(daemon)
+    }
+
+    /// Kills the switch where it stands, starts it again on what it left, and waits until it is ready.
+    pub(super) async fn kill_and_restart(&mut self, api: &mut Connection) -> anyhow::Result<()> {
+        // SIGKILL: the switch cannot finish anything.
+        self.child.kill().context("the switch could not be killed")?;
+        self.child.wait().context("the killed switch cannot be waited for")?;
+        self.child = spawn(&self.config, &self.log)?;
+        self.wait_until_ready(api).await
     }
 
     async fn wait_until_ready(&mut self, api: &mut Connection) -> anyhow::Result<()> {
@@ -93,6 +92,22 @@ impl Daemon {
         let shown = lines.len().saturating_sub(LOG_LINES_SHOWN);
         lines.get(shown..).unwrap_or_default().join("\n")
     }
+}
+
+/// Starts this very program as a switch; its log lines are added to those of the start before.
+fn spawn(config: &Path, log: &Path) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("this program's own path is not known")?;
+    let log_file = File::options().create(true).append(true).open(log);
+    let log_file = log_file.with_context(|| format!("{} cannot be made", log.display()))?;
+    Command::new(program)
+        .arg("run")
+        .arg(config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log_file)
+        .process_group(0)
+        .spawn()
+        .context("the switch could not be started")
 }
 
 impl Drop for Daemon {

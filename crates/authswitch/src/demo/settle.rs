@@ -33,7 +33,7 @@ pub(super) async fn settle(api: &mut Connection, within: Duration) -> anyhow::Re
 }
 
 /// The value of a gauge without labels, which counts things.
-fn gauge(page: &str, name: &str) -> Option<u64> {
+pub(super) fn gauge(page: &str, name: &str) -> Option<u64> {
     let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     value.trim().parse().ok()
 }
