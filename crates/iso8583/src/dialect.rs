@@ -4,8 +4,10 @@
 //! immutable, so that many links can use it at once.
 
 use crate::bitmap::{BitmapFormat, LAST_ELEMENT};
-use crate::dialect_file::{Compiled, DialectError, compile};
+use crate::dialect_error::DialectError;
+use crate::dialect_file::{Compiled, compile};
 use crate::header::HeaderFormat;
+use crate::locations::Locations;
 use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
 use crate::network_management::NetworkManagement;
@@ -49,6 +51,7 @@ pub(crate) struct Table {
     rules: Vec<(Mti, MessageRules)>,
     response_codes: ResponseCodes,
     pub(crate) network_management: Option<NetworkManagement>,
+    pub(crate) locations: Locations,
 }
 
 impl Dialect {
@@ -64,8 +67,19 @@ impl Dialect {
                 *slot = Some(spec);
             }
         }
-        let Compiled { name, header, mti, bitmap, rules, response_codes, network_management, .. } = compiled;
-        let table = Table { name, header, mti, bitmap, elements, rules, response_codes, network_management };
+        let Compiled { name, header, mti, bitmap, rules, .. } = compiled;
+        let Compiled { response_codes, network_management, locations, .. } = compiled;
+        let table = Table {
+            name,
+            header,
+            mti,
+            bitmap,
+            elements,
+            rules,
+            response_codes,
+            network_management,
+            locations,
+        };
         Ok(Self { table: Arc::new(table) })
     }
 
@@ -105,6 +119,13 @@ impl Dialect {
     #[must_use]
     pub fn network_management(&self) -> Option<&NetworkManagement> {
         self.table.network_management.as_ref()
+    }
+
+    /// Where the dialect keeps what the standard has no element for. What is there is read from a message:
+    /// [`Message::word_at`](crate::Message::word_at), `flag_at`, `text_at`, `original_data`, `additional_amounts`.
+    #[must_use]
+    pub fn locations(&self) -> &Locations {
+        &self.table.locations
     }
 
     /// What the dialect says of data element `de`. `None` if it does not list it.

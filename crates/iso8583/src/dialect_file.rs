@@ -4,10 +4,13 @@
 //! An unknown key fails: a misspelt key that is silently ignored is a message misread in production.
 
 use crate::bitmap::{BitmapEncoding, BitmapFormat, BitmapLayout};
+use crate::dialect_error::{DialectError, Document};
 use crate::element_file::{Site, compile_element, keyless};
 use crate::element_table::{Defaults, ElementTable};
 use crate::encoding::Encoding;
 use crate::header::HeaderFormat;
+use crate::location_file::{LocationsTable, compile_locations};
+use crate::locations::Locations;
 use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
 use crate::network_management::{NetworkManagement, NetworkManagementTable, compile_network_management};
@@ -16,59 +19,23 @@ use crate::rules::{MessageRules, MessageTable, ResponseCodes, check_classes, com
 use crate::spec::ElementSpec;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use thiserror::Error;
-use toml::Spanned;
-
-/// Why a dialect file is refused.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum DialectError {
-    /// The text is not TOML, or a key is unknown, missing or of the wrong kind.
-    #[error("{origin}: {message}")]
-    Syntax {
-        /// Where the text came from.
-        origin: String,
-        /// The line, the key and what is allowed, in the words of the TOML reader.
-        message: String,
-    },
-    /// A value makes no sense.
-    #[error("{origin}, line {line}: {key}: found {found}, allowed: {allowed}")]
-    Value {
-        /// Where the text came from.
-        origin: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The key, with the table it is in.
-        key: String,
-        /// What was found.
-        found: String,
-        /// What is allowed.
-        allowed: String,
-    },
-    /// Several values make no sense; all of them are named.
-    #[error("{}", lines(.0))]
-    Several(Vec<DialectError>),
-}
-
-/// One error a line.
-fn lines(errors: &[DialectError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
 
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DialectFile {
     name: String,
-    header: Option<Spanned<HeaderTable>>,
+    header: Option<HeaderTable>,
     mti: MtiTable,
     bitmap: BitmapTable,
     #[serde(default)]
     defaults: Defaults,
-    elements: BTreeMap<String, Spanned<ElementTable>>,
+    elements: BTreeMap<String, ElementTable>,
     #[serde(default)]
-    messages: BTreeMap<String, Spanned<MessageTable>>,
-    response_codes: Option<Spanned<BTreeMap<String, Spanned<String>>>>,
-    network_management: Option<Spanned<NetworkManagementTable>>,
+    messages: BTreeMap<String, MessageTable>,
+    response_codes: Option<BTreeMap<String, String>>,
+    network_management: Option<NetworkManagementTable>,
+    locations: Option<LocationsTable>,
 }
 
 /// What stands before the MTI.
@@ -113,6 +80,7 @@ pub(crate) struct Compiled {
     pub(crate) rules: Vec<(Mti, MessageRules)>,
     pub(crate) response_codes: ResponseCodes,
     pub(crate) network_management: Option<NetworkManagement>,
+    pub(crate) locations: Locations,
 }
 
 /// Reads and checks a dialect file.
@@ -126,18 +94,21 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
         next_encoding: file.bitmap.secondary_encoding.unwrap_or(file.bitmap.encoding),
         layout: file.bitmap.layout,
     };
-    let mut document = Document { text, origin, errors: Vec::new() };
-    let header = file.header.as_ref().map(|table| {
-        let compiled = compile_header(table.get_ref());
-        document.keep(compiled, table, "header").unwrap_or_default()
-    });
+    let mut document = Document::new(text, origin);
+    let header =
+        file.header.as_ref().map(|table| document.keep(compile_header(table), "header").unwrap_or_default());
     let elements = compile_elements(&file, bitmap, &mut document);
     let rules = compile_all_rules(&file, &elements, &mut document);
     let response_codes = compile_response_codes(&file, &elements, &mut document);
     let network_management = file.network_management.as_ref().and_then(|table| {
         let find = |de: u8| elements.iter().find(|spec| spec.de == de);
-        document.keep(compile_network_management(table.get_ref(), find), table, "network_management")
+        document.keep(compile_network_management(table, find), "network_management")
     });
+    let locations = file.locations.as_ref().map(|table| {
+        let find = |de: u8| elements.iter().find(|spec| spec.de == de);
+        document.keep_all(compile_locations(table, find), "locations").unwrap_or_default()
+    });
+    let locations = locations.unwrap_or_default();
     let (name, mti) = (file.name.into(), file.mti.encoding);
     let header = header.unwrap_or_default();
     document.finish(Compiled {
@@ -149,6 +120,7 @@ pub(crate) fn compile(text: &str, origin: &str) -> Result<Compiled, DialectError
         rules,
         response_codes,
         network_management,
+        locations,
     })
 }
 
@@ -162,9 +134,10 @@ fn compile_elements(
         keyless(table)?;
         compile_element(table, &file.defaults, site)
     };
-    let elements = file.elements.iter().filter_map(|(key, table)| {
-        document.keep(compile(key, table.get_ref()), table, &format!("elements.{key}"))
-    });
+    let elements = file
+        .elements
+        .iter()
+        .filter_map(|(key, table)| document.keep(compile(key, table), &format!("elements.{key}")));
     elements.collect()
 }
 
@@ -177,7 +150,7 @@ fn compile_all_rules(
     let is_listed =
         |de: u8| elements.iter().any(|spec| spec.de == de) || file.elements.contains_key(&de.to_string());
     let rules = file.messages.iter().filter_map(|(key, table)| {
-        document.keep(compile_rules(key, table.get_ref(), is_listed), table, &format!("messages.{key}"))
+        document.keep(compile_rules(key, table, is_listed), &format!("messages.{key}"))
     });
     rules.collect()
 }
@@ -188,13 +161,12 @@ fn compile_response_codes(
     document: &mut Document<'_>,
 ) -> ResponseCodes {
     let Some(table) = &file.response_codes else { return ResponseCodes::new() };
-    document.keep(check_classes(|word| table.get_ref().contains_key(word)), table, "response_codes");
+    document.keep(check_classes(|word| table.contains_key(word)), "response_codes");
     // Where DE 39 has an error of its own, every code would have one too.
     let is_checkable = elements.iter().any(|spec| spec.de == 39) || !file.elements.contains_key("39");
-    let codes = table.get_ref().iter().filter(|_| is_checkable).filter_map(|(word, code)| {
-        let checked = check_response_code(code.get_ref(), elements);
-        document.keep(checked, code, &format!("response_codes.{word}"))?;
-        Some((word.as_str().into(), code.get_ref().as_str().into()))
+    let codes = table.iter().filter(|_| is_checkable).filter_map(|(word, code)| {
+        document.keep(check_response_code(code, elements), &format!("response_codes.{word}"))?;
+        Some((word.as_str().into(), code.as_str().into()))
     });
     codes.collect()
 }
@@ -206,43 +178,6 @@ fn check_response_code(code: &str, elements: &[ElementSpec]) -> Result<(), Probl
     };
     spec.write_text(code.as_bytes(), &mut Vec::new())
         .map_err(|fault| Problem::new("", code, format!("what DE 39 can hold: {fault}")))
-}
-
-/// The file being compiled, and what is wrong with it so far: a person mends all of it in one go.
-struct Document<'a> {
-    text: &'a str,
-    origin: &'a str,
-    errors: Vec<DialectError>,
-}
-
-impl Document<'_> {
-    /// What was compiled from `value`, which is the table called `table`; an error is kept for the end.
-    fn keep<C, T>(&mut self, compiled: Result<C, Problem>, value: &Spanned<T>, table: &str) -> Option<C> {
-        let Problem { key, found, allowed } = match compiled {
-            Ok(compiled) => return Some(compiled),
-            Err(problem) => problem,
-        };
-        let before = self.text.bytes().take(value.span().start);
-        self.errors.push(DialectError::Value {
-            origin: self.origin.to_owned(),
-            line: 1 + before.filter(|byte| *byte == b'\n').count(),
-            key: if key.is_empty() { table.to_owned() } else { format!("{table}.{key}") },
-            found,
-            allowed,
-        });
-        None
-    }
-
-    fn finish(mut self, compiled: Compiled) -> Result<Compiled, DialectError> {
-        match (self.errors.pop(), self.errors.is_empty()) {
-            (None, _) => Ok(compiled),
-            (Some(only), true) => Err(only),
-            (Some(last), false) => {
-                self.errors.push(last);
-                Err(DialectError::Several(self.errors))
-            }
-        }
-    }
 }
 
 fn compile_header(table: &HeaderTable) -> Result<HeaderFormat, Problem> {
@@ -337,7 +272,7 @@ mod tests {
             [
                 "t.toml, line 5: elements.2.length: found nothing, allowed: either length or prefix",
                 "t.toml, line 7: elements.4.max: found 10, allowed: 0 to 9",
-                "t.toml, line 8: messages.0100.mandatory: found 5, allowed: elements that the dialect lists",
+                "t.toml, line 9: messages.0100.mandatory: found 5, allowed: elements that the dialect lists",
             ]
         );
     }
@@ -384,7 +319,7 @@ mod tests {
         ] {
             assert_eq!(
                 error_of(&format!("{composite}{parts}")),
-                format!("t.toml, line 5: elements.48.{expected}")
+                format!("t.toml, line 9: elements.48.{expected}")
             );
         }
     }
@@ -395,7 +330,7 @@ mod tests {
         for (rest, expected) in [
             (
                 "[messages.0100]\nmandatory = [3, 4]",
-                "t.toml, line 7: messages.0100.mandatory: found 4, allowed: elements that the dialect lists",
+                "t.toml, line 8: messages.0100.mandatory: found 4, allowed: elements that the dialect lists",
             ),
             (
                 "[messages.0101]\necho = [3]",

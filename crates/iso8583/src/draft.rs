@@ -24,7 +24,7 @@ const USUAL_ELEMENTS: usize = 24;
 /// A message being written.
 #[derive(Clone)]
 pub struct Draft {
-    table: Arc<Table>,
+    pub(crate) table: Arc<Table>,
     /// What goes before the MTI.
     header: Vec<u8>,
     mti: Mti,
@@ -159,6 +159,22 @@ impl Draft {
     pub fn remove(&mut self, de: u8) -> &mut Self {
         self.elements.retain(|(present, _)| *present != de);
         self
+    }
+
+    /// The highest element that is set; 0 if none is.
+    pub(crate) fn last_element(&self) -> u8 {
+        self.elements.last().map_or(0, |(de, _)| *de)
+    }
+
+    /// The size of what goes before the MTI.
+    pub(crate) const fn header_len(&self) -> usize {
+        self.header.len()
+    }
+
+    /// Prefix and value of `de`, as they will be written.
+    pub(crate) fn element_wire(&self, de: u8) -> &[u8] {
+        let place = self.elements.iter().find(|(present, _)| *present == de);
+        place.and_then(|(_, range)| self.scratch.get(range.clone())).unwrap_or_default()
     }
 
     /// The message type that is being written.

@@ -266,6 +266,14 @@ pub enum EncodeError {
         /// What the element holds.
         allowed: &'static str,
     },
+    /// The dialect has no place for a message authentication code at the message's end.
+    #[error("DE {de} of {dialect} cannot hold a message authentication code at the end of the message")]
+    NoPlaceForMac {
+        /// Where the code belongs.
+        de: u8,
+        /// The dialect's name.
+        dialect: Box<str>,
+    },
     /// The frame is longer than the link allows.
     #[error("frame body of {found} bytes exceeds the maximum of {max}")]
     FrameTooLong {

@@ -49,9 +49,12 @@ mod mti_encoding;
 
 // A dialect, from its file to a table.
 mod dialect;
+mod dialect_error;
 mod dialect_file;
 mod element_file;
 mod element_table;
+mod location_file;
+mod locations;
 mod network_management;
 mod problem;
 mod rules;
@@ -63,6 +66,7 @@ mod composite;
 mod decode;
 mod element;
 mod header;
+mod located;
 mod message;
 mod position;
 mod presence;
@@ -77,6 +81,10 @@ mod compose;
 mod draft;
 mod network_function;
 
+// Message authentication codes.
+mod mac;
+mod sealed;
+
 // A message for people.
 mod describe;
 mod mask;
@@ -86,7 +94,7 @@ pub use content::Content;
 pub use decode::Rejected;
 pub use describe::{CardData, Row, describe};
 pub use dialect::{Dialect, SHIPPED, shipped};
-pub use dialect_file::DialectError;
+pub use dialect_error::DialectError;
 pub use draft::Draft;
 pub use ebcdic::CodePage;
 pub use encoding::Encoding;
@@ -94,10 +102,14 @@ pub use error::{DecodeError, EncodeError, Fault, Place};
 pub use frame::{Frame, FrameError, FrameFormat};
 pub use length::{Length, Prefix, PrefixEncoding, Unit};
 pub use length_header::{Hint, LengthHeader};
+pub use located::{AdditionalAmount, AmountKind, OriginalData};
+pub use locations::{AdditionalAmounts, FlagAt, Locations, TextAt, WordAt};
+pub use mac::{MacAlgorithm, MacKey, MacKeyError, MacPadding};
 pub use message::Message;
 pub use mti::{Class, Function, Mti, Origin, Version};
 pub use network_management::{EmptyFrame, NetworkFunction, NetworkManagement};
 pub use rules::{MessageRules, ResponseClass};
+pub use sealed::MacError;
 pub use short_text::ShortText;
 pub use spec::ElementSpec;
 pub use value::{Digits, Value};

@@ -16,6 +16,13 @@ impl ShortText {
     /// No characters.
     pub(crate) const EMPTY: Self = Self { bytes: [0; Self::MAX], len: 0 };
 
+    /// A text. `None` if it is empty, does not fit, or is not of seven bits.
+    pub(crate) fn new(text: &str) -> Option<Self> {
+        let mut short = Self::EMPTY;
+        text.bytes().try_for_each(|character| short.push(character))?;
+        (!text.is_empty()).then_some(short)
+    }
+
     /// Adds a character. `None` if there is no room, or if it is not of seven bits.
     pub(crate) fn push(&mut self, character: u8) -> Option<()> {
         let slot = self.bytes.get_mut(usize::from(self.len)).filter(|_| character.is_ascii())?;

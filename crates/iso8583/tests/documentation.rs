@@ -11,7 +11,7 @@ const HEAD: &str = "name = \"t\"\nmti = { encoding = \"ascii\" }\nbitmap = { enc
 fn every_example_compiles() {
     let blocks: Vec<&str> =
         PAGE.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap()).collect();
-    assert_eq!(blocks.len(), 12);
+    assert_eq!(blocks.len(), 13);
     for block in blocks {
         let text = match block.chars().next() {
             Some('n') => block.to_owned(),
