@@ -97,6 +97,7 @@ const fn usual(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iso8583::WordAt;
 
     #[test]
     fn every_shipped_dialect_has_a_code_for_every_reason_and_only_approvals_approve() {
@@ -118,5 +119,23 @@ mod tests {
         let bare = Dialect::from_toml(without_codes, "bare").unwrap();
         let codes = ResponseCodes::of(&bare);
         assert_eq!((codes.accepted(), codes.reason(Reason::InsufficientFunds)), ("00", "51"));
+    }
+
+    #[test]
+    fn a_dialect_says_the_results_of_verifications_in_the_domains_words() {
+        for (at, expected) in [
+            (WordAt::Cvv2Result, words(domain::Cvv2Result::ALL)),
+            (WordAt::AvsResult, words(domain::AvsResult::ALL)),
+            (WordAt::ThreeDSecure, words(domain::ThreeDSecure::ALL)),
+            (WordAt::AuthenticationValueResult, words(domain::CryptogramResult::ALL)),
+            (WordAt::PinResult, words(domain::PinResult::ALL)),
+            (WordAt::CryptogramResult, words(domain::CryptogramResult::ALL)),
+        ] {
+            assert_eq!(at.words().join(" "), expected, "{}", at.key());
+        }
+    }
+
+    fn words<T: std::fmt::Display>(results: &[T]) -> String {
+        results.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     }
 }
