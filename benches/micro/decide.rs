@@ -92,6 +92,7 @@ fn purchase(card: u32, number: u64) -> Command {
         entry_mode: None,
         merchant: Merchant::default(),
         partial: PartialApproval::NotSupported,
+        details: domain::Details::default(),
         expiry: None,
         deadline: Mono::MAX,
     };

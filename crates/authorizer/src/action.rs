@@ -1,7 +1,7 @@
 //! What a decision leads to: facts to be journaled, and actions to be let go once those are durable.
 
 use crate::command::{Caller, Inquiry, Reply};
-use domain::{ApprovalCode, Ask, Duty, Fact, Money, Reason, ReversalMatch, TransactionNo};
+use domain::{ApprovalCode, Ask, Balances, Duty, Fact, Money, Reason, ReversalMatch, TransactionNo};
 
 /// Where the money of a decision came from; a label of the latency metrics.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -23,6 +23,8 @@ pub enum Answer {
         approval_code: Option<ApprovalCode>,
         /// The amount approved in the transaction's currency, when it is less than was asked.
         part: Option<Money>,
+        /// The balances, where the answer is to carry them and they are known.
+        balances: Option<Balances>,
         /// Where the money came from.
         path: FundingPath,
     },

@@ -1,16 +1,19 @@
-//! `apply`: the only way a shard changes.
+//! `apply`: the only way a shard changes. Holds and payments have files of their own below it.
 //!
 //! It trusts its facts as little as it must: a fact that does not fit the state (a journal of another shard, a
 //! record lost) is an error that stops recovery, never a panic and never a guess.
 
+mod decisions;
+mod holds;
+mod payments;
+
+use crate::calendar::Calendar;
 use crate::limits::{Limits, Usage};
-use crate::shard::{Account, ApplyError, Card, Shard};
-use crate::store::index;
+use crate::shard::{Account, ApplyError, Card, Shard, Told, Totals};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    AccountId, AccountNo, Amounts, Asset, AssetCode, Authorization, Balance, CardNo, Controls, Fact, Failure,
-    FundingMode, HoldTerms, MessageClass, Money, PartialApproval, PostingKind, ProcessingCode, Rate, Reason,
-    RequestKey, Reversal, Timestamp, TransactionNo, Units,
+    AccountId, AccountNo, Amounts, Asset, AssetCode, Balance, CardNo, Controls, Duty, Fact, FundingMode,
+    PostingKind, Rate, RequestKey, Timestamp, TransactionNo, Units,
 };
 use std::sync::Arc;
 
@@ -46,43 +49,78 @@ impl Shard {
             }
             // Rates are in force for all shards; whoever owns the shards publishes them.
             Fact::RateSet { .. } => Ok(()),
-            Fact::Approved { transaction, card, request, hold, reason, flags } => {
-                self.approve(*transaction, *card, request, hold, *reason, flags, at)
-            }
-            Fact::Declined { transaction, card, request, failures } => {
-                self.decline(*transaction, *card, request, failures, at)
-            }
+            Fact::Approved { .. } => self.approved(fact, at),
+            Fact::Declined { .. } => self.declined(fact, at),
+            Fact::Answered { .. } => self.answered(fact, at),
             Fact::Asked { transaction, card, request, hold } => {
                 self.ask(*transaction, *card, request, hold, at)
             }
-            Fact::AskApproved { transaction, amounts, part, reason } => {
-                self.fund(*transaction, *amounts, *part, *reason)
-            }
+            Fact::AskApproved { .. } => self.ask_approved(fact),
             Fact::AskDeclined { transaction, failures, code: _ } => self.end_ask(*transaction, failures, at),
-            Fact::Reversed { transaction, amounts: _, reversal: _ } => {
-                self.undo(*transaction, TransactionState::Reversed, at)
-            }
-            Fact::HoldExpired { transaction, amounts: _ } => {
-                self.undo(*transaction, TransactionState::Expired, at)
-            }
             Fact::ReversalUnmatched { transaction, card, reversal } => {
                 self.remember_reversal(*transaction, *card, reversal, at)
             }
-            Fact::DutyOwed { duty } => {
-                self.count_number(duty.number);
-                self.duties.insert(duty.number, *duty);
-                Ok(())
+            Fact::Reversed { transaction, amounts: _, reversal: _ } => {
+                self.undo(*transaction, TransactionState::Reversed, at)
             }
+            Fact::HoldExpired { transaction, amounts: _ }
+            | Fact::HoldReleased { transaction, amounts: _, request: _, note: _ } => {
+                self.undo(*transaction, TransactionState::Expired, at)
+            }
+            Fact::HoldChanged { .. } => self.hold_changed(fact, at),
+            Fact::PartlyReversed { .. } => self.partly_reversed(fact, at),
+            Fact::Cleared { .. } => self.clear(fact, at),
+            Fact::ClearingReversed { transaction, amounts, reversal: _ } => {
+                self.undo_clearing(*transaction, *amounts, at)
+            }
+            Fact::Refunded { .. } => self.refund(fact, at),
+            Fact::RefundReversed { transaction, amounts, reversal: _ } => {
+                self.undo_refund(*transaction, *amounts, at)
+            }
+            Fact::DutyOwed { duty } => self.owe(*duty),
             Fact::DutyDone { duty } => {
                 self.duties.remove(duty);
+                Ok(())
+            }
+            Fact::BalanceTold { account, version, available, at } => {
+                let told = Told { version: *version, available: *available, at: *at };
+                let account = self.account_mut(*account)?;
+                if account.told.as_ref().is_none_or(|before| before.version < told.version) {
+                    account.told = Some(Box::new(told));
+                }
+                Ok(())
+            }
+            Fact::TokenKeySeen { fingerprint } => {
+                self.token_key = Some(*fingerprint);
                 Ok(())
             }
         }
     }
 
+    fn owe(&mut self, duty: Duty) -> Result<(), ApplyError> {
+        self.count_number(duty.number);
+        // A duty may outlive what it speaks of.
+        if let Some(transaction) = self.store.find_mut(duty.transaction) {
+            transaction.duties = transaction.duties.max(duty.sequence);
+            let card = transaction.card;
+            let account = self.card(card)?.account;
+            let account = self.account_mut(account)?;
+            account.duties = account.duties.max(duty.account_sequence);
+        }
+        self.duties.insert(duty.number, duty);
+        Ok(())
+    }
+
     fn open_account(&mut self, account: AccountNo, id: AccountId, asset: Asset) -> Result<(), ApplyError> {
         self.expect_next(account.0, self.accounts.len())?;
-        self.accounts.push(Account { id, asset, balance: Balance::default(), limits: Limits::default() });
+        self.accounts.push(Account {
+            id,
+            asset,
+            balance: Balance::default(),
+            limits: Limits::default(),
+            duties: 0,
+            told: None,
+        });
         Ok(())
     }
 
@@ -132,201 +170,8 @@ impl Shard {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)] // the fields of one fact
-    fn approve(
-        &mut self,
-        number: TransactionNo,
-        card: CardNo,
-        request: &Authorization,
-        hold: &HoldTerms,
-        reason: Reason,
-        flags: &[Failure],
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        self.count_number(number);
-        let account = self.card(card)?.account;
-        let funded = self.funded_units(card, hold.amounts.units)?;
-        self.book(account, funded, hold.amounts.units)?;
-        self.charge(card, hold.amounts, at)?;
-        self.card_mut(card)?.open_holds += 1;
-        let rate = self.intern(hold.rate);
-        let mut transaction = Transaction::of(number, at, card, request, TransactionState::Approved);
-        transaction.reason = Some(reason);
-        transaction.held = Some(hold.amounts);
-        transaction.rate = rate;
-        transaction.expires_at = hold.expires_at;
-        transaction.failures = flags.into();
-        self.store.insert(transaction, &self.policy);
-        self.store.expect_expiry(number, hold.expires_at);
-        Ok(())
-    }
-
-    fn decline(
-        &mut self,
-        number: TransactionNo,
-        card: CardNo,
-        request: &Authorization,
-        failures: &[Failure],
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        self.count_number(number);
-        self.card(card)?;
-        let mut transaction = Transaction::of(number, at, card, request, TransactionState::Declined);
-        transaction.reason = failures.first().map(|failure| failure.reason);
-        transaction.failures = failures.into();
-        self.store.insert(transaction, &self.policy);
-        Ok(())
-    }
-
-    fn ask(
-        &mut self,
-        number: TransactionNo,
-        card: CardNo,
-        request: &Authorization,
-        hold: &HoldTerms,
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        self.count_number(number);
-        self.charge(card, hold.amounts, at)?;
-        self.card_mut(card)?.open_holds += 1;
-        let rate = self.intern(hold.rate);
-        let mut transaction = Transaction::of(number, at, card, request, TransactionState::Asked);
-        transaction.held = Some(hold.amounts);
-        transaction.rate = rate;
-        transaction.expires_at = hold.expires_at;
-        self.store.insert(transaction, &self.policy);
-        self.asked.insert(number, request.deadline);
-        Ok(())
-    }
-
-    /// The balance service moved money in, and the hold promises it on.
-    fn fund(
-        &mut self,
-        number: TransactionNo,
-        amounts: Amounts,
-        part: Option<Money>,
-        reason: Reason,
-    ) -> Result<(), ApplyError> {
-        let transaction = self.in_state(number, TransactionState::Asked)?;
-        let (card, at, expires_at) = (transaction.card, transaction.at, transaction.expires_at);
-        let reserved = transaction.held.unwrap_or(amounts);
-        let account = self.card(card)?.account;
-        let funded = self.funded_units(card, amounts.units)?;
-        self.book(account, funded, amounts.units)?;
-        self.asked.remove(&number);
-        let surplus =
-            Usage { amount: i128::from(reserved.card.minor()) - i128::from(amounts.card.minor()), count: 0 };
-        let surplus_units = Usage { amount: reserved.units.0.saturating_sub(amounts.units.0), count: 0 };
-        self.give_back(card, surplus, surplus_units, number, at)?;
-        self.store.expect_expiry(number, expires_at);
-        if let Some(transaction) = self.store.find_mut(number) {
-            transaction.state = TransactionState::Approved;
-            transaction.reason = Some(reason);
-            transaction.part = part;
-            transaction.held = Some(amounts);
-        }
-        Ok(())
-    }
-
-    fn end_ask(
-        &mut self,
-        number: TransactionNo,
-        failures: &[Failure],
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        let transaction = self.in_state(number, TransactionState::Asked)?;
-        let (card, asked_at, held) = (transaction.card, transaction.at, transaction.held);
-        self.asked.remove(&number);
-        self.release_limits(card, held, number, asked_at)?;
-        if let Some(transaction) = self.store.find_mut(number) {
-            transaction.state = TransactionState::Declined;
-            transaction.reason = failures.first().map(|failure| failure.reason);
-            transaction.failures = failures.into();
-            transaction.held = None;
-            transaction.ended_at = at;
-        }
-        self.store.finish(number, at);
-        Ok(())
-    }
-
-    /// Releases what a transaction still reserves or holds.
-    fn undo(
-        &mut self,
-        number: TransactionNo,
-        state: TransactionState,
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        let id = self.transaction_id(number);
-        let missing = ApplyError::NoSuchTransition { transaction: id };
-        let transaction = self.store.find(number).filter(|found| found.state.is_open()).ok_or(missing)?;
-        let (card, approved_at, held) = (transaction.card, transaction.at, transaction.held);
-        let (was, expires_at) = (transaction.state, transaction.expires_at);
-        match was {
-            TransactionState::Asked => {
-                self.asked.remove(&number);
-            }
-            TransactionState::Approved => {
-                let units = held.map_or(Units::ZERO, |held| held.units);
-                let account = self.card(card)?.account;
-                let returned = self.returned_units(card, units)?;
-                self.book(account, returned, Units(-units.0))?;
-                self.store.cancel_expiry(number, expires_at);
-            }
-            TransactionState::Declined
-            | TransactionState::Reversed
-            | TransactionState::Expired
-            | TransactionState::ReversedFirst => return Err(missing),
-        }
-        self.release_limits(card, held, number, approved_at)?;
-        if let Some(transaction) = self.store.find_mut(number) {
-            transaction.state = state;
-            transaction.held = None;
-            transaction.ended_at = at;
-            if was == TransactionState::Asked {
-                transaction.reason = Some(Reason::ReversedInFlight);
-            }
-        }
-        self.store.finish(number, at);
-        Ok(())
-    }
-
-    fn remember_reversal(
-        &mut self,
-        number: TransactionNo,
-        card: CardNo,
-        reversal: &Reversal,
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        self.count_number(number);
-        self.card(card)?;
-        let tombstone = Transaction {
-            number,
-            at,
-            ended_at: at,
-            card,
-            class: MessageClass::AuthorizationRequest,
-            processing_code: ProcessingCode(0),
-            stan: reversal.stan,
-            transmission: reversal.transmission,
-            acquirer: reversal.acquirer,
-            rrn: reversal.rrn,
-            mcc: None,
-            partial: PartialApproval::NotSupported,
-            amount: reversal.amount,
-            state: TransactionState::ReversedFirst,
-            reason: None,
-            part: None,
-            held: None,
-            rate: None,
-            expires_at: Timestamp::MAX,
-            failures: Box::default(),
-        };
-        self.store.insert(tombstone, &self.policy);
-        Ok(())
-    }
-
     /// Changes both parts of a balance in one step.
-    fn book(&mut self, account: AccountNo, ledger: Units, held: Units) -> Result<(), ApplyError> {
+    pub(super) fn book(&mut self, account: AccountNo, ledger: Units, held: Units) -> Result<(), ApplyError> {
         let shard = self.id;
         let account = self.account_mut(account)?;
         let booked = account.balance.credit(ledger).and_then(|balance| balance.place(held));
@@ -335,17 +180,24 @@ impl Shard {
     }
 
     /// What a hold moves into the ledger: for a JIT card the money comes from outside, at this moment.
-    fn funded_units(&mut self, card: CardNo, units: Units) -> Result<Units, ApplyError> {
+    pub(super) fn funded_units(&mut self, card: CardNo, units: Units) -> Result<Units, ApplyError> {
         let Some(asset) = self.jit_asset(card)? else { return Ok(Units::ZERO) };
         self.flows.entry(asset).or_default().funded.grow(units);
         Ok(units)
     }
 
     /// What the end of a hold moves out of the ledger again: for a JIT card the money goes back.
-    fn returned_units(&mut self, card: CardNo, units: Units) -> Result<Units, ApplyError> {
+    pub(super) fn returned_units(&mut self, card: CardNo, units: Units) -> Result<Units, ApplyError> {
         let Some(asset) = self.jit_asset(card)? else { return Ok(Units::ZERO) };
         self.flows.entry(asset).or_default().returned.grow(units);
         Ok(Units(-units.0))
+    }
+
+    /// The running totals of the asset behind a card.
+    pub(super) fn flows_of(&mut self, card: CardNo) -> Result<&mut Totals, ApplyError> {
+        let account = self.card(card)?.account;
+        let asset = self.account(account)?.asset.code();
+        Ok(self.flows.entry(asset).or_default())
     }
 
     fn jit_asset(&self, card: CardNo) -> Result<Option<AssetCode>, ApplyError> {
@@ -354,56 +206,51 @@ impl Shard {
         Ok((card.funding == FundingMode::Jit).then_some(asset))
     }
 
-    fn charge(&mut self, card: CardNo, amounts: Amounts, at: Timestamp) -> Result<(), ApplyError> {
-        let account = self.card(card)?.account;
-        self.account(account)?;
-        let on_card = Usage { amount: i128::from(amounts.card.minor()), count: 1 };
-        let on_account = Usage { amount: amounts.units.0, count: 1 };
-        if let Some(card) = self.cards.get_mut(index(card.0)) {
-            card.limits.charge(on_card, &self.calendar, at);
-        }
-        if let Some(account) = self.accounts.get_mut(index(account.0)) {
-            account.limits.charge(on_account, &self.calendar, at);
-        }
-        Ok(())
-    }
-
-    fn release_limits(
+    /// Lets `change` work on the limits of a card and on those of its account. `amounts` and `count` are what it
+    /// adds to them or takes from them.
+    pub(super) fn on_limits(
         &mut self,
         card: CardNo,
-        held: Option<Amounts>,
-        number: TransactionNo,
-        approved_at: Timestamp,
-    ) -> Result<(), ApplyError> {
-        let (minor, units) = held.map_or((0, 0), |held| (i128::from(held.card.minor()), held.units.0));
-        let card_usage = Usage { amount: minor, count: 1 };
-        let account_usage = Usage { amount: units, count: 1 };
-        self.give_back(card, card_usage, account_usage, number, approved_at)?;
-        let card = self.card_mut(card)?;
-        card.open_holds = card.open_holds.saturating_sub(1);
-        Ok(())
-    }
-
-    fn give_back(
-        &mut self,
-        card: CardNo,
-        on_card: Usage,
-        on_account: Usage,
-        number: TransactionNo,
-        approved_at: Timestamp,
+        amounts: Amounts,
+        count: u32,
+        change: impl Fn(&mut Limits, Usage, &Calendar),
     ) -> Result<(), ApplyError> {
         let account = self.card(card)?.account;
-        if let Some(card) = self.cards.get_mut(index(card.0)) {
-            card.limits.give_back(on_card, &self.calendar, number, approved_at);
-        }
-        if let Some(account) = self.accounts.get_mut(index(account.0)) {
-            account.limits.give_back(on_account, &self.calendar, number, approved_at);
-        }
-        Ok(())
+        let on_card = Usage { amount: i128::from(amounts.card.minor()), count };
+        let on_account = Usage { amount: amounts.units.0, count };
+        let calendar = std::mem::take(&mut self.calendar);
+        let card = self.card_mut(card).map(|card| change(&mut card.limits, on_card, &calendar));
+        let account = self.account_mut(account).map(|found| change(&mut found.limits, on_account, &calendar));
+        self.calendar = calendar;
+        card.and(account)
+    }
+
+    /// Counts money and transactions into the windows of `at`.
+    pub(super) fn charge(
+        &mut self,
+        card: CardNo,
+        amounts: Amounts,
+        count: u32,
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        self.on_limits(card, amounts, count, |limits, usage, calendar| limits.charge(usage, calendar, at))
+    }
+
+    /// Gives back what the transaction `number` of `approved_at` had used, in its own windows.
+    pub(super) fn give_back(
+        &mut self,
+        card: CardNo,
+        amounts: Amounts,
+        count: u32,
+        (number, approved_at): (TransactionNo, Timestamp),
+    ) -> Result<(), ApplyError> {
+        self.on_limits(card, amounts, count, |limits, usage, calendar| {
+            limits.give_back(usage, calendar, number, approved_at);
+        })
     }
 
     /// The rate of a hold, shared with the holds before it when it is the same quotation.
-    fn intern(&mut self, rate: Option<Rate>) -> Option<Arc<Rate>> {
+    pub(super) fn intern(&mut self, rate: Option<Rate>) -> Option<Arc<Rate>> {
         let rate = rate?;
         match &self.newest_rate {
             Some(seen) if **seen == rate => {}
@@ -412,12 +259,16 @@ impl Shard {
         self.newest_rate.clone()
     }
 
-    fn in_state(&self, number: TransactionNo, state: TransactionState) -> Result<&Transaction, ApplyError> {
+    pub(super) fn in_state(
+        &self,
+        number: TransactionNo,
+        state: TransactionState,
+    ) -> Result<&Transaction, ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
         self.store.find(number).filter(|found| found.state == state).ok_or(missing)
     }
 
-    fn count_number(&mut self, number: TransactionNo) {
+    pub(super) fn count_number(&mut self, number: TransactionNo) {
         self.last_number = self.last_number.max(number);
     }
 

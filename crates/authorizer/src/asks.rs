@@ -6,11 +6,11 @@
 use crate::action::{Action, Answer, Effects, FundingPath};
 use crate::controls;
 use crate::decide::Context;
-use crate::shard::Shard;
+use crate::shard::{Account, Shard};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, ApprovalCode, CancelCause, Duty, DutyKind, Fact, FundingFailure, FundingOutcome, Money,
-    PartialApproval, Reason, Text, TransactionNo, Units,
+    Amounts, ApprovalCode, Approver, CancelCause, Duty, DutyKind, Fact, FundingFailure, FundingOutcome,
+    Money, PartialApproval, Reason, Text, TransactionNo, Units,
 };
 
 impl Shard {
@@ -74,9 +74,11 @@ impl Shard {
             Some(_) | None => (asked, None),
         };
         let reason = if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved };
-        effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason });
+        let (by, told) = (Approver::BalanceService, None);
+        effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason, by, told });
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
-        let answer = Answer::Authorization { reason, approval_code, part, path: FundingPath::Jit };
+        let answer =
+            Answer::Authorization { reason, approval_code, part, balances: None, path: FundingPath::Jit };
         effects.action(Action::AnswerWaiting { transaction: number, answer });
     }
 
@@ -127,8 +129,8 @@ impl Shard {
         if let Some(cause) = cancel {
             self.owe_cancel(transaction, cause, context, given, effects);
         }
-        let answer =
-            Answer::Authorization { reason, approval_code: None, part: None, path: FundingPath::Jit };
+        let (approval_code, part, balances) = (None, None, None);
+        let answer = Answer::Authorization { reason, approval_code, part, balances, path: FundingPath::Jit };
         effects.action(Action::AnswerWaiting { transaction: number, answer });
     }
 
@@ -150,10 +152,22 @@ impl Shard {
             kind: DutyKind::Cancel(cause),
             units: held.units,
             asset: account.asset,
+            sequence: transaction.duties.saturating_add(1),
+            account_sequence: next_of_account(account, self.last_number, effects),
         };
         effects.fact(Fact::DutyOwed { duty });
         effects.action(Action::Owe(duty));
     }
+}
+
+/// The number of the next duty of an account: after those done and those that this very decision has ordered. What
+/// earlier decisions of the batch have ordered is applied, and its numbers are given.
+pub(crate) fn next_of_account(account: &Account, last_number: TransactionNo, effects: &Effects) -> u64 {
+    let ordered_now = effects.facts.iter().rev().filter(|fact| {
+        matches!(fact, Fact::DutyOwed { duty } if duty.number > last_number && duty.account == account.id)
+    });
+    let ordered = u64::try_from(ordered_now.count()).unwrap_or(u64::MAX);
+    account.duties.saturating_add(ordered).saturating_add(1)
 }
 
 /// What a part of the units covers on the card side: rounded down, so a part never buys more than it paid.

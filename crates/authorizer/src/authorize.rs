@@ -6,6 +6,7 @@
 //! what it broke is flagged (E10, E40).
 
 use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::asks::next_of_account;
 use crate::command::Caller;
 use crate::controls;
 use crate::decide::Context;
@@ -13,8 +14,8 @@ use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
 use crate::transaction::Transaction;
 use domain::{
-    Amounts, ApprovalCode, Ask, Asset, Authorization, CardNo, CardToken, Duty, DutyKind, Fact, Failure,
-    FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Rate, RateError, Reason, Rounding,
+    Amounts, ApprovalCode, Approver, Ask, Asset, Authorization, CardNo, CardToken, Duty, DutyKind, Fact,
+    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Rate, RateError, Reason, Rounding,
     TransactionNo, Units,
 };
 
@@ -32,7 +33,7 @@ impl Shard {
             effects.answer(caller, refusal(Reason::UnknownCard, FundingPath::Cache));
             return;
         };
-        let is_advice = request.class == MessageClass::AuthorizationAdvice;
+        let is_advice = !request.class.is_request();
         let known = match self.known(card_no, &request, context.now.utc) {
             Known::Answered(transaction) => {
                 effects.answer(caller, self.first_answer(transaction));
@@ -88,7 +89,8 @@ impl Shard {
             return;
         }
         let (transaction, reason) = (asked.number, Reason::Approved);
-        effects.fact(Fact::AskApproved { transaction, amounts, part: None, reason });
+        let (part, by, told) = (None, Approver::Network, None);
+        effects.fact(Fact::AskApproved { transaction, amounts, part, reason, by, told });
         self.owe_advice(transaction, account, &request, amounts.units, context, 0, effects);
         let answer = self.approval(transaction, FundingPath::Jit);
         effects.action(Action::AnswerWaiting { transaction, answer });
@@ -115,7 +117,7 @@ impl Shard {
     ) -> Option<HoldTerms> {
         let now = context.now.utc;
         controls::check(card, request, now, failures);
-        if context.now.mono >= request.deadline && request.class == MessageClass::AuthorizationRequest {
+        if context.now.mono >= request.deadline && request.class.is_request() {
             failures.push(Reason::DeadlinePassed.into());
         }
         if card.open_holds >= self.policy.open_holds_per_card_max {
@@ -150,6 +152,9 @@ impl Shard {
             request,
             hold,
             reason: Reason::Approved,
+            part: None,
+            by: Approver::Switch,
+            told: None,
             flags: Vec::new(),
         });
         effects.answer(caller, self.approval(number, FundingPath::Cache));
@@ -175,6 +180,9 @@ impl Shard {
             request,
             hold,
             reason: approved,
+            part: None,
+            by: Approver::Network,
+            told: None,
             flags,
         });
         if card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
@@ -202,6 +210,8 @@ impl Shard {
             kind: DutyKind::Advise { merchant: request.merchant.name },
             units,
             asset: account.asset,
+            sequence: self.store.find(transaction).map_or(0, |found| found.duties).saturating_add(1),
+            account_sequence: next_of_account(account, self.last_number, effects),
         };
         effects.fact(Fact::DutyOwed { duty });
         effects.action(Action::Owe(duty));
@@ -209,7 +219,7 @@ impl Shard {
 
     pub(crate) fn approval(&self, number: TransactionNo, path: FundingPath) -> Answer {
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
-        Answer::Authorization { reason: Reason::Approved, approval_code, part: None, path }
+        Answer::Authorization { reason: Reason::Approved, approval_code, part: None, balances: None, path }
     }
 
     /// The card and its account, if the number belongs to this very card.
@@ -266,7 +276,7 @@ fn ask_for_funds(
 }
 
 fn refusal(reason: Reason, path: FundingPath) -> Answer {
-    Answer::Authorization { reason, approval_code: None, part: None, path }
+    Answer::Authorization { reason, approval_code: None, part: None, balances: None, path }
 }
 
 const fn path_of(card: &Card) -> FundingPath {
@@ -313,7 +323,7 @@ fn convert(
             }
         }
     }
-    if class == MessageClass::AuthorizationRequest {
+    if class.is_request() {
         return None;
     }
     let from = Asset::of(money.currency());

@@ -5,13 +5,9 @@
 use crate::shard::Card;
 use domain::{Authorization, CardStatus, Expiry, Failure, Reason, Text, Timestamp};
 
-/// Transaction types that take money from the cardholder now: purchase, cash, purchase with cashback,
-/// quasi-cash, cash disbursement.
-const DEBIT_TYPES: [u32; 5] = [0, 1, 9, 11, 17];
-
 /// Whether the request takes money from the cardholder: by its type, and an amount above zero.
 pub(crate) fn takes_money(request: &Authorization) -> bool {
-    DEBIT_TYPES.contains(&request.processing_code.transaction_type()) && request.amount.minor() > 0
+    request.transaction_type().is_debit() && request.amount.minor() > 0
 }
 
 /// Adds every rule that `request` breaks on `card`.
@@ -26,8 +22,7 @@ pub(crate) fn check(card: &Card, request: &Authorization, now: Timestamp, failur
     }
     fail_unless(!is_over(card.expiry, now), Reason::CardExpired);
     fail_unless(request.expiry.is_none_or(|expiry| expiry == card.expiry), Reason::ExpiryMismatch);
-    let kind = request.processing_code.transaction_type();
-    fail_unless(DEBIT_TYPES.contains(&kind), Reason::TransactionTypeNotAllowed);
+    fail_unless(request.transaction_type().is_debit(), Reason::TransactionTypeNotAllowed);
     fail_unless(request.amount.minor() > 0, Reason::InvalidAmount);
     let Some(controls) = &card.controls else { return };
     let merchant = &request.merchant;

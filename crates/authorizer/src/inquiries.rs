@@ -2,9 +2,11 @@
 
 use crate::command::{Inquiry, Refusal, Reply};
 use crate::shard::Shard;
-use crate::transaction::{Transaction, TransactionState};
+use crate::transaction::{More, Transaction, TransactionState};
 use crate::view::{AccountView, CardView, PostingView, TransactionView};
-use domain::{AccountNo, ApprovalCode, CardNo, Controls, Reason, Timestamp};
+use domain::{
+    AccountNo, Amounts, ApprovalCode, CardNo, ClearingFlags, Controls, Reason, RefundFlags, Timestamp,
+};
 
 impl Shard {
     /// Looks something up.
@@ -37,6 +39,7 @@ impl Shard {
             asset: account.asset,
             balance: account.balance,
             limits: account.limits.view(&self.calendar, now),
+            told: account.told.as_deref().copied(),
         })
     }
 
@@ -84,6 +87,24 @@ impl Shard {
             stan: found.stan,
             transmission: found.transmission,
             rrn: found.rrn,
+            kind: found.kind,
+            by: approved.then_some(found.by),
+            of: found.of.map(|of| self.transaction_id(of)),
+            network_reference: found.network_reference,
+            paid: moved(found, |more| more.paid),
+            refunded: moved(found, |more| more.refunded),
+            arn: found.more.as_ref().and_then(|more| more.arn),
+            sequence: found.more.as_ref().map_or(0, |more| more.sequence),
+            clearing_flags: found
+                .more
+                .as_ref()
+                .map_or_else(ClearingFlags::default, |more| more.clearing_flags),
+            refund_flags: found.more.as_ref().map_or_else(RefundFlags::default, |more| more.refund_flags),
         })
     }
+}
+
+/// An amount that has moved, if any has.
+fn moved(found: &Transaction, which: impl Fn(&More) -> Amounts) -> Option<Amounts> {
+    found.more.as_deref().map(which).filter(|amounts| !amounts.card.is_zero() || amounts.units.is_positive())
 }

@@ -37,7 +37,7 @@ pub use action::{Action, Answer, Effects, FundingPath};
 pub use command::{Caller, Change, Command, Inquiry, NewCard, Refusal, Reply};
 pub use decide::Context;
 pub use policy::Policy;
-pub use shard::{ApplyError, Shard, Totals};
+pub use shard::{ApplyError, Shard, Told, Totals};
 pub use snapshot::{ControlTotals, ROWS_VERSION, RestoreError, Restoring, Row};
 pub use transaction::TransactionState;
 pub use view::{AccountView, CardView, LimitView, PostingView, TransactionView};

@@ -67,6 +67,7 @@ impl Shard {
             reason,
             approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
             part: transaction.part,
+            balances: transaction.told(),
             path: if jit { FundingPath::Jit } else { FundingPath::Cache },
         }
     }

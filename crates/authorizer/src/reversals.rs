@@ -61,6 +61,7 @@ impl Shard {
                 reason: Reason::ReversedInFlight,
                 approval_code: None,
                 part: None,
+                balances: None,
                 path: FundingPath::Jit,
             };
             effects.action(Action::AnswerWaiting { transaction: original.number, answer });

@@ -8,8 +8,8 @@ use crate::policy::Policy;
 use crate::store::{Store, index};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
-    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, LastFour, Mono, PostingKind, Rate, RequestKey,
-    ShardId, TransactionId, TransactionNo, Units,
+    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, PostingKind, Rate,
+    RequestKey, ShardId, Timestamp, TransactionId, TransactionNo, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +33,8 @@ pub struct Shard {
     /// The rate of the newest hold; holds of one quotation share it.
     pub(crate) newest_rate: Option<Arc<Rate>>,
     pub(crate) flows: BTreeMap<AssetCode, Totals>,
+    /// Which key the card tokens are made with, where a fact has said so.
+    pub(crate) token_key: Option<KeyFingerprint>,
 }
 
 /// A funding account.
@@ -42,6 +44,21 @@ pub(crate) struct Account {
     pub(crate) asset: Asset,
     pub(crate) balance: Balance,
     pub(crate) limits: Limits,
+    /// How many duties towards the balance service it has led to.
+    pub(crate) duties: u64,
+    /// What the balance service last said about it.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+/// A balance as the balance service told it.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Told {
+    /// The service's version.
+    pub version: u64,
+    /// What is available there.
+    pub available: Units,
+    /// When it was told.
+    pub at: Timestamp,
 }
 
 /// A card.
@@ -82,6 +99,20 @@ pub struct Totals {
     pub funded: Units,
     /// Moved back to the balance service after a reversal or expiry.
     pub returned: Units,
+    /// Paid to merchants, less what came back because a payment was undone.
+    pub settled: Units,
+    /// Brought back by merchants, less what left again because a refund was undone.
+    pub refunded: Units,
+}
+
+impl Totals {
+    /// What the ledger must be, by what has flowed; `None` beyond 128 bits.
+    #[must_use]
+    pub fn ledger_by_flows(&self) -> Option<Units> {
+        let inward = self.credited.plus(self.funded)?.plus(self.refunded)?;
+        let outward = self.debited.plus(self.returned)?.plus(self.settled)?;
+        inward.minus(outward)
+    }
 }
 
 /// A fact that does not fit the state.
@@ -146,6 +177,7 @@ impl Shard {
             last_number: TransactionNo::default(),
             newest_rate: None,
             flows: BTreeMap::new(),
+            token_key: None,
         }
     }
 
@@ -159,6 +191,12 @@ impl Shard {
     #[must_use]
     pub fn duties_pending(&self) -> usize {
         self.duties.len()
+    }
+
+    /// The fingerprint of the key that card tokens are made with, where a fact has said so.
+    #[must_use]
+    pub const fn token_key(&self) -> Option<KeyFingerprint> {
+        self.token_key
     }
 
     /// Transactions remembered, open or finished.
@@ -191,7 +229,7 @@ impl Shard {
     }
 
     /// The books of this shard, by asset: balances summed from the accounts, flows counted as they happened.
-    /// Always `ledger = credited - debited + funded - returned`.
+    /// Always `ledger = credited - debited + funded - returned - settled + refunded`.
     #[must_use]
     pub fn totals(&self) -> BTreeMap<AssetCode, Totals> {
         let mut totals = self.flows.clone();

@@ -15,8 +15,8 @@ use crate::policy::Policy;
 use crate::shard::{Account, Card, Shard, Totals};
 use crate::transaction::Transaction;
 use domain::{
-    AccountId, AccountNo, AssetCode, CardId, CardNo, CardToken, Duty, Mono, PostingKind, Rate, RequestKey,
-    ShardId, Timestamp, TransactionNo, Units, ZoneName,
+    AccountId, AccountNo, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, Mono, PostingKind,
+    Rate, RequestKey, ShardId, Timestamp, TransactionNo, Units, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -39,6 +39,7 @@ enum Kind<'a> {
         last_number: TransactionNo,
         newest_rate: Option<Rate>,
         flows: BTreeMap<AssetCode, Totals>,
+        token_key: Option<KeyFingerprint>,
     },
     Account(Cow<'a, Account>),
     Card(Cow<'a, Card>),
@@ -115,6 +116,7 @@ impl Shard {
             last_number: self.last_number,
             newest_rate: self.newest_rate.as_deref().copied(),
             flows: self.flows.clone(),
+            token_key: self.token_key,
         })?;
         self.accounts.iter().try_for_each(|account| put(Kind::Account(Cow::Borrowed(account))))?;
         self.cards.iter().try_for_each(|card| put(Kind::Card(Cow::Borrowed(card))))?;
@@ -204,11 +206,12 @@ impl Restoring {
             return false;
         }
         match kind {
-            Kind::Head { zones, last_number, newest_rate, flows } => {
+            Kind::Head { zones, last_number, newest_rate, flows, token_key } => {
                 self.begun = true;
                 shard.last_number = last_number;
                 shard.newest_rate = newest_rate.map(Arc::new);
                 shard.flows = flows;
+                shard.token_key = token_key;
                 zones.into_iter().all(|name| shard.calendar.zone(name).is_some())
             }
             Kind::Account(account) => {

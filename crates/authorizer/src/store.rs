@@ -272,6 +272,12 @@ mod tests {
             rate: None,
             expires_at: Timestamp::MAX,
             failures: Box::default(),
+            kind: domain::TransactionType::Purchase,
+            by: domain::Approver::Switch,
+            of: None,
+            network_reference: None,
+            duties: 0,
+            more: None,
         }
     }
 

@@ -1,17 +1,22 @@
-//! The life of one transaction, from asked to approved, declined, reversed or expired.
+//! The life of one transaction, from asked to approved, declined, cleared, reversed or expired.
 //!
 //! Exactly one transition leads out of `Asked`; whoever comes second finds another state and compensates.
 //!
 //! ```text
-//!            ┌────────── Approved ──┬── Reversed
-//!   Asked ───┤                      └── Expired
-//!            ├── Declined
+//!            ┌────────── Approved ──┬── Cleared (the last clearing has come) ── Reversed (booked at once, undone)
+//!   Asked ───┤                      ├── Reversed
+//!            ├── Declined           └── Expired
 //!            └── Reversed            ReversedFirst (a reversal whose original was never seen)
+//!
+//!   Added     an increment: its money is part of another transaction's hold
+//!   Posted    a clearing or a refund: it moved money when it came ── Reversed
+//!   Answered  a question that moved nothing
 //! ```
 
 use domain::{
-    AcquirerId, Amounts, Authorization, CardNo, Failure, Mcc, MessageClass, Money, PartialApproval,
-    ProcessingCode, Rate, Reason, Rrn, Stan, Timestamp, TransactionNo, Transmission,
+    AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, Failure, Mcc,
+    MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags, Rrn,
+    Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +37,14 @@ pub enum TransactionState {
     Expired,
     /// Only its reversal is known.
     ReversedFirst,
+    /// Paid: nothing is held any more.
+    Cleared,
+    /// A clearing or a refund; the money moved when it came.
+    Posted,
+    /// An increment; its money is part of another transaction's hold.
+    Added,
+    /// A question that was answered with yes and moved nothing.
+    Answered,
 }
 
 impl TransactionState {
@@ -43,7 +56,7 @@ impl TransactionState {
 }
 
 /// What ties a message to its transaction (E6). The card is implied by the index that is searched first.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(crate) struct MatchKey {
     pub(crate) card: CardNo,
     pub(crate) stan: Stan,
@@ -78,6 +91,47 @@ pub(crate) struct Transaction {
     pub(crate) rate: Option<Arc<Rate>>,
     pub(crate) expires_at: Timestamp,
     pub(crate) failures: Box<[Failure]>,
+    pub(crate) kind: TransactionType,
+    /// Who said yes.
+    pub(crate) by: Approver,
+    /// The transaction that an increment, a clearing or a refund belongs to.
+    pub(crate) of: Option<TransactionNo>,
+    pub(crate) network_reference: Option<NetworkReference>,
+    /// How many duties towards the balance service it has led to.
+    pub(crate) duties: u32,
+    /// What most transactions do not have (yet).
+    pub(crate) more: Option<Box<More>>,
+}
+
+/// What became of a transaction after its approval, and what only some need.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct More {
+    /// Card acceptor id: a refund that names no transaction is matched by it.
+    pub(crate) merchant: Text<15>,
+    /// The balances that the first answer carried.
+    pub(crate) told: Option<Balances>,
+    /// What the clearings took out of the hold; `held` is what is left of it.
+    pub(crate) taken: Amounts,
+    /// What was paid, or what a refund brought in.
+    pub(crate) paid: Amounts,
+    /// What refunds have brought back.
+    pub(crate) refunded: Amounts,
+    /// What increments have added and nothing has released, oldest first.
+    pub(crate) increments: Vec<Increment>,
+    /// Acquirer reference number of a clearing.
+    pub(crate) arn: Option<Arn>,
+    /// Which one of several clearings.
+    pub(crate) sequence: u8,
+    pub(crate) clearing_flags: ClearingFlags,
+    pub(crate) refund_flags: RefundFlags,
+}
+
+/// A part of a hold that was added later: its limits were charged in a window of its own.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Increment {
+    pub(crate) number: TransactionNo,
+    pub(crate) at: Timestamp,
+    pub(crate) amounts: Amounts,
 }
 
 impl Transaction {
@@ -110,7 +164,37 @@ impl Transaction {
             rate: None,
             expires_at: Timestamp::MAX,
             failures: Box::default(),
+            kind: request.transaction_type(),
+            by: Approver::Switch,
+            of: None,
+            network_reference: request.details.network_reference,
+            duties: 0,
+            more: None,
         }
+    }
+
+    /// What is not kept for every transaction, made when it is needed. `zero` is nothing in the card's currency.
+    pub(crate) fn more_mut(&mut self, zero: Money) -> &mut More {
+        let none = Amounts { card: zero, units: Units::ZERO };
+        self.more.get_or_insert_with(|| {
+            Box::new(More {
+                merchant: Text::EMPTY,
+                told: None,
+                taken: none,
+                paid: none,
+                refunded: none,
+                increments: Vec::new(),
+                arn: None,
+                sequence: 0,
+                clearing_flags: ClearingFlags::default(),
+                refund_flags: RefundFlags::default(),
+            })
+        })
+    }
+
+    /// The balances that the first answer carried.
+    pub(crate) fn told(&self) -> Option<Balances> {
+        self.more.as_ref().and_then(|more| more.told)
     }
 
     pub(crate) fn key(&self) -> MatchKey {

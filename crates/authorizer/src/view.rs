@@ -1,10 +1,12 @@
 //! What the control API and support see of a shard: copies, never references into the state.
 
+use crate::shard::Told;
 use crate::transaction::TransactionState;
 use domain::{
-    AccountId, Amounts, ApprovalCode, Asset, Balance, CardId, CardStatus, CardToken, Controls, Currency,
-    Expiry, Failure, FundingMode, LastFour, LimitRule, Mcc, MessageClass, Money, Rate, Reason, Rrn, Stan,
-    Timestamp, TransactionId, Transmission,
+    AccountId, Amounts, ApprovalCode, Approver, Arn, Asset, Balance, CardId, CardStatus, CardToken,
+    ClearingFlags, Controls, Currency, Expiry, Failure, FundingMode, LastFour, LimitRule, Mcc, MessageClass,
+    Money, NetworkReference, Rate, Reason, RefundFlags, Rrn, Stan, Timestamp, TransactionId, TransactionType,
+    Transmission,
 };
 
 /// A limit and how much of it is used.
@@ -29,6 +31,8 @@ pub struct AccountView {
     pub balance: Balance,
     /// Its limits.
     pub limits: Vec<LimitView>,
+    /// What the balance service last told about it.
+    pub told: Option<Told>,
 }
 
 /// A posting and the account after it.
@@ -110,4 +114,24 @@ pub struct TransactionView {
     pub transmission: Option<Transmission>,
     /// Retrieval reference number.
     pub rrn: Option<Rrn>,
+    /// What kind of transaction it is.
+    pub kind: TransactionType,
+    /// Who said yes, when somebody did.
+    pub by: Option<Approver>,
+    /// The transaction that an increment, a clearing or a refund belongs to.
+    pub of: Option<TransactionId>,
+    /// The network's transaction id.
+    pub network_reference: Option<NetworkReference>,
+    /// What was paid to the merchant, or what a refund brought in.
+    pub paid: Option<Amounts>,
+    /// What refunds have brought back.
+    pub refunded: Option<Amounts>,
+    /// Acquirer reference number of a clearing.
+    pub arn: Option<Arn>,
+    /// Which one of several clearings; 0 when it was not said.
+    pub sequence: u8,
+    /// What is remarkable about a clearing.
+    pub clearing_flags: ClearingFlags,
+    /// What is remarkable about a refund.
+    pub refund_flags: RefundFlags,
 }

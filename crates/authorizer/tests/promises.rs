@@ -153,7 +153,17 @@ fn books(desk: &Desk) -> (i128, i128) {
             | Fact::Declined { .. }
             | Fact::ReversalUnmatched { .. }
             | Fact::DutyOwed { .. }
-            | Fact::DutyDone { .. } => {}
+            | Fact::DutyDone { .. }
+            | Fact::Answered { .. }
+            | Fact::HoldChanged { .. }
+            | Fact::PartlyReversed { .. }
+            | Fact::Cleared { .. }
+            | Fact::ClearingReversed { .. }
+            | Fact::Refunded { .. }
+            | Fact::RefundReversed { .. }
+            | Fact::HoldReleased { .. }
+            | Fact::BalanceTold { .. }
+            | Fact::TokenKeySeen { .. } => {}
         }
     }
     (ledger, held)

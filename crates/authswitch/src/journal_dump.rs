@@ -8,7 +8,7 @@ use crate::fact_json::fact_json;
 use crate::journal_verify::open;
 use crate::output;
 use clap::Args;
-use domain::Fact;
+use domain::{Fact, version_1};
 use journal::{JournalError, RecoveredRecord, ReplayError};
 use serde::Serialize;
 use std::io::{self, BufWriter, Write};
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn print(out: &mut impl Write, record: &RecoveredRecord<'_>) -> Result<(), ReplayError> {
-    let fact: Fact = record.decode()?;
+    let fact: Fact = record.decode_since::<version_1::Fact, Fact>()?;
     let time = jiff::Timestamp::from_microsecond(record.at_utc_micros)?.to_string();
     let line = Line { sequence: record.sequence, shard: record.shard, time, fact: fact_json(&fact)? };
     serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;

@@ -127,7 +127,17 @@ impl Index {
             | Fact::ReversalUnmatched { .. }
             | Fact::HoldExpired { .. }
             | Fact::DutyOwed { .. }
-            | Fact::DutyDone { .. } => {}
+            | Fact::DutyDone { .. }
+            | Fact::Answered { .. }
+            | Fact::HoldChanged { .. }
+            | Fact::PartlyReversed { .. }
+            | Fact::Cleared { .. }
+            | Fact::ClearingReversed { .. }
+            | Fact::Refunded { .. }
+            | Fact::RefundReversed { .. }
+            | Fact::HoldReleased { .. }
+            | Fact::BalanceTold { .. }
+            | Fact::TokenKeySeen { .. } => {}
         }
     }
 

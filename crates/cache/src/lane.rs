@@ -5,7 +5,7 @@ use crate::queue::{Inbox, Posted};
 use crate::recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
 use arc_swap::ArcSwap;
 use authorizer::{Action, Answer, Caller, Command, Context, Effects, FundingPath, Shard};
-use domain::{Fact, MessageClass, Moment, RateTable, Reason, ShardId, TransactionId};
+use domain::{Fact, Moment, RateTable, Reason, ShardId, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,9 +230,7 @@ fn take_action(
 /// Who asks, if the command is a request: only a request can be declined (P7).
 fn caller_of_request(command: &Command) -> Option<Caller> {
     match command {
-        Command::Authorize { request, caller, .. } if request.class == MessageClass::AuthorizationRequest => {
-            Some(*caller)
-        }
+        Command::Authorize { request, caller, .. } if request.class.is_request() => Some(*caller),
         Command::Authorize { .. }
         | Command::Reverse { .. }
         | Command::AskEnded { .. }
@@ -249,6 +247,7 @@ fn unrecordable(caller: Caller) -> Release {
         reason: Reason::JournalUnavailable,
         approval_code: None,
         part: None,
+        balances: None,
         path: FundingPath::Cache,
     };
     Release::Answer { caller, answer }

@@ -158,6 +158,7 @@ fn purchase(caller: u64) -> Command {
         entry_mode: None,
         merchant: Merchant::default(),
         partial: PartialApproval::NotSupported,
+        details: domain::Details::default(),
         expiry: None,
         deadline: Mono::MAX,
     };

@@ -24,6 +24,10 @@ pub(crate) fn transaction(
         TransactionState::Expired => {
             "The hold ran out before anything was cleared; nothing is held any more.".into()
         }
+        TransactionState::Cleared => "Paid to the merchant; nothing is held any more.".into(),
+        TransactionState::Posted => "The money moved when this message came.".into(),
+        TransactionState::Added => "Approved; the money is part of another payment's hold.".into(),
+        TransactionState::Answered => "Answered with yes; no money was moved.".into(),
         TransactionState::ReversedFirst => {
             "Only its reversal is known; should the request still come, it will be declined.".into()
         }
@@ -94,6 +98,7 @@ const fn sentence(reason: Reason) -> &'static str {
     match reason {
         Reason::Approved => "Approved in full.",
         Reason::ApprovedPartially => "Approved for less than was asked.",
+        Reason::NoReasonToDecline => "Nothing was asked for; there is no reason to decline the card.",
         Reason::DuplicateWithOtherAmount => {
             "The processor sent the references of an earlier request again, with another amount or currency."
         }
@@ -104,6 +109,20 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::CardNotYetActive => "The card has not been activated yet.",
         Reason::CardExpired => "The card has expired.",
         Reason::ExpiryMismatch => "The expiry date that was entered is not the card's.",
+        Reason::PinWrong => "The PIN was wrong.",
+        Reason::PinTriesExceeded => "The PIN was entered wrongly too often.",
+        Reason::Cvv2Mismatch => "The security code printed on the card was entered wrongly.",
+        Reason::CryptogramInvalid => "The card's or the wallet's cryptogram was not genuine.",
+        Reason::AuthenticationFailed => "The cardholder failed 3-D Secure.",
+        Reason::AuthenticationRequired => "The purchase went without 3-D Secure, which a rule demands.",
+        Reason::VerificationRequired => "A verification that a rule demands was not made.",
+        Reason::AddressMismatch => "The billing address that was entered is not the cardholder's.",
+        Reason::OriginalNotFound => "The payment that this one adds to is not known, or is no longer open.",
+        Reason::RuleDenied => "A rule of the program refuses this payment.",
+        Reason::RiskScore => "The network's risk score was too high.",
+        Reason::Velocity => "There were too many payments, or too much money, in a short time.",
+        Reason::NewCountry => "The card was never used in this country before.",
+        Reason::CashLimit => "The cash part was above the limit for one transaction.",
         Reason::TransactionTypeNotAllowed => "This type of transaction is not served.",
         Reason::InvalidAmount => "The amount was zero or less.",
         Reason::CountryNotAllowed => "The card may not be used in the merchant's country.",

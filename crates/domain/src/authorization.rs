@@ -1,10 +1,12 @@
 //! A request in our words: what the processor asks, free of any message format.
 
 use crate::card::{CardToken, Expiry};
+use crate::details::{Details, Purpose};
 use crate::money::Money;
-use crate::reference::{AcquirerId, MessageClass, Rrn, Stan, Transmission};
+use crate::reference::{AcquirerId, ApprovalCode, MessageClass, NetworkReference, Rrn, Stan, Transmission};
 use crate::text::Text;
 use crate::time::Mono;
+use crate::transaction_type::TransactionType;
 use serde::{Deserialize, Serialize};
 
 /// Merchant category code, DE 18: four digits (ISO 18245).
@@ -23,10 +25,10 @@ pub struct CountryCode(pub u16);
 pub struct ProcessingCode(pub u32);
 
 impl ProcessingCode {
-    /// The transaction type: 0 purchase, 1 cash, 20 refund, 30 balance inquiry, ...
+    /// The transaction type, by the first two digits.
     #[must_use]
-    pub const fn transaction_type(self) -> u32 {
-        self.0 / 10_000
+    pub const fn transaction_type(self) -> TransactionType {
+        TransactionType::of(self.0 / 10_000)
     }
 }
 
@@ -60,10 +62,11 @@ pub struct Merchant {
     pub name: Text<40>,
 }
 
-/// An authorization request or advice. The card number became a token before this was built.
+/// A request or advice that is about money: an authorization (0100, 0120), a financial message (0200, 0220) or a
+/// clearing. The card number became a token before this was built.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Authorization {
-    /// Request or advice.
+    /// Which question it asks, or what it tells.
     pub class: MessageClass,
     /// Whose card.
     pub card: CardToken,
@@ -87,12 +90,27 @@ pub struct Authorization {
     pub merchant: Merchant,
     /// Whether less than the whole may be approved.
     pub partial: PartialApproval,
+    /// Everything that most requests leave out.
+    pub details: Details,
     /// The expiry that the terminal read, DE 14: compared, and never journaled.
     #[serde(skip)]
     pub expiry: Option<Expiry>,
     /// When our answer must have left. Never journaled: a deadline means nothing after a restart.
     #[serde(skip)]
     pub deadline: Mono,
+}
+
+impl Authorization {
+    /// What kind of transaction it is. A verification may also be a purchase of nothing that is marked as one.
+    #[must_use]
+    pub const fn transaction_type(&self) -> TransactionType {
+        match self.details.purpose {
+            Purpose::Verification => TransactionType::AccountVerification,
+            Purpose::Sale | Purpose::PreAuthorization | Purpose::Estimated | Purpose::Final => {
+                self.processing_code.transaction_type()
+            }
+        }
+    }
 }
 
 /// A reversal request or advice: undo what an earlier message did.
@@ -108,6 +126,14 @@ pub struct Reversal {
     pub acquirer: Option<AcquirerId>,
     /// Retrieval reference number, DE 37.
     pub rrn: Option<Rrn>,
-    /// The amount to undo, DE 4 and DE 49, where sent.
+    /// The original's amount, DE 4 and DE 49, where sent.
     pub amount: Option<Money>,
+    /// What the transaction comes to in the end, DE 95: only what is above it is undone. `None` undoes everything.
+    pub new_total: Option<Money>,
+    /// The network's transaction id.
+    pub network_reference: Option<NetworkReference>,
+    /// The approval code that the original got, DE 38.
+    pub approval_code: Option<ApprovalCode>,
+    /// The original's message class, from DE 90.
+    pub original_class: Option<MessageClass>,
 }

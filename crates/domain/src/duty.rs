@@ -23,6 +23,10 @@ pub struct Duty {
     pub units: Units,
     /// The account's asset.
     pub asset: Asset,
+    /// Which one of the transaction's duties this is, from 1: the service is told them in this order.
+    pub sequence: u32,
+    /// Which one of the account's duties this is, from 1, whatever the transaction.
+    pub account_sequence: u64,
 }
 
 /// What has to be said.
@@ -37,6 +41,36 @@ pub enum DutyKind {
         /// The merchant, for the customer's statement.
         merchant: Text<40>,
     },
+    /// What you reserved stands: the approval is on disk and on its way to the processor.
+    Confirm,
+    /// The processor undid a part: give back `units` of what you reserved, and keep the rest.
+    Reverse {
+        /// What stays reserved.
+        left: Units,
+    },
+    /// The merchant was paid `units`: book them, even past the balance.
+    Clear {
+        /// How much of it comes out of the reservation; the rest was never reserved.
+        reserved: Units,
+        /// What is given back of the reservation on top, because no other clearing follows.
+        released: Units,
+        /// Whether the reservation has ended.
+        last: bool,
+        /// The merchant, for the customer's statement.
+        merchant: Text<40>,
+    },
+    /// `units` came back to the customer: book them in.
+    Refund {
+        /// The merchant, for the customer's statement.
+        merchant: Text<40>,
+    },
+    /// A refund, or a payment that was booked at once, was undone: take `units` out again, or put them back in.
+    Undo {
+        /// Whether the customer gets the money (a booked payment was undone) or loses it (a refund was undone).
+        credit: bool,
+    },
+    /// The hold ran out, or an operator ended it: give back `units`.
+    Expire,
 }
 
 /// Why a reservation is given back.

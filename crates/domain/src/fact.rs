@@ -4,8 +4,8 @@
 //! rule. So a fact carries results (amounts, rates, reasons, numbers), never questions. Its shard, sequence
 //! and time stand in the journal record around it.
 //!
-//! The variants and their fields are the journal's payload format: their order is part of it. A change needs
-//! a new payload version in the journal crate.
+//! The variants and their fields are version 2 of the journal's payload format: their order is part of it. A new
+//! variant goes to the end; any other change needs a new version, and the old one kept as [`crate::version_1`] is.
 
 use crate::account::{AccountId, AccountNo};
 use crate::asset::{Asset, Units};
@@ -113,6 +113,12 @@ pub enum Fact {
         hold: HoldTerms,
         /// `Approved` or `ApprovedPartially`.
         reason: Reason,
+        /// The amount approved in the transaction's currency, when it is less than was asked.
+        part: Option<Money>,
+        /// Who said yes.
+        by: Approver,
+        /// The balances that the answer carried, where it was asked for them.
+        told: Option<Balances>,
         /// Rules that an advice broke; a request that broke any was declined.
         flags: Vec<Failure>,
     },
@@ -138,7 +144,7 @@ pub enum Fact {
         /// What is reserved until the ask ends.
         hold: HoldTerms,
     },
-    /// The balance service agreed, in full or in part, and the hold stands.
+    /// The balance service agreed, in full or in part, or somebody did in its place, and the hold stands.
     AskApproved {
         /// The transaction.
         transaction: TransactionNo,
@@ -148,6 +154,10 @@ pub enum Fact {
         part: Option<Money>,
         /// `Approved` or `ApprovedPartially`.
         reason: Reason,
+        /// Who said yes.
+        by: Approver,
+        /// The balances that the answer carried, where it was asked for them.
+        told: Option<Balances>,
     },
     /// The ask ended without money; the reservation is gone.
     AskDeclined {
@@ -193,6 +203,139 @@ pub enum Fact {
         /// Which.
         duty: DutyNo,
     },
+    /// A question was answered with yes, and nothing was moved: a verification, an inquiry, a credit to come.
+    Answered {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// Its card.
+        card: CardNo,
+        /// The request.
+        request: Authorization,
+        /// The answer.
+        reason: Reason,
+        /// The balances that the answer carried, where it was asked for them.
+        told: Option<Balances>,
+        /// Rules that a message broke that could not be declined.
+        flags: Vec<Failure>,
+    },
+    /// A hold was raised by an increment, or set to what an advice said that it came to.
+    HoldChanged {
+        /// The number of the message that changed it.
+        transaction: TransactionNo,
+        /// The transaction whose hold it is.
+        of: TransactionNo,
+        /// Its card.
+        card: CardNo,
+        /// The message.
+        request: Authorization,
+        /// The hold from now on, with its new end.
+        hold: HoldTerms,
+        /// The balances that the answer carried, where it was asked for them.
+        told: Option<Balances>,
+        /// Rules that an advice broke.
+        flags: Vec<Failure>,
+    },
+    /// A part of a hold, or one of its increments, was undone.
+    PartlyReversed {
+        /// The transaction whose hold it is.
+        transaction: TransactionNo,
+        /// The increment that was undone, if it was one.
+        increment: Option<TransactionNo>,
+        /// What is free again.
+        released: Amounts,
+        /// What is held still.
+        left: Amounts,
+        /// The message that asked for it.
+        reversal: Reversal,
+    },
+    /// Money was paid to the merchant: it leaves the account.
+    Cleared {
+        /// The number of the clearing; that of the hold itself where a message approved and booked at once.
+        transaction: TransactionNo,
+        /// The transaction that it belongs to; `None` for a forced post.
+        of: Option<TransactionNo>,
+        /// Its card.
+        card: CardNo,
+        /// The message.
+        request: Authorization,
+        /// What was paid, all in all.
+        paid: Amounts,
+        /// How much of that the hold had promised.
+        from_hold: Amounts,
+        /// What is free again of the hold on top, because no other clearing follows.
+        released: Amounts,
+        /// Whether the hold has ended.
+        last: bool,
+        /// The rate that what exceeds the hold was converted with.
+        rate: Option<Rate>,
+        /// What is remarkable about it.
+        flags: ClearingFlags,
+    },
+    /// A payment that was booked at once was undone: the money is back in the account.
+    ClearingReversed {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// What came back.
+        amounts: Amounts,
+        /// The message that asked for it.
+        reversal: Reversal,
+    },
+    /// A merchant gave money back, or somebody sent some: it is in the account.
+    Refunded {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// The transaction whose money it is; `None` when none fits.
+        of: Option<TransactionNo>,
+        /// Its card.
+        card: CardNo,
+        /// The message.
+        request: Authorization,
+        /// What came in.
+        amounts: Amounts,
+        /// The rate that it was converted with.
+        rate: Option<Rate>,
+        /// The balances that the answer carried, where it was asked for them.
+        told: Option<Balances>,
+        /// What is remarkable about it.
+        flags: RefundFlags,
+    },
+    /// A refund was undone: the money left the account again, past the balance if it must.
+    RefundReversed {
+        /// The refund.
+        transaction: TransactionNo,
+        /// What left.
+        amounts: Amounts,
+        /// The message that asked for it.
+        reversal: Reversal,
+    },
+    /// An operator ended a hold before its time: what was still held is free again.
+    HoldReleased {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// What was given back.
+        amounts: Amounts,
+        /// The operator's request, for recognising a repeat.
+        request: RequestKey,
+        /// The operator's words.
+        note: Text<40>,
+    },
+    /// The balance service told the balance of an account.
+    BalanceTold {
+        /// The account.
+        account: AccountNo,
+        /// The service's version of it; an older one is never taken.
+        version: u64,
+        /// What the account has available there, our counted holds taken off.
+        available: Units,
+        /// When it was told.
+        at: Timestamp,
+    },
+    /// The key that card tokens are made with has this fingerprint. Kept in shard 0, so that a start with another
+    /// key is noticed before no card is found any more.
+    TokenKeySeen {
+        /// The fingerprint; the key cannot be computed from it.
+        fingerprint: KeyFingerprint,
+    },
 }
 
 /// Money in or out of an account at the product's word.
@@ -229,6 +372,71 @@ pub struct HoldTerms {
     /// When the hold runs out.
     pub expires_at: Timestamp,
 }
+
+/// Who said yes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approver {
+    /// The switch, from its own balances.
+    #[default]
+    Switch,
+    /// The product's balance service.
+    BalanceService,
+    /// The switch in the place of a balance service that could not be asked.
+    StandIn,
+    /// The network in our place; we were told afterwards.
+    Network,
+}
+
+/// The balances of an account as an answer carries them, in the card's currency.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Balances {
+    /// Money booked.
+    pub ledger: Money,
+    /// What can be spent.
+    pub available: Money,
+}
+
+/// What is remarkable about a clearing, for people who may have to dispute it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(default)]
+pub struct ClearingFlags {
+    /// No authorization stands behind it.
+    pub forced: bool,
+    /// More was paid than the hold had left.
+    pub over_capture: bool,
+    /// What is above the hold is inside the tolerance of the merchant's category.
+    pub inside_tolerance: bool,
+    /// The hold had run out, or was ended by an operator.
+    pub after_expiry: bool,
+    /// The authorization was reversed before.
+    pub after_reversal: bool,
+    /// The authorization was declined.
+    pub after_decline: bool,
+    /// The account owes money now.
+    pub overdrawn: bool,
+    /// Nothing could be converted: no rate was ever known.
+    pub unpriced: bool,
+}
+
+/// What is remarkable about a refund.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(default)]
+pub struct RefundFlags {
+    /// No payment fits it.
+    pub unmatched: bool,
+    /// More comes back than was paid.
+    pub above_original: bool,
+    /// The card is closed or frozen.
+    pub card_not_active: bool,
+    /// Nothing could be converted: no rate was ever known.
+    pub unpriced: bool,
+}
+
+/// A fingerprint of a secret key: the first half of a keyed digest of a constant.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct KeyFingerprint(pub [u8; 16]);
 
 /// One rule that said no.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]

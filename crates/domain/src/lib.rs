@@ -21,6 +21,7 @@ mod authorization;
 mod card;
 mod control;
 mod decimal;
+mod details;
 mod duty;
 mod fact;
 mod funding;
@@ -33,6 +34,8 @@ mod reference;
 mod security;
 mod text;
 mod time;
+mod transaction_type;
+pub mod version_1;
 
 pub use account::{AccountId, AccountNo, Balance, BalanceError};
 pub use asset::{Asset, AssetCode, AssetError, Units};
@@ -41,8 +44,14 @@ pub use authorization::{
 };
 pub use card::{CardId, CardNo, CardStatus, CardToken, Expiry, ExpiryError, FundingMode, LastFour};
 pub use control::{Controls, ListRule};
+pub use details::{
+    Arn, ClearingData, Details, Initiator, NetworkName, OriginalReferences, Presence, Purpose, RiskScore,
+};
 pub use duty::{CancelCause, Duty, DutyKind, DutyNo};
-pub use fact::{Amounts, Fact, Failure, HoldTerms, PostingKind, RequestKey, ReversalMatch};
+pub use fact::{
+    Amounts, Approver, Balances, ClearingFlags, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind,
+    RefundFlags, RequestKey, ReversalMatch,
+};
 pub use funding::{Ask, FundingFailure, FundingOutcome};
 pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Window, ZoneName};
 pub use money::{Currency, CurrencyError, Money, MoneyError};
@@ -50,11 +59,12 @@ pub use pan::{Pan, PanError};
 pub use rate::{Rate, RateError, RateId, RateTable, Rounding};
 pub use reason::Reason;
 pub use reference::{
-    AcquirerId, ApprovalCode, MessageClass, ReferenceError, Rrn, ShardId, Stan, TransactionId, TransactionNo,
-    Transmission,
+    AcquirerId, ApprovalCode, MessageClass, NetworkReference, ReferenceError, Rrn, ShardId, Stan,
+    TransactionId, TransactionNo, Transmission,
 };
 pub use security::{
     AvsResult, CryptogramResult, Cvv2Result, Eci, EciTable, PinResult, SecurityResults, ThreeDSecure,
 };
 pub use text::{Text, TextError};
 pub use time::{Moment, Mono, Timestamp};
+pub use transaction_type::TransactionType;

@@ -174,16 +174,16 @@ impl RateTable {
 }
 
 /// The journal and JSON keep a rate as decimal text: exact, and never a float.
-mod decimal_as_text {
+pub(crate) mod decimal_as_text {
     use rust_decimal::Decimal;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
     use std::borrow::Cow;
 
-    pub(super) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
         Decimal::from_str_exact(&Cow::<'de, str>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

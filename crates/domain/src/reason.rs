@@ -9,7 +9,7 @@ macro_rules! reasons {
         /// Why a request was answered as it was. The order is the order of precedence: when several rules
         /// fail, the smallest reason decides the response code and all of them are recorded. Steps, in
         /// order: repeats, card state, account state, security, transaction type, country, currency, MCC,
-        /// merchant, limits per transaction, limits per period, funds, and last our own inability.
+        /// merchant, risk, limits per transaction, limits per period, funds, and last our own inability.
         #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Reason {
@@ -36,6 +36,8 @@ reasons! {
     Approved = "approved",
     /// Approved for less than was asked.
     ApprovedPartially = "approved_partially",
+    /// Nothing was asked for, and there is no reason to decline the card.
+    NoReasonToDecline = "no_reason_to_decline",
     /// The same references as an earlier request, with another amount or currency.
     DuplicateWithOtherAmount = "duplicate_with_other_amount",
     /// A reversal of this very request came first.
@@ -52,10 +54,28 @@ reasons! {
     CardExpired = "card_expired",
     /// The expiry that the terminal read is not the card's.
     ExpiryMismatch = "expiry_mismatch",
+    /// The PIN is not the card's.
+    PinWrong = "pin_wrong",
+    /// The PIN was entered wrongly too often.
+    PinTriesExceeded = "pin_tries_exceeded",
+    /// The verification value printed on the card does not match.
+    Cvv2Mismatch = "cvv2_mismatch",
+    /// The chip's or the wallet's cryptogram is not genuine.
+    CryptogramInvalid = "cryptogram_invalid",
+    /// The cardholder failed 3-D Secure.
+    AuthenticationFailed = "authentication_failed",
+    /// A rule demands 3-D Secure, and the purchase went without it.
+    AuthenticationRequired = "authentication_required",
+    /// A rule demands a verification (PIN, verification value, cryptogram, address) that was not made.
+    VerificationRequired = "verification_required",
+    /// The billing address does not match, and a rule demands that it does.
+    AddressMismatch = "address_mismatch",
     /// The transaction type is not served.
     TransactionTypeNotAllowed = "transaction_type_not_allowed",
     /// The amount is zero or negative where money is asked for.
     InvalidAmount = "invalid_amount",
+    /// What is to be added to is not known, or is no hold any more.
+    OriginalNotFound = "original_not_found",
     /// The card's controls refuse the merchant's country.
     CountryNotAllowed = "country_not_allowed",
     /// The card's controls refuse the currency.
@@ -64,6 +84,16 @@ reasons! {
     MccNotAllowed = "mcc_not_allowed",
     /// The card's controls refuse the merchant.
     MerchantNotAllowed = "merchant_not_allowed",
+    /// A rule of the program refuses it.
+    RuleDenied = "rule_denied",
+    /// The network's risk score is at or above the threshold.
+    RiskScore = "risk_score",
+    /// Too many transactions, or too much money, in too short a time.
+    Velocity = "velocity",
+    /// The card was never used in this country before.
+    NewCountry = "new_country",
+    /// More cash than one transaction may hand out.
+    CashLimit = "cash_limit",
     /// More than one transaction may be.
     TransactionLimit = "transaction_limit",
     /// More than a day, week, month or lifetime may spend.
@@ -101,10 +131,10 @@ reasons! {
 }
 
 impl Reason {
-    /// Whether money was promised.
+    /// Whether the answer is yes.
     #[must_use]
     pub const fn is_approval(self) -> bool {
-        matches!(self, Self::Approved | Self::ApprovedPartially)
+        matches!(self, Self::Approved | Self::ApprovedPartially | Self::NoReasonToDecline)
     }
 }
 

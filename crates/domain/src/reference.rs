@@ -146,6 +146,63 @@ pub enum MessageClass {
     AuthorizationRequest,
     /// 0120, 0121: this was approved for you.
     AuthorizationAdvice,
+    /// 0200, 0201: may this be spent, and book it at once.
+    FinancialRequest,
+    /// 0220, 0221: this was paid: a completion, or a posting without an authorization.
+    FinancialAdvice,
+    /// A presentment from clearing: this was paid.
+    Clearing,
+}
+
+impl MessageClass {
+    /// Whether it asks, and may be declined. Everything else tells what has happened (E40).
+    #[must_use]
+    pub const fn is_request(self) -> bool {
+        matches!(self, Self::AuthorizationRequest | Self::FinancialRequest)
+    }
+
+    /// Whether it books money instead of only promising it.
+    #[must_use]
+    pub const fn is_financial(self) -> bool {
+        matches!(self, Self::FinancialRequest | Self::FinancialAdvice | Self::Clearing)
+    }
+
+    /// The word that reports and the API use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationRequest => "authorization_request",
+            Self::AuthorizationAdvice => "authorization_advice",
+            Self::FinancialRequest => "financial_request",
+            Self::FinancialAdvice => "financial_advice",
+            Self::Clearing => "clearing",
+        }
+    }
+}
+
+/// The network's own transaction id (a Visa transaction identifier, a Mastercard trace id): it stays through the
+/// life of a transaction, from the first authorization to the last refund.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct NetworkReference(Text<16>);
+
+impl NetworkReference {
+    /// Checks the text: 1 to 16 bytes.
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        Text::name(text).map(Self)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for NetworkReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// Approval code, DE 38: six digits that a merchant can read out over the telephone.
@@ -164,6 +221,13 @@ impl ApprovalCode {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
         Self((mixed % 999_999) as u32 + 1)
+    }
+
+    /// The code that a message names; `None` when it is none of ours, which are six digits and not all zero.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse().ok().filter(|code| digits && *code > 0).map(Self)
     }
 
     /// The code as a number, 1 to 999999.

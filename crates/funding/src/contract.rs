@@ -9,8 +9,8 @@
 //! because the service may have reserved. Unknown *fields* are passed over, so that the contract can grow.
 
 use domain::{
-    Ask, CancelCause, Currency, Duty, DutyKind, Money, PartialApproval, Rate, ShardId, Text, Timestamp,
-    TransactionId, Units,
+    Ask, AssetCode, CancelCause, Currency, Duty, DutyKind, Money, PartialApproval, Rate, ShardId, Text,
+    Timestamp, TransactionId, Units,
 };
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -96,7 +96,48 @@ pub fn duty(shard: ShardId, duty: &Duty) -> Result<Message, serde_json::Error> {
             let body = serde_json::to_vec(&body)?;
             Ok(Message { path: ADVICES_PATH, id, body })
         }
+        DutyKind::Confirm
+        | DutyKind::Reverse { .. }
+        | DutyKind::Clear { .. }
+        | DutyKind::Refund { .. }
+        | DutyKind::Undo { .. }
+        | DutyKind::Expire => follow_up(&ask_id, duty),
     }
+}
+
+/// A duty that tells what became of a transaction after its approval.
+fn follow_up(ask_id: &str, duty: &Duty) -> Result<Message, serde_json::Error> {
+    let mut body = FollowUpBody::of(ask_id, duty);
+    let (path, word) = match &duty.kind {
+        DutyKind::Cancel(_) => (CANCELS_PATH, "cancel"),
+        DutyKind::Advise { merchant } => {
+            body.merchant = Some(OnlyName { name: given(merchant.as_str()) });
+            (ADVICES_PATH, "advice")
+        }
+        DutyKind::Confirm => ("/v1/confirms", "confirm"),
+        DutyKind::Reverse { left } => {
+            body.left = Some(Shown(*left));
+            ("/v1/reversals", "reversal")
+        }
+        DutyKind::Clear { reserved, released, last, merchant } => {
+            (body.reserved, body.released) = (Some(Shown(*reserved)), Some(Shown(*released)));
+            (body.last, body.merchant) = (Some(*last), Some(OnlyName { name: given(merchant.as_str()) }));
+            ("/v1/clearings", "clearing")
+        }
+        DutyKind::Refund { merchant } => {
+            body.merchant = Some(OnlyName { name: given(merchant.as_str()) });
+            ("/v1/refunds", "refund")
+        }
+        DutyKind::Undo { credit } => {
+            body.credit = Some(*credit);
+            ("/v1/undos", "undo")
+        }
+        DutyKind::Expire => ("/v1/expiries", "expiry"),
+    };
+    let id = format!("{ask_id}-{word}-{:016x}", duty.number.0);
+    body.follow_up_id = &id;
+    let body = serde_json::to_vec(&body)?;
+    Ok(Message { path, id, body })
 }
 
 /// What the service decided.
@@ -301,6 +342,50 @@ struct AdviceBody<'a> {
     asset: &'a str,
     units: Shown<Units>,
     merchant: OnlyName<'a>,
+}
+
+/// What became of a transaction after its approval. A field that does not belong to the kind is left out.
+#[derive(Serialize)]
+struct FollowUpBody<'a> {
+    ask_id: &'a str,
+    follow_up_id: &'a str,
+    account: &'a str,
+    asset: AssetCode,
+    units: Shown<Units>,
+    sequence: u32,
+    account_sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<Shown<Units>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved: Option<Shown<Units>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released: Option<Shown<Units>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credit: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant: Option<OnlyName<'a>>,
+}
+
+impl<'a> FollowUpBody<'a> {
+    fn of(ask_id: &'a str, duty: &'a Duty) -> Self {
+        Self {
+            ask_id,
+            follow_up_id: "",
+            account: duty.account.as_str(),
+            asset: duty.asset.code(),
+            units: Shown(duty.units),
+            sequence: duty.sequence,
+            account_sequence: duty.account_sequence,
+            left: None,
+            reserved: None,
+            released: None,
+            last: None,
+            credit: None,
+            merchant: None,
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,8 @@ fn duty(transaction: u64, number: u64) -> Duty {
         kind: DutyKind::Cancel(CancelCause::OutcomeUnknown),
         units: Units(5),
         asset: Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap(),
+        sequence: 1,
+        account_sequence: 1,
     }
 }
 

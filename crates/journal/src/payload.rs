@@ -2,7 +2,9 @@
 //!
 //! A payload is a value of the caller's own type, encoded by `bincode` 2 through serde with fixed-width
 //! little-endian integers. [`PAYLOAD_VERSION`] is written beside each payload; a reader refuses a version it does
-//! not know instead of guessing. To change the encoding, give it a new version here and keep the old arm.
+//! not know instead of guessing. Versions 1 and 2 are encoded alike; what changed between them is the type of the
+//! value, so whoever reads facts names both types ([`decode_since`]). To change the encoding, give it a new version
+//! here and keep the old arm.
 //!
 //! Guarantees: a payload is never longer than [`PAYLOAD_BYTES_MAX`], decoding allocates no more than that
 //! allows, and bytes left over after the value are an error. It does not know what the values mean.
@@ -16,7 +18,10 @@ use serde::de::DeserializeOwned;
 use crate::record::PAYLOAD_BYTES_MAX;
 
 /// Version of the payload encoding that this build writes.
-pub const PAYLOAD_VERSION: u16 = 1;
+pub const PAYLOAD_VERSION: u16 = 2;
+
+/// The oldest version that this build reads.
+pub const PAYLOAD_VERSION_OLDEST: u16 = 1;
 
 /// Fixed-width integers: the bytes can be drawn, and decode is twice as fast as with variable ones.
 const CONFIGURATION: Configuration<LittleEndian, Fixint, Limit<PAYLOAD_BYTES_MAX>> =
@@ -52,7 +57,9 @@ pub enum PayloadError {
         used: usize,
     },
     /// The payload was written by a version that this build does not know.
-    #[error("payload version {found} is unknown, this build reads version {PAYLOAD_VERSION}")]
+    #[error(
+        "payload version {found} is unknown, this build reads versions {PAYLOAD_VERSION_OLDEST} to {PAYLOAD_VERSION}"
+    )]
     Version {
         /// Version on disk.
         found: u16,
@@ -78,12 +85,12 @@ pub fn encode<F: Serialize + ?Sized>(value: &F, out: &mut Vec<u8>) -> Result<(),
     outcome
 }
 
-/// Decodes a payload that was written as `version`.
+/// Decodes a payload that was written as `version`, of a type that is the same in all versions.
 ///
 /// # Errors
 /// The version is unknown, or the bytes are not exactly one value of type `F`.
 pub fn decode<F: DeserializeOwned>(version: u16, payload: &[u8]) -> Result<F, PayloadError> {
-    if version != PAYLOAD_VERSION {
+    if !(PAYLOAD_VERSION_OLDEST..=PAYLOAD_VERSION).contains(&version) {
         return Err(PayloadError::Version { found: version });
     }
     let bytes = payload.len();
@@ -103,6 +110,20 @@ pub fn decode<F: DeserializeOwned>(version: u16, payload: &[u8]) -> Result<F, Pa
 pub fn decode_first<F: DeserializeOwned>(bytes: &[u8]) -> Result<(F, usize), PayloadError> {
     bincode::serde::decode_from_slice(bytes, CONFIGURATION)
         .map_err(|source| PayloadError::Decode { bytes: bytes.len(), source })
+}
+
+/// Decodes a payload that was written as `version`, of a type that was another one in version 1.
+///
+/// # Errors
+/// The version is unknown, or the bytes are not exactly one value of the version's type.
+pub fn decode_since<V1: DeserializeOwned, F: DeserializeOwned + From<V1>>(
+    version: u16,
+    payload: &[u8],
+) -> Result<F, PayloadError> {
+    if version == PAYLOAD_VERSION_OLDEST {
+        return decode::<V1>(version, payload).map(F::from);
+    }
+    decode(version, payload)
 }
 
 /// Appends to a vector: bincode's own standard-library writer goes through `io::Write` for every field.
@@ -153,8 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn a_type_of_version_1_becomes_the_one_of_today() {
+        assert_eq!(decode_since::<u16, u32>(1, &encoded(&5_u16)).unwrap(), 5);
+        assert_eq!(decode_since::<u16, u32>(2, &encoded(&5_u32)).unwrap(), 5);
+        assert!(decode_since::<u16, u32>(2, &encoded(&5_u16)).is_err());
+    }
+
+    #[test]
     fn an_unknown_version_is_refused() {
-        let error = decode::<u32>(2, &encoded(&5_u32)).unwrap_err();
-        assert_eq!(error.to_string(), "payload version 2 is unknown, this build reads version 1");
+        let error = decode::<u32>(3, &encoded(&5_u32)).unwrap_err();
+        assert_eq!(error.to_string(), "payload version 3 is unknown, this build reads versions 1 to 2");
+        assert!(decode::<u32>(0, &encoded(&5_u32)).is_err());
     }
 }

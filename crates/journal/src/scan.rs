@@ -46,6 +46,18 @@ impl RecoveredRecord<'_> {
     pub fn decode<F: serde::de::DeserializeOwned>(&self) -> Result<F, PayloadError> {
         payload::decode(self.payload_version, self.payload)
     }
+
+    /// Decodes the payload of a type that was `V1` in version 1.
+    ///
+    /// # Errors
+    /// The version is unknown, or the bytes are not exactly one value of the version's type.
+    pub fn decode_since<V1, F>(&self) -> Result<F, PayloadError>
+    where
+        V1: serde::de::DeserializeOwned,
+        F: serde::de::DeserializeOwned + From<V1>,
+    {
+        payload::decode_since::<V1, F>(self.payload_version, self.payload)
+    }
 }
 
 /// Takes each record of a scan.

@@ -1,7 +1,7 @@
-//! The format on disk, pinned: a journal written by version 1 is kept here byte by byte.
+//! The format on disk, pinned: a journal written by each version is kept here byte by byte.
 //!
-//! A change that makes this test fail changes the format. It then needs a new format version, a new golden
-//! directory beside `v1`, and `v1` must still be read. `JOURNAL_WRITE_GOLDEN=1` writes a directory that is not there.
+//! A change that makes this test fail changes the format. It then needs a new version, a new golden directory
+//! beside the others, and the others must still be read. `JOURNAL_WRITE_GOLDEN=1` writes a directory that is not there.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::path::{Path, PathBuf};
@@ -47,8 +47,8 @@ fn config() -> JournalConfig {
     }
 }
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1").join(name)
+fn golden(version: &str, name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version).join(name)
 }
 
 /// Writes the samples, three a batch, each batch released before the next is handed over.
@@ -71,10 +71,10 @@ fn written_today() -> SimulatedDisk {
 }
 
 #[test]
-fn todays_writer_writes_version_1_byte_by_byte() {
+fn todays_writer_writes_version_2_byte_by_byte() {
     let disk = written_today();
     for name in FILES {
-        let path = golden(name);
+        let path = golden("v2", name);
         let today = disk.contents(name).unwrap();
         if std::env::var_os("JOURNAL_WRITE_GOLDEN").is_some() && !path.exists() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -88,9 +88,18 @@ fn todays_writer_writes_version_1_byte_by_byte() {
 
 #[test]
 fn version_1_is_read() {
+    check_read("v1");
+}
+
+#[test]
+fn version_2_is_read() {
+    check_read("v2");
+}
+
+fn check_read(version: &str) {
     let disk = SimulatedDisk::new(0);
     for name in FILES {
-        disk.put(name, &std::fs::read(golden(name)).unwrap());
+        disk.put(name, &std::fs::read(golden(version, name)).unwrap());
     }
     let mut facts = Vec::new();
     let opened = journal::open_on(config(), Arc::new(disk), 0, |record| {

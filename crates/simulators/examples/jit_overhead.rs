@@ -63,6 +63,7 @@ fn ask(number: u64, now: Moment) -> Ask {
             entry_mode: None,
             merchant: Merchant::default(),
             partial: PartialApproval::NotSupported,
+            details: domain::Details::default(),
             expiry: None,
             deadline: now.mono.plus(Duration::from_secs(2)),
         },

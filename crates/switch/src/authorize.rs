@@ -13,7 +13,7 @@ use crate::translate::{self, Incoming, NetworkFunction, Reading};
 use authorizer::{Answer, Command, FundingPath};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
-use domain::{Authorization, MessageClass, Moment, Reason, Reversal, ReversalMatch};
+use domain::{Authorization, Moment, Reason, Reversal, ReversalMatch};
 use iso8583::{EncodeError, Message, Rejected};
 use std::sync::Arc;
 
@@ -92,7 +92,7 @@ impl Conversation {
 
     /// Finds the card, keeps the request for its answer, and posts it to the lane.
     fn authorize(&mut self, message: Message, request: Authorization, received: Moment) {
-        let is_request = request.class == MessageClass::AuthorizationRequest;
+        let is_request = request.class.is_request();
         if is_request && !self.signed_on {
             return self.decline(&message, Reason::SignedOff, received);
         }
@@ -226,8 +226,13 @@ impl Conversation {
 
     /// Declines without a decision: the card is not known, or there is no room.
     fn decline(&mut self, message: &Message, reason: Reason, received: Moment) {
-        let answer =
-            Answer::Authorization { reason, approval_code: None, part: None, path: FundingPath::Cache };
+        let answer = Answer::Authorization {
+            reason,
+            approval_code: None,
+            part: None,
+            balances: None,
+            path: FundingPath::Cache,
+        };
         let written = self.link.writer.decided(message, &answer, &mut self.out);
         self.check(written);
         let took = self.hub.clock.now().mono.since(received.mono);

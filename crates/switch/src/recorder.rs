@@ -94,6 +94,7 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
     match fact {
         Fact::Approved { hold, .. } => Some(hold.amounts.card),
         Fact::AskApproved { amounts, .. } => Some(amounts.card),
+        Fact::HoldChanged { hold, .. } => Some(hold.amounts.card),
         Fact::AccountOpened { .. }
         | Fact::Posted { .. }
         | Fact::AccountLimitsSet { .. }
@@ -109,6 +110,15 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
         | Fact::ReversalUnmatched { .. }
         | Fact::HoldExpired { .. }
         | Fact::DutyOwed { .. }
-        | Fact::DutyDone { .. } => None,
+        | Fact::DutyDone { .. }
+        | Fact::Answered { .. }
+        | Fact::PartlyReversed { .. }
+        | Fact::Cleared { .. }
+        | Fact::ClearingReversed { .. }
+        | Fact::Refunded { .. }
+        | Fact::RefundReversed { .. }
+        | Fact::HoldReleased { .. }
+        | Fact::BalanceTold { .. }
+        | Fact::TokenKeySeen { .. } => None,
     }
 }

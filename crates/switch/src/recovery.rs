@@ -2,7 +2,7 @@
 
 use authorizer::Shard;
 use cache::Recovering;
-use domain::{AssetCode, Fact, ShardId, Timestamp};
+use domain::{AssetCode, Fact, ShardId, Timestamp, version_1};
 use journal::{Journal, JournalConfig, JournalError, Recovered, RecoveredRecord, ReplayError};
 
 /// How often progress is said, in records.
@@ -27,7 +27,7 @@ pub(crate) fn recover(
 
 /// Applies one record.
 fn replay(record: &RecoveredRecord<'_>, state: &mut Recovering) -> Result<(), ReplayError> {
-    let fact: Fact = record.decode()?;
+    let fact: Fact = record.decode_since::<version_1::Fact, Fact>()?;
     state.apply(ShardId(record.shard), Timestamp::from_micros(record.at_utc_micros), &fact)?;
     Ok(())
 }
@@ -35,8 +35,8 @@ fn replay(record: &RecoveredRecord<'_>, state: &mut Recovering) -> Result<(), Re
 /// Books that do not balance after a replay.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "shard {shard}: the ledger of {asset} is {ledger} units, but credits less debits plus what the balance \
-     service funded less what it got back is {expected}"
+    "shard {shard}: the ledger of {asset} is {ledger} units, but credits less debits, plus what the balance service \
+     funded less what it got back, less what merchants were paid plus what they refunded, is {expected}"
 )]
 pub struct Unbalanced {
     shard: ShardId,
@@ -49,10 +49,9 @@ pub struct Unbalanced {
 pub(crate) fn check_books<'a>(shards: impl Iterator<Item = &'a Shard>) -> Result<(), Unbalanced> {
     for shard in shards {
         for (asset, totals) in shard.totals() {
-            let moved_in = totals.credited.0.saturating_sub(totals.debited.0);
-            let funded = totals.funded.0.saturating_sub(totals.returned.0);
-            let (ledger, expected) = (totals.ledger.0, moved_in.saturating_add(funded));
-            if ledger != expected {
+            let expected = totals.ledger_by_flows();
+            if expected != Some(totals.ledger) {
+                let (ledger, expected) = (totals.ledger.0, expected.map_or(i128::MAX, |units| units.0));
                 return Err(Unbalanced { shard: shard.id(), asset, ledger, expected });
             }
         }

@@ -66,22 +66,36 @@ const fn usual(reason: Reason) -> &'static str {
     match reason {
         Reason::Approved => "00",
         Reason::ApprovedPartially => "10",
+        Reason::NoReasonToDecline => "85",
         Reason::UnknownCard => "14",
         Reason::CardClosed | Reason::CardFrozen => "62",
         Reason::CardNotYetActive => "78",
         Reason::CardExpired | Reason::ExpiryMismatch => "54",
+        Reason::PinWrong => "55",
+        Reason::PinTriesExceeded => "75",
         Reason::TransactionTypeNotAllowed => "12",
+        Reason::OriginalNotFound => "25",
+        Reason::RiskScore => "59",
         Reason::InvalidAmount | Reason::AmountOutOfRange => "13",
         Reason::CountryNotAllowed
         | Reason::CurrencyNotAllowed
         | Reason::MccNotAllowed
-        | Reason::MerchantNotAllowed => "57",
-        Reason::TransactionLimit | Reason::AmountLimit => "61",
-        Reason::CountLimit | Reason::TooManyHolds => "65",
+        | Reason::MerchantNotAllowed
+        | Reason::NewCountry => "57",
+        Reason::TransactionLimit | Reason::AmountLimit | Reason::CashLimit => "61",
+        Reason::CountLimit | Reason::TooManyHolds | Reason::Velocity => "65",
         Reason::InsufficientFunds | Reason::FundingDeclined => "51",
         Reason::DuplicateWithOtherAmount => "94",
         // 1987 has no code for "previously reversed" (1993 has 1824); do not honour.
-        Reason::PreviouslyReversed | Reason::ReversedInFlight => "05",
+        Reason::PreviouslyReversed
+        | Reason::ReversedInFlight
+        | Reason::Cvv2Mismatch
+        | Reason::CryptogramInvalid
+        | Reason::AuthenticationFailed
+        | Reason::AuthenticationRequired
+        | Reason::VerificationRequired
+        | Reason::AddressMismatch
+        | Reason::RuleDenied => "05",
         Reason::RateUnavailable
         | Reason::FundingTimedOut
         | Reason::FundingUnavailable
@@ -104,7 +118,8 @@ mod tests {
         for (name, _) in iso8583::SHIPPED {
             let dialect = iso8583::shipped(name).unwrap().unwrap();
             let codes = ResponseCodes::of(&dialect);
-            let approving = [codes.reason(Reason::Approved), codes.reason(Reason::ApprovedPartially)];
+            let approvals = Reason::ALL.iter().filter(|reason| reason.is_approval());
+            let approving: Vec<_> = approvals.map(|reason| codes.reason(*reason)).collect();
             for reason in Reason::ALL {
                 let approves = approving.contains(&codes.reason(*reason));
                 assert_eq!(approves, reason.is_approval(), "{name}: {reason}");

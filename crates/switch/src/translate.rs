@@ -102,6 +102,7 @@ fn authorization(
         entry_mode: message.number(22).and_then(|mode| u16::try_from(mode).ok()).map(EntryMode),
         merchant: merchant(message, &pan)?,
         partial: partial(message, reading.partial),
+        details: domain::Details::default(),
         expiry: expiry(message, class)?,
         deadline: reading.deadline,
     })
@@ -130,6 +131,10 @@ fn reversal(message: &Message, reading: Reading<'_>) -> Result<Reversal, Element
         acquirer: Some(acquirer(message)?).filter(|_| message.has(32)),
         rrn: rrn(message, &pan)?,
         amount: money(message, 4, 49)?,
+        new_total: None,
+        network_reference: None,
+        approval_code: None,
+        original_class: None,
     };
     match message.text(90) {
         Some(original) => original_data(&original, base),
@@ -173,9 +178,9 @@ fn card_number(message: &Message) -> Result<Pan, ElementFault> {
 /// DE 14. A month that does not exist is a format error; an advice is taken note of all the same (E40).
 fn expiry(message: &Message, class: MessageClass) -> Result<Option<Expiry>, ElementFault> {
     match (message.number(14).map(Expiry::from_yymm), class) {
-        (None, _) | (Some(Err(_)), MessageClass::AuthorizationAdvice) => Ok(None),
+        (Some(Err(_)), class) if class.is_request() => Err(ElementFault(14)),
+        (None | Some(Err(_)), _) => Ok(None),
         (Some(Ok(expiry)), _) => Ok(Some(expiry)),
-        (Some(Err(_)), MessageClass::AuthorizationRequest) => Err(ElementFault(14)),
     }
 }
 
@@ -293,7 +298,7 @@ impl Writer {
     ) -> Result<(), EncodeError> {
         let advice = matches!(&request.mti().digits(), b"0120" | b"0121");
         self.write(request, out, |draft| match answer {
-            Answer::Authorization { reason, approval_code, part, path: _ } => {
+            Answer::Authorization { reason, approval_code, part, balances: _, path: _ } => {
                 if let Some(part) = part {
                     draft.number(4, u64::try_from(part.minor()).unwrap_or(0));
                 }

@@ -90,6 +90,7 @@ fn a_request_is_read_element_by_element() {
             name: Text::new("CORNER SHOP").unwrap(),
         },
         partial: PartialApproval::NotSupported,
+        details: domain::Details::default(),
         expiry: Expiry::from_yymm(2_911).ok(),
         deadline: DEADLINE,
     };

@@ -70,7 +70,17 @@ impl Ledger {
             | Fact::ReversalUnmatched { .. }
             | Fact::HoldExpired { .. }
             | Fact::DutyOwed { .. }
-            | Fact::DutyDone { .. } => {}
+            | Fact::DutyDone { .. }
+            | Fact::Answered { .. }
+            | Fact::HoldChanged { .. }
+            | Fact::PartlyReversed { .. }
+            | Fact::Cleared { .. }
+            | Fact::ClearingReversed { .. }
+            | Fact::Refunded { .. }
+            | Fact::RefundReversed { .. }
+            | Fact::HoldReleased { .. }
+            | Fact::BalanceTold { .. }
+            | Fact::TokenKeySeen { .. } => {}
         }
         Ok(())
     }

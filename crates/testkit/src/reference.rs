@@ -34,6 +34,8 @@ pub struct Model {
     bookings: Vec<Booking>,
     transactions: Vec<Transaction>,
     duties: Vec<Duty>,
+    /// Every duty that was ever owed.
+    ordered: Vec<Duty>,
     keys: Vec<(RequestKey, (u32, PostingKind, Units))>,
     last_number: u64,
     calendar: Calendar,
@@ -186,6 +188,7 @@ impl Model {
             bookings: Vec::new(),
             transactions: Vec::new(),
             duties: Vec::new(),
+            ordered: Vec::new(),
             keys: Vec::new(),
             last_number: 0,
             calendar: Calendar::default(),
@@ -358,6 +361,7 @@ impl Model {
             reason,
             approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
             part,
+            balances: None,
             path: self.path(card),
         }
     }
@@ -379,9 +383,18 @@ impl Model {
             kind,
             units,
             asset: self.asset_of(account),
+            sequence: self.nth_duty_of(|duty| duty.transaction.0 == transaction),
+            account_sequence: self.nth_duty_of(|duty| duty.account == self.account(account).id).into(),
         };
+        self.ordered.push(duty);
         self.duties.push(duty);
         out.duties.push(duty);
+    }
+
+    /// The number of the next duty of those that `which` chooses, from 1.
+    fn nth_duty_of(&self, which: impl Fn(&Duty) -> bool) -> u32 {
+        let before = self.ordered.iter().filter(|duty| which(duty)).count();
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     fn book(&mut self, card: u32, kind: BookingKind, units: Units) {

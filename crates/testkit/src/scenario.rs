@@ -365,6 +365,22 @@ impl Story {
                     format!("owed cancel {amount} {code} for {stan} {}", word_of(cause))
                 }
                 DutyKind::Advise { merchant: _ } => format!("owed advice {amount} {code} for {stan}"),
+                DutyKind::Confirm => format!("owed confirm {amount} {code} for {stan}"),
+                DutyKind::Reverse { left } => {
+                    let left = duty.asset.format(left);
+                    format!("owed reversal {amount} {code} for {stan} leaving {left}")
+                }
+                DutyKind::Clear { reserved, released, last, merchant: _ } => {
+                    let (reserved, released) = (duty.asset.format(reserved), duty.asset.format(released));
+                    let last = if last { " last" } else { "" };
+                    format!(
+                        "owed clearing {amount} {code} for {stan} reserved {reserved} released {released}{last}"
+                    )
+                }
+                DutyKind::Refund { merchant: _ } => format!("owed refund {amount} {code} for {stan}"),
+                DutyKind::Undo { credit: true } => format!("owed undo of a payment {amount} {code} for {stan}"),
+                DutyKind::Undo { credit: false } => format!("owed undo of a refund {amount} {code} for {stan}"),
+                DutyKind::Expire => format!("owed expiry {amount} {code} for {stan}"),
             });
         }
         for (_, reply) in happened.replies {

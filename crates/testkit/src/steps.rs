@@ -130,6 +130,7 @@ impl Draft {
             entry_mode: Some(EntryMode(51)),
             merchant,
             partial: random.pick(&[PartialApproval::Supported, PartialApproval::NotSupported]),
+            details: domain::Details::default(),
             expiry: random
                 .once_in(3)
                 .then(|| Expiry::new(random.pick(&[2029, 2029, 2030]), 12).expect("a month")),
@@ -149,6 +150,10 @@ impl Draft {
             acquirer: Some(request.acquirer),
             rrn: request.rrn,
             amount: Some(request.amount),
+            new_total: None,
+            network_reference: None,
+            approval_code: None,
+            original_class: None,
         };
         match named {
             Named::All => all,

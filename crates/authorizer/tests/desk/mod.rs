@@ -208,6 +208,7 @@ pub fn purchase(stan: u64, minor: i64) -> Authorization {
         entry_mode: None,
         merchant: Merchant { mcc: Some(Mcc(5411)), country: Some(CountryCode(840)), ..Merchant::default() },
         partial: PartialApproval::NotSupported,
+        details: domain::Details::default(),
         expiry: None,
         deadline: Mono::MAX,
     }
@@ -227,6 +228,10 @@ pub fn reversal_of(original: &Authorization) -> Reversal {
         acquirer: Some(original.acquirer),
         rrn: original.rrn,
         amount: Some(original.amount),
+        new_total: None,
+        network_reference: None,
+        approval_code: None,
+        original_class: None,
     }
 }
 

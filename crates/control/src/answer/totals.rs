@@ -4,7 +4,7 @@ use authorizer::Totals;
 use domain::AssetCode;
 use serde::Serialize;
 
-/// Integers as text. Always `ledger = credited - debited + funded - returned`.
+/// Integers as text. Always `ledger = credited - debited + funded - returned - settled + refunded`.
 #[derive(Debug, Serialize)]
 pub(crate) struct TotalsAnswer {
     asset: String,
@@ -14,6 +14,8 @@ pub(crate) struct TotalsAnswer {
     debited_units: String,
     funded_units: String,
     returned_units: String,
+    settled_units: String,
+    refunded_units: String,
 }
 
 impl TotalsAnswer {
@@ -26,6 +28,8 @@ impl TotalsAnswer {
             debited_units: totals.debited.to_string(),
             funded_units: totals.funded.to_string(),
             returned_units: totals.returned.to_string(),
+            settled_units: totals.settled.to_string(),
+            refunded_units: totals.refunded.to_string(),
         }
     }
 }

@@ -87,7 +87,7 @@ impl From<&TransactionView> for TransactionAnswer {
             at: time::text(view.at),
             card: view.card.to_string(),
             account: view.account.to_string(),
-            class: view.class.map(class_word),
+            class: view.class.map(MessageClass::as_str),
             state: state_word(view.state),
             reason: view.reason.map(domain::Reason::as_str),
             explanation: explain::transaction(view.state, view.reason, view.failures.first(), &money),
@@ -160,13 +160,6 @@ impl BreachAnswer {
     }
 }
 
-const fn class_word(class: MessageClass) -> &'static str {
-    match class {
-        MessageClass::AuthorizationRequest => "authorization_request",
-        MessageClass::AuthorizationAdvice => "authorization_advice",
-    }
-}
-
 const fn state_word(state: TransactionState) -> &'static str {
     match state {
         TransactionState::Asked => "asked",
@@ -175,5 +168,9 @@ const fn state_word(state: TransactionState) -> &'static str {
         TransactionState::Reversed => "reversed",
         TransactionState::Expired => "expired",
         TransactionState::ReversedFirst => "reversed_first",
+        TransactionState::Cleared => "cleared",
+        TransactionState::Posted => "posted",
+        TransactionState::Added => "added",
+        TransactionState::Answered => "answered",
     }
 }

@@ -35,5 +35,7 @@ fn add(sum: &mut Totals, part: &Totals) {
         debited: plus(sum.debited, part.debited),
         funded: plus(sum.funded, part.funded),
         returned: plus(sum.returned, part.returned),
+        settled: plus(sum.settled, part.settled),
+        refunded: plus(sum.refunded, part.refunded),
     };
 }

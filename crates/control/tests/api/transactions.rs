@@ -22,6 +22,7 @@ fn pay(client: &Client, stan: u64, minor: i64) {
         entry_mode: None,
         merchant: Merchant { mcc: Some(Mcc(742)), ..Merchant::default() },
         partial: PartialApproval::NotSupported,
+        details: domain::Details::default(),
         expiry: None,
         deadline: Mono::MAX,
     };

@@ -59,6 +59,7 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
                 name: Text::new("COFFEE BAR").unwrap(),
             },
             partial: PartialApproval::NotSupported,
+            details: domain::Details::default(),
             expiry: None,
             deadline,
         },
@@ -85,6 +86,8 @@ pub fn cancel(transaction: u64, number: u64) -> Duty {
         kind: DutyKind::Cancel(CancelCause::OutcomeUnknown),
         units: Units(12_500_000),
         asset: usdt(),
+        sequence: 1,
+        account_sequence: 1,
     }
 }
 

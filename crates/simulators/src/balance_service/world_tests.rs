@@ -225,8 +225,16 @@ impl World {
     fn owe(&mut self, id: TransactionId, kind: DutyKind, units: Units) {
         self.serial += 1;
         let (number, ask) = (TransactionNo(self.serial), self.asks[&id]);
-        let duty =
-            Duty { number, transaction: id.number, account: ask.account, kind, units, asset: ask.asset };
+        let duty = Duty {
+            number,
+            transaction: id.number,
+            account: ask.account,
+            kind,
+            units,
+            asset: ask.asset,
+            sequence: 1,
+            account_sequence: self.serial,
+        };
         self.duties.owe(SHARD, duty, self.now);
         self.at(self.now, Event::SendDuties);
     }
@@ -347,6 +355,7 @@ impl World {
                 entry_mode: None,
                 merchant: Merchant::default(),
                 partial,
+                details: domain::Details::default(),
                 expiry: None,
                 deadline: self.now.plus(patience),
             },

@@ -113,6 +113,7 @@ impl Switch {
                 entry_mode: None,
                 merchant: Merchant::default(),
                 partial,
+                details: domain::Details::default(),
                 expiry: None,
                 deadline: now.mono.plus(Duration::from_millis(ms)),
             },
@@ -135,6 +136,8 @@ impl Switch {
             kind,
             units,
             asset: Asset::new(usdt(), 6).unwrap(),
+            sequence: 1,
+            account_sequence: duty_number,
         };
         self.funding().owe(SHARD, duty);
         duty_number

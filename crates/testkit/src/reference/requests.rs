@@ -34,7 +34,8 @@ impl Model {
     ) {
         if !self.known_card(card, request.card) {
             let (reason, path) = (Reason::UnknownCard, FundingPath::Cache);
-            let answer = Answer::Authorization { reason, approval_code: None, part: None, path };
+            let answer =
+                Answer::Authorization { reason, approval_code: None, part: None, balances: None, path };
             out.answers.push((caller, answer));
             return;
         }
@@ -309,7 +310,7 @@ fn is_told_of(found: &Transaction, earlier: &Authorization, advice: &Authorizati
 
 /// Purchase, cash, purchase with cashback, quasi-cash, cash disbursement.
 fn is_debit(request: &Authorization) -> bool {
-    [0, 1, 9, 11, 17].contains(&request.processing_code.transaction_type())
+    matches!(request.processing_code.0 / 10_000, 0 | 1 | 9 | 10 | 11 | 17 | 50..=59)
 }
 
 /// The exact quotient, and one more where it does not come out even: what a customer pays.

@@ -42,6 +42,7 @@ impl Story {
                 ..Merchant::default()
             },
             partial: PartialApproval::NotSupported,
+            details: domain::Details::default(),
             expiry: None,
             deadline: self.world.now().mono.plus(Duration::from_secs(2)),
         };
@@ -95,7 +96,18 @@ impl Story {
         }
         line.end()?;
         let acquirer = AcquirerId::new(476_135).ok();
-        let reversal = Reversal { card: token(card), stan, transmission, acquirer, rrn: None, amount: None };
+        let reversal = Reversal {
+            card: token(card),
+            stan,
+            transmission,
+            acquirer,
+            rrn: None,
+            amount: None,
+            new_total: None,
+            network_reference: None,
+            approval_code: None,
+            original_class: None,
+        };
         let caller = self.world.caller();
         self.callers.insert(caller, stan);
         self.perform(Command::Reverse { card: CardNo(card), reversal, caller })

@@ -168,5 +168,9 @@ const fn state(state: TransactionState) -> &'static str {
         TransactionState::Reversed => "reversed",
         TransactionState::Expired => "expired",
         TransactionState::ReversedFirst => "reversed_first",
+        TransactionState::Cleared => "cleared",
+        TransactionState::Posted => "posted",
+        TransactionState::Added => "added",
+        TransactionState::Answered => "answered",
     }
 }

@@ -1,0 +1,205 @@
+//! What was decided about a request: approved, declined, asked for, or noted.
+
+use crate::shard::{ApplyError, Shard};
+use crate::transaction::{Transaction, TransactionState};
+use domain::{
+    Amounts, Approver, Authorization, Balances, CardNo, Fact, Failure, HoldTerms, MessageClass, Money,
+    PartialApproval, ProcessingCode, Reversal, Timestamp, TransactionNo, TransactionType,
+};
+
+impl Shard {
+    pub(super) fn approved(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::Approved { transaction, card, request, hold, reason, part, by, told, flags } = fact else {
+            return Ok(());
+        };
+        let mut row = self.row(*transaction, *card, request, TransactionState::Approved, at)?;
+        (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
+        row.failures = flags.as_slice().into();
+        self.keep_told(&mut row, *told)?;
+        self.approve(row, hold)
+    }
+
+    pub(super) fn declined(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::Declined { transaction, card, request, failures } = fact else { return Ok(()) };
+        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
+        row.reason = failures.first().map(|failure| failure.reason);
+        row.failures = failures.as_slice().into();
+        self.store.insert(row, &self.policy);
+        Ok(())
+    }
+
+    pub(super) fn answered(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::Answered { transaction, card, request, reason, told, flags } = fact else { return Ok(()) };
+        let mut row = self.row(*transaction, *card, request, TransactionState::Answered, at)?;
+        row.reason = Some(*reason);
+        row.failures = flags.as_slice().into();
+        self.keep_told(&mut row, *told)?;
+        self.store.insert(row, &self.policy);
+        Ok(())
+    }
+
+    pub(super) fn ask_approved(&mut self, fact: &Fact) -> Result<(), ApplyError> {
+        let Fact::AskApproved { transaction, amounts, part, reason, by, told } = fact else { return Ok(()) };
+        self.fund(*transaction, *amounts)?;
+        let zero = Money::new(0, amounts.card.currency());
+        if let Some(row) = self.store.find_mut(*transaction) {
+            (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
+            if told.is_some() {
+                row.more_mut(zero).told = *told;
+            }
+        }
+        Ok(())
+    }
+
+    /// A new row for a message.
+    pub(super) fn row(
+        &mut self,
+        number: TransactionNo,
+        card: CardNo,
+        request: &Authorization,
+        state: TransactionState,
+        at: Timestamp,
+    ) -> Result<Transaction, ApplyError> {
+        self.count_number(number);
+        self.card(card)?;
+        Ok(Transaction::of(number, at, card, request, state))
+    }
+
+    pub(super) fn keep_told(&self, row: &mut Transaction, told: Option<Balances>) -> Result<(), ApplyError> {
+        if told.is_some() {
+            let zero = self.zero(row.card)?;
+            row.more_mut(zero).told = told;
+        }
+        Ok(())
+    }
+
+    /// Nothing, in the currency of a card.
+    pub(super) fn zero(&self, card: CardNo) -> Result<Money, ApplyError> {
+        Ok(Money::new(0, self.card(card)?.currency))
+    }
+
+    fn approve(&mut self, mut row: Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
+        let (number, card) = (row.number, row.card);
+        let account = self.card(card)?.account;
+        let funded = self.funded_units(card, hold.amounts.units)?;
+        self.book(account, funded, hold.amounts.units)?;
+        self.charge(card, hold.amounts, 1, row.at)?;
+        self.card_mut(card)?.open_holds += 1;
+        row.rate = self.intern(hold.rate);
+        row.held = Some(hold.amounts);
+        row.expires_at = hold.expires_at;
+        self.store.insert(row, &self.policy);
+        self.store.expect_expiry(number, hold.expires_at);
+        Ok(())
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        number: TransactionNo,
+        card: CardNo,
+        request: &Authorization,
+        hold: &HoldTerms,
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        let mut row = self.row(number, card, request, TransactionState::Asked, at)?;
+        self.charge(card, hold.amounts, 1, at)?;
+        self.card_mut(card)?.open_holds += 1;
+        row.rate = self.intern(hold.rate);
+        row.held = Some(hold.amounts);
+        row.expires_at = hold.expires_at;
+        self.store.insert(row, &self.policy);
+        self.asked.insert(number, request.deadline);
+        Ok(())
+    }
+
+    /// The money of an ask moves in, and the hold promises it on.
+    fn fund(&mut self, number: TransactionNo, amounts: Amounts) -> Result<(), ApplyError> {
+        let transaction = self.in_state(number, TransactionState::Asked)?;
+        let (card, at, expires_at) = (transaction.card, transaction.at, transaction.expires_at);
+        let reserved = transaction.held.unwrap_or(amounts);
+        let account = self.card(card)?.account;
+        let funded = self.funded_units(card, amounts.units)?;
+        self.book(account, funded, amounts.units)?;
+        self.asked.remove(&number);
+        self.give_back(card, difference(reserved, amounts), 0, (number, at))?;
+        self.store.expect_expiry(number, expires_at);
+        if let Some(transaction) = self.store.find_mut(number) {
+            transaction.state = TransactionState::Approved;
+            transaction.held = Some(amounts);
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_ask(
+        &mut self,
+        number: TransactionNo,
+        failures: &[Failure],
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        self.in_state(number, TransactionState::Asked)?;
+        self.asked.remove(&number);
+        self.end_hold(number, TransactionState::Declined, at)?;
+        if let Some(transaction) = self.store.find_mut(number) {
+            transaction.reason = failures.first().map(|failure| failure.reason);
+            transaction.failures = failures.into();
+        }
+        Ok(())
+    }
+
+    pub(super) fn remember_reversal(
+        &mut self,
+        number: TransactionNo,
+        card: CardNo,
+        reversal: &Reversal,
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        self.count_number(number);
+        self.card(card)?;
+        let tombstone = Transaction {
+            number,
+            at,
+            ended_at: at,
+            card,
+            class: MessageClass::AuthorizationRequest,
+            processing_code: ProcessingCode(0),
+            stan: reversal.stan,
+            transmission: reversal.transmission,
+            acquirer: reversal.acquirer,
+            rrn: reversal.rrn,
+            mcc: None,
+            partial: PartialApproval::NotSupported,
+            amount: reversal.amount,
+            state: TransactionState::ReversedFirst,
+            reason: None,
+            part: None,
+            held: None,
+            rate: None,
+            expires_at: Timestamp::MAX,
+            failures: Box::default(),
+            kind: TransactionType::Other,
+            by: Approver::Switch,
+            of: None,
+            network_reference: reversal.network_reference,
+            duties: 0,
+            more: None,
+        };
+        self.store.insert(tombstone, &self.policy);
+        Ok(())
+    }
+}
+
+/// One amount less another, held at the ends of the range: both were checked when they were recorded.
+pub(super) fn difference(from: Amounts, taken: Amounts) -> Amounts {
+    Amounts {
+        card: Money::new(from.card.minor().saturating_sub(taken.card.minor()), from.card.currency()),
+        units: domain::Units(from.units.0.saturating_sub(taken.units.0)),
+    }
+}
+
+/// Two amounts together, held at the ends of the range.
+pub(super) fn sum(one: Amounts, other: Amounts) -> Amounts {
+    Amounts {
+        card: Money::new(one.card.minor().saturating_add(other.card.minor()), one.card.currency()),
+        units: domain::Units(one.units.0.saturating_add(other.units.0)),
+    }
+}

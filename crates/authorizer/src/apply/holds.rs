@@ -1,0 +1,198 @@
+//! What becomes of a hold before it is paid: raised, undone in part or as a whole, run out.
+
+use super::decisions::difference;
+use crate::shard::{ApplyError, Shard};
+use crate::transaction::{Increment, TransactionState};
+use domain::{
+    Amounts, Authorization, CardNo, Fact, HoldTerms, Money, Reason, Timestamp, TransactionNo, Units,
+};
+
+impl Shard {
+    pub(super) fn hold_changed(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::HoldChanged { transaction, of, card, request, hold, told, flags } = fact else {
+            return Ok(());
+        };
+        self.change_hold((*transaction, at), *of, *card, request, hold)?;
+        let zero = self.zero(*card)?;
+        if let Some(row) = self.store.find_mut(*transaction) {
+            row.failures = flags.as_slice().into();
+            if told.is_some() {
+                row.more_mut(zero).told = *told;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn partly_reversed(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::PartlyReversed { transaction, increment, released, left, reversal: _ } = fact else {
+            return Ok(());
+        };
+        self.release_part(*transaction, *increment, *released, *left)?;
+        if let Some(increment) = increment
+            && let Some(row) = self.store.find_mut(*increment)
+        {
+            (row.state, row.ended_at) = (TransactionState::Reversed, at);
+        }
+        Ok(())
+    }
+
+    /// Sets a hold to what a later message made of it.
+    fn change_hold(
+        &mut self,
+        (number, at): (TransactionNo, Timestamp),
+        of: TransactionNo,
+        card: CardNo,
+        request: &Authorization,
+        hold: &HoldTerms,
+    ) -> Result<(), ApplyError> {
+        let held = self.held_by(of)?;
+        let zero = self.zero(card)?;
+        let change = difference(hold.amounts, held);
+        if change.units > Units::ZERO || change.card.minor() > 0 {
+            let account = self.card(card)?.account;
+            let funded = self.funded_units(card, change.units)?;
+            self.book(account, funded, change.units)?;
+            self.charge(card, change, 0, at)?;
+            if let Some(row) = self.store.find_mut(of) {
+                row.more_mut(zero).increments.push(Increment { number, at, amounts: change });
+            }
+        } else {
+            self.free(of, difference(held, hold.amounts), None)?;
+        }
+        if let Some(row) = self.store.find_mut(of) {
+            row.held = Some(hold.amounts);
+            let before = std::mem::replace(&mut row.expires_at, hold.expires_at);
+            self.store.cancel_expiry(of, before);
+            self.store.expect_expiry(of, hold.expires_at);
+        }
+        let mut row = self.row(number, card, request, TransactionState::Added, at)?;
+        (row.reason, row.of, row.rate) = (Some(Reason::Approved), Some(of), self.intern(hold.rate));
+        self.store.insert(row, &self.policy);
+        Ok(())
+    }
+
+    fn release_part(
+        &mut self,
+        number: TransactionNo,
+        increment: Option<TransactionNo>,
+        released: Amounts,
+        left: Amounts,
+    ) -> Result<(), ApplyError> {
+        self.held_by(number)?;
+        self.free(number, released, increment)?;
+        if let Some(row) = self.store.find_mut(number) {
+            row.held = Some(left);
+        }
+        Ok(())
+    }
+
+    /// What an open hold holds.
+    pub(super) fn held_by(&self, number: TransactionNo) -> Result<Amounts, ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        self.in_state(number, TransactionState::Approved)?.held.ok_or(missing)
+    }
+
+    /// Gives a part of an open hold back: the balance, and the limits in the windows that it was charged to.
+    pub(super) fn free(
+        &mut self,
+        number: TransactionNo,
+        released: Amounts,
+        first: Option<TransactionNo>,
+    ) -> Result<(), ApplyError> {
+        let card = self.in_state(number, TransactionState::Approved)?.card;
+        let account = self.card(card)?.account;
+        let returned = self.returned_units(card, released.units)?;
+        self.book(account, returned, Units(-released.units.0))?;
+        self.free_limits(number, released, 0, first)
+    }
+
+    /// Gives limits back. What was added last is given back first, or `first` before it: each part belongs to the
+    /// window of the message that added it (E27).
+    pub(super) fn free_limits(
+        &mut self,
+        number: TransactionNo,
+        released: Amounts,
+        count: u32,
+        first: Option<TransactionNo>,
+    ) -> Result<(), ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        let row = self.store.find_mut(number).ok_or(missing)?;
+        let (card, at) = (row.card, row.at);
+        let mut left = released;
+        let mut parts = Vec::new();
+        if let Some(more) = &mut row.more {
+            more.increments.sort_by_key(|part| (Some(part.number) == first, part.number));
+            for part in more.increments.iter_mut().rev() {
+                let share = lesser(part.amounts, left);
+                part.amounts = difference(part.amounts, share);
+                left = difference(left, share);
+                parts.push((share, part.number, part.at));
+            }
+            more.increments.retain(|part| part.amounts.units.is_positive() || part.amounts.card.minor() > 0);
+        }
+        for (share, number, at) in parts {
+            self.give_back(card, share, 0, (number, at))?;
+        }
+        self.give_back(card, left, count, (number, at))
+    }
+
+    /// Ends what a transaction still reserves or holds.
+    pub(super) fn undo(
+        &mut self,
+        number: TransactionNo,
+        state: TransactionState,
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        let transaction = self.store.find(number).filter(|found| found.state.is_open()).ok_or(missing)?;
+        let (card, was, held) = (transaction.card, transaction.state, transaction.held);
+        if was == TransactionState::Asked {
+            self.asked.remove(&number);
+        } else {
+            let units = held.map_or(Units::ZERO, |held| held.units);
+            let account = self.card(card)?.account;
+            let returned = self.returned_units(card, units)?;
+            self.book(account, returned, Units(-units.0))?;
+            let expires_at = self.in_state(number, was)?.expires_at;
+            self.store.cancel_expiry(number, expires_at);
+        }
+        self.end_hold(number, state, at)?;
+        if was == TransactionState::Asked
+            && let Some(transaction) = self.store.find_mut(number)
+        {
+            transaction.reason = Some(Reason::ReversedInFlight);
+        }
+        Ok(())
+    }
+
+    /// The end of a reservation or hold, apart from the balance: the limits get back what was still held, and the
+    /// approval too unless something was paid.
+    pub(super) fn end_hold(
+        &mut self,
+        number: TransactionNo,
+        state: TransactionState,
+        at: Timestamp,
+    ) -> Result<(), ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        let row = self.store.find(number).ok_or(missing)?;
+        let (card, held) = (row.card, row.held);
+        let paid = row.more.as_ref().is_some_and(|more| more.paid.card.minor() > 0);
+        let none = Amounts { card: Money::new(0, self.card(card)?.currency), units: Units::ZERO };
+        self.free_limits(number, held.unwrap_or(none), u32::from(!paid), None)?;
+        let open = &mut self.card_mut(card)?.open_holds;
+        *open = open.saturating_sub(1);
+        if let Some(row) = self.store.find_mut(number) {
+            (row.state, row.held, row.ended_at) = (state, None, at);
+        }
+        self.store.finish(number, at);
+        Ok(())
+    }
+}
+
+/// The part of `wanted` that `from` can give, on both sides.
+fn lesser(from: Amounts, wanted: Amounts) -> Amounts {
+    Amounts {
+        card: Money::new(from.card.minor().min(wanted.card.minor()), from.card.currency()),
+        units: from.units.min(wanted.units),
+    }
+}
