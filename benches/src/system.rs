@@ -34,7 +34,7 @@ impl System {
         file.admin.listen = "127.0.0.1:0".parse()?;
         file.decision.open_holds_per_card_max = u32::MAX;
         for link in &mut file.link {
-            link.listen = "127.0.0.1:0".parse()?;
+            link.listen = Some("127.0.0.1:0".parse()?);
         }
         let config = Config::check(file, folder.path()).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
         let runtime = Runtime::new()?;

@@ -1,4 +1,4 @@
-//! `authswitch run CONFIG`: the daemon, until a signal or a failure stops it.
+//! `authswitch run CONFIG`: the daemon, until a signal or a failure stops it. SIGHUP makes it read certificates again.
 
 use crate::exit::{Exit, Outcome};
 use crate::logs;
@@ -28,13 +28,17 @@ async fn serve(config: Config) -> Outcome {
     let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        reason = switch.failed() => {
-            // Nothing that waits can be answered any more, so there is nothing to wait for.
-            tracing::error!(%reason, "stopping at once");
-            return Err((Exit::JournalFailed, reason.into()));
+    let mut hang_up = listen_for(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => switch.reload(),
+            reason = switch.failed() => {
+                // Nothing that waits can be answered any more, so there is nothing to wait for.
+                tracing::error!(%reason, "stopping at once");
+                return Err((Exit::JournalFailed, reason.into()));
+            }
         }
     }
     tracing::info!("stopping: finishing what is in flight");

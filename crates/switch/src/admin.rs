@@ -46,12 +46,18 @@ async fn readyz(State(watched): State<Arc<Watched>>) -> Response {
         ("journal writes", watched.journal.is_healthy()),
         ("journal has space", watched.journal.space() == Space::Ample),
         ("lanes run", watched.hub.cache_if_started().is_some()),
+        // One network that is gone is its own alert; the others are still served.
+        ("a link is up", watched.links.iter().any(|link| link.is_up())),
     ];
     let ready = conditions.iter().all(|(_, holds)| *holds);
     let mut page = String::new();
     for (name, holds) in conditions {
         let sign = if holds { "ok  " } else { "FAIL" };
         let _ = writeln!(page, "{sign} {name}");
+    }
+    for link in &watched.links {
+        let (sign, state) = if link.is_up() { ("ok  ", "up") } else { ("down", "down") };
+        let _ = writeln!(page, "{sign} link {} is {state}", link.settings.name);
     }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, page).into_response()
@@ -106,7 +112,10 @@ impl Watched {
             let read = |count: &std::sync::atomic::AtomicUsize| {
                 u64::try_from(count.load(Ordering::Relaxed)).unwrap_or(0)
             };
+            link.metrics.up.set(if link.is_up() { 1.0 } else { 0.0 });
             set(link.metrics.connections.clone(), read(&link.connections));
+            set(link.metrics.connections_max.clone(), u64::try_from(link.connections_max()).unwrap_or(0));
+            set(link.metrics.signed_on.clone(), read(&link.signed_on));
             set(link.metrics.in_flight.clone(), read(&link.in_flight));
             set(
                 link.metrics.in_flight_max.clone(),

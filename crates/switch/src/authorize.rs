@@ -8,12 +8,13 @@ use crate::hub::Hub;
 use crate::in_flight::{InFlight, Waiting};
 use crate::link::Link;
 use crate::metrics::Path;
-use crate::translate::Plain;
-use crate::translate::{self, Incoming, NetworkFunction, Reading};
+use crate::network_management::{self, NetworkFunction};
+use crate::session::{Act, Breach, Heard, Session};
+use crate::translate::{self, Incoming, Plain, Reading};
 use authorizer::{Answer, Command, FundingPath};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
-use domain::{Authorization, Moment, Reason, Reversal, ReversalMatch};
+use domain::{Authorization, Moment, Mono, Reason, Reversal, ReversalMatch};
 use iso8583::{EncodeError, Message, Rejected};
 use std::sync::Arc;
 
@@ -27,7 +28,9 @@ pub(crate) struct Conversation {
     pub(crate) out: BytesMut,
     /// A follow-up that its lane had no room for; nothing more is read until it is taken.
     held_back: Option<HeldBack>,
-    signed_on: bool,
+    session: Session,
+    /// Why the session cannot go on, if so.
+    breach: Option<Breach>,
 }
 
 /// A follow-up that waits for room: in flight, or in the lane's queue.
@@ -37,10 +40,11 @@ enum HeldBack {
 }
 
 impl Conversation {
-    /// A new connection of `link`. It counts as signed on: a processor that never says so is served too.
+    /// A new connection of `link`.
     pub(crate) fn new(hub: Arc<Hub>, link: Arc<Link>, door: Arc<Door>) -> Self {
         let in_flight = InFlight::new(link.settings.in_flight_max);
-        Self { hub, link, door, in_flight, out: BytesMut::new(), held_back: None, signed_on: true }
+        let session = Session::new(link.settings.session.clone());
+        Self { hub, link, door, in_flight, out: BytesMut::new(), held_back: None, session, breach: None }
     }
 
     /// Takes one frame. Its answer is written now where no decision is needed, and later otherwise.
@@ -52,6 +56,9 @@ impl Conversation {
             Ok(message) => message,
             Err(rejected) => return self.reject(&rejected),
         };
+        if network_management::is_network_management(&message) {
+            return self.manage(&message);
+        }
         let reading = Reading {
             tokens: &self.hub.tokens,
             partial: self.link.settings.partial.as_ref(),
@@ -78,7 +85,6 @@ impl Conversation {
             Incoming::PartialReversal => {
                 self.note(&message, "a reversal of a part is not served yet: the hold stays whole");
             }
-            Incoming::Network(function) => self.manage(&message, function),
             Incoming::NotServed => {
                 self.hub.metrics.not_served.increment(1);
                 self.plain(&message, Plain::NotServed);
@@ -93,7 +99,7 @@ impl Conversation {
     /// Finds the card, keeps the request for its answer, and posts it to the lane.
     fn authorize(&mut self, message: Message, request: Authorization, received: Moment) {
         let is_request = request.class.is_request();
-        if is_request && !self.signed_on {
+        if is_request && !self.session.is_signed_on() {
             return self.decline(&message, Reason::SignedOff, received);
         }
         let Some(route) = self.hub.index.route(&request.card) else {
@@ -136,14 +142,110 @@ impl Conversation {
         self.plain(message, Plain::Accepted);
     }
 
-    fn manage(&mut self, message: &Message, function: NetworkFunction) {
-        self.hub.metrics.network_messages.increment(1);
-        match function {
-            NetworkFunction::SignOn => self.signed_on = true,
-            NetworkFunction::SignOff => self.signed_on = false,
-            NetworkFunction::Echo => {}
+    /// Network management: answers what the other side wants, and takes note of its answers to us.
+    fn manage(&mut self, message: &Message) {
+        let link = &self.link.settings.name;
+        if message.mti().answer().is_none() {
+            return self.hear_answer(message);
         }
-        self.plain(message, Plain::Accepted);
+        self.hub.metrics.network_messages.increment(1);
+        let served = match network_management::function_of(message) {
+            Ok(NetworkFunction::SignOn) => {
+                tracing::info!(%link, "the processor signed on");
+                self.session.set_signed_on(true);
+                Plain::Accepted
+            }
+            Ok(NetworkFunction::SignOff) => {
+                tracing::info!(%link, "the processor signed off");
+                self.session.set_signed_on(false);
+                Plain::Accepted
+            }
+            Ok(NetworkFunction::Echo) => Plain::Accepted,
+            Ok(
+                function @ (NetworkFunction::KeyExchange
+                | NetworkFunction::Cutover
+                | NetworkFunction::Unknown),
+            ) => {
+                self.hub.metrics.not_served.increment(1);
+                tracing::warn!(%link, ?function, "a network management function that is not served was refused");
+                Plain::NotServed
+            }
+            Err(element) => {
+                self.link.metrics.format_errors.increment(1);
+                let written = self.link.writer.format_error(message, Some(element), &mut self.out);
+                return self.check(written);
+            }
+        };
+        self.plain(message, served);
+    }
+
+    fn hear_answer(&mut self, message: &Message) {
+        let code = message.text(39).unwrap_or_default();
+        let accepted = self.link.writer.accepts(&code);
+        match self.session.on_answer(message.number(11), accepted, &code) {
+            Heard::InOrder => {}
+            Heard::Close(breach) => self.breach = Some(breach),
+            Heard::NotAsked => {
+                self.hub.metrics.not_served.increment(1);
+                tracing::debug!(link = %self.link.settings.name, mti = %message.mti(), "dropped: not asked for");
+            }
+        }
+    }
+
+    /// Says what is to be said when a connection opens.
+    pub(crate) fn begin_session(&mut self) {
+        let now = self.hub.clock.now();
+        let act = self.session.begin(now.mono);
+        self.act(act, now);
+    }
+
+    /// Says what is to be said before we close a connection.
+    pub(crate) fn finish_session(&mut self) {
+        let now = self.hub.clock.now();
+        let act = self.session.finish(now.mono);
+        self.act(act, now);
+    }
+
+    /// When the session needs to be looked after.
+    pub(crate) fn session_wakes_at(&self, last_heard: Mono) -> Option<Mono> {
+        self.session.wakes_at(last_heard)
+    }
+
+    /// Time has passed.
+    pub(crate) fn tend_session(&mut self, last_heard: Mono) {
+        let now = self.hub.clock.now();
+        let (act, missed) = self.session.on_time(now.mono, last_heard);
+        if missed {
+            self.link.metrics.missed_echoes.increment(1);
+            tracing::warn!(link = %self.link.settings.name, "an echo was not answered");
+        }
+        self.act(act, now);
+    }
+
+    fn act(&mut self, act: Option<Act>, now: Moment) {
+        match act {
+            None => {}
+            Some(Act::Close(breach)) => self.breach = Some(breach),
+            Some(Act::Send { function, stan }) => {
+                let settings = &self.link.settings;
+                let Some(draft) = network_management::request(&settings.dialect, function, stan, now.utc)
+                else {
+                    return;
+                };
+                let written = settings.frame.write(&mut self.out, |out| draft.encode_into(out));
+                self.check(written);
+            }
+        }
+    }
+
+    /// Why the session cannot go on; said once.
+    pub(crate) fn breach(&mut self) -> Option<Breach> {
+        self.breach.take()
+    }
+
+    /// Whether requests are served.
+    pub(crate) const fn is_signed_on(&self) -> bool {
+        self.session.is_signed_on()
     }
 
     fn keep(&mut self, message: Message, received: Moment) -> Option<authorizer::Caller> {

@@ -5,8 +5,16 @@
 //! and what is allowed, before any port is bound.
 
 mod check;
+mod check_link;
+mod faults;
 mod file;
+mod link_file;
 
-pub use check::{Config, ConfigError, Fault};
-pub(crate) use check::{LinkSettings, PartialCapability};
-pub use file::{ConfigFile, FrameSection, LinkSection, LogFormat, LogSection, PartialApprovalSection};
+pub use check::{Config, ConfigError};
+pub(crate) use check_link::{Endpoint, LinkSettings, PartialCapability, SessionSettings};
+pub use faults::Fault;
+pub use file::{ConfigFile, LogFormat, LogSection};
+pub(crate) use link_file::DialSection as DialSettings;
+pub use link_file::{
+    DialSection, EchoSection, FrameSection, LinkSection, PartialApprovalSection, TlsSection,
+};

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! processor_link.rs  bytes in, frames cut          authorize.rs   one line a step
+//! session.rs         sign-on, echo                 tls.rs         certificates and keys
 //! translate.rs       ISO 8583 <-> our words        doors.rs       the way back to the connection
 //! recorder.rs        a lane's facts to the journal release.rs     answers and asks, once durable
 //! funding_sink.rs    outcomes of asks to lanes     control_desk.rs the API's commands and replies
@@ -26,17 +27,20 @@ mod in_flight;
 mod keys;
 mod link;
 mod metrics;
+mod network_management;
 mod processor_link;
 mod recorder;
 mod recovery;
 mod release;
 mod response_code;
 mod running;
+mod session;
+mod tls;
 mod translate;
 
 pub use config::{
-    Config, ConfigError, ConfigFile, Fault, FrameSection, LinkSection, LogFormat, LogSection,
-    PartialApprovalSection,
+    Config, ConfigError, ConfigFile, DialSection, EchoSection, Fault, FrameSection, LinkSection, LogFormat,
+    LogSection, PartialApprovalSection, TlsSection,
 };
 pub use recovery::Unbalanced;
 pub use running::{StartError, StopReason, Switch};

@@ -145,6 +145,12 @@ impl Metrics {
             format_errors: counter!("authswitch_format_errors_total", "link" => name.to_owned()),
             frame_errors: counter!("authswitch_frame_errors_total", "link" => name.to_owned()),
             refused: counter!("authswitch_link_refused_connections_total", "link" => name.to_owned()),
+            connections_max: gauge!("authswitch_link_connections_max", "link" => name.to_owned()),
+            signed_on: gauge!("authswitch_link_signed_on_connections", "link" => name.to_owned()),
+            reconnects: counter!("authswitch_link_reconnects_total", "link" => name.to_owned()),
+            connect_failures: counter!("authswitch_link_connect_failures_total", "link" => name.to_owned()),
+            missed_echoes: counter!("authswitch_link_missed_echoes_total", "link" => name.to_owned()),
+            tls_failures: counter!("authswitch_link_tls_failures_total", "link" => name.to_owned()),
         })
     }
 
@@ -239,6 +245,12 @@ pub(crate) struct LinkMetrics {
     pub(crate) format_errors: Counter,
     pub(crate) frame_errors: Counter,
     pub(crate) refused: Counter,
+    pub(crate) connections_max: Gauge,
+    pub(crate) signed_on: Gauge,
+    pub(crate) reconnects: Counter,
+    pub(crate) connect_failures: Counter,
+    pub(crate) missed_echoes: Counter,
+    pub(crate) tls_failures: Counter,
 }
 
 impl LaneObserver for Metrics {
@@ -296,6 +308,10 @@ fn describe() {
             "authswitch_link_refused_connections_total",
             "Connections refused because the link had as many as it may",
         ),
+        ("authswitch_link_reconnects_total", "Connections that we had opened and lost, by link"),
+        ("authswitch_link_connect_failures_total", "Attempts to connect that failed, by link"),
+        ("authswitch_link_missed_echoes_total", "Echoes of ours that were not answered, by link"),
+        ("authswitch_link_tls_failures_total", "TLS handshakes that failed, by link"),
         ("authswitch_overload_declines_total", "Requests declined because a queue was full"),
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
         ("authswitch_undelivered_answers_total", "Answers whose connection was gone"),
@@ -318,8 +334,10 @@ fn describe() {
         describe_counter!(name, help);
     }
     for (name, help) in [
-        ("authswitch_link_up", "Whether the link listens"),
+        ("authswitch_link_up", "Whether the link listens, or has a connection that we opened"),
         ("authswitch_link_connections", "Connections open, by link"),
+        ("authswitch_link_connections_max", "Connections that may be open, by link"),
+        ("authswitch_link_signed_on_connections", "Connections whose requests are served, by link"),
         ("authswitch_link_in_flight", "Requests not yet answered, by link"),
         ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
         ("authswitch_queue_records", "Entries waiting, by queue"),

@@ -1,289 +1,45 @@
-//! Connections from the processor: accept, read frames, write answers, and close in good order.
+//! Connections to processors: opened by them or by us, plain or encrypted, and closed in good order.
 //!
-//! One task owns a connection: its buffers, its requests in flight, its answers. It waits for whichever comes
-//! first of bytes, answers, room to write and time. A connection that sends half a frame and falls silent, or
-//! nothing at all for long, is closed; one that does not take its answers is not read from any more. No
-//! connection can hold another one up.
+//! One task owns a connection: its buffers, its requests in flight, its answers, its session. It waits for
+//! whichever comes first of bytes, answers, room to write and time. A connection that sends half a frame and falls
+//! silent, or nothing at all for long, is closed; one that does not take its answers is not read from any more. No
+//! connection can hold another one up, and no link another link.
 
-use crate::authorize::Conversation;
-use crate::doors::Door;
+mod connection;
+mod dial;
+mod listen;
+mod wire;
+
+use crate::config::Endpoint;
 use crate::hub::Hub;
 use crate::link::Link;
-use bytes::BytesMut;
-use cache::Clock;
-use domain::Mono;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Bytes asked of the network at once: a few hundred messages.
-const READ_BYTES: usize = 64 * 1024;
-/// How often a held-back follow-up is offered again.
-const OFFER_AGAIN: Duration = Duration::from_millis(1);
-/// How long the accept loop rests after the system refuses a connection (out of file descriptors, say).
-const ACCEPT_REST: Duration = Duration::from_millis(100);
-
-/// Accepts connections until told to stop.
-pub(crate) async fn listen(
-    listener: TcpListener,
-    hub: Arc<Hub>,
-    link: Arc<Link>,
-    stopping: CancellationToken,
-    connections: TaskTracker,
-) {
-    link.metrics.up.set(1.0);
-    loop {
-        let accepted = tokio::select! {
-            () = stopping.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => welcome(stream, peer, &hub, &link, &stopping, &connections),
-            Err(error) => {
-                tracing::warn!(link = %link.settings.name, %error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_REST).await;
-            }
-        }
-    }
-    link.metrics.up.set(0.0);
+/// What the connections of a link share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) stopping: CancellationToken,
 }
 
-fn welcome(
-    stream: TcpStream,
-    peer: SocketAddr,
-    hub: &Arc<Hub>,
-    link: &Arc<Link>,
-    stopping: &CancellationToken,
-    connections: &TaskTracker,
-) {
-    let (name, max) = (&link.settings.name, link.settings.connections_max);
-    if link.connections.fetch_add(1, Ordering::AcqRel) >= max {
-        link.connections.fetch_sub(1, Ordering::AcqRel);
-        link.metrics.refused.increment(1);
-        tracing::warn!(link = %name, %peer, max, "refused: the link has as many connections as it may");
-        return;
-    }
-    let (hub, link, stopping) = (Arc::clone(hub), Arc::clone(link), stopping.clone());
-    connections.spawn(async move {
-        tracing::info!(link = %link.settings.name, %peer, "processor connected");
-        let end = converse(stream, &hub, &link, &stopping).await;
-        link.connections.fetch_sub(1, Ordering::AcqRel);
-        match end {
-            Ok(end) => tracing::info!(link = %link.settings.name, %peer, %end, "connection closed"),
-            Err(error) => tracing::warn!(link = %link.settings.name, %peer, %error, "connection lost"),
-        }
-    });
-}
-
-/// Why a connection was closed by us, or in good order by the other side.
-#[derive(Debug)]
-enum End {
-    ByProcessor,
-    Stopping,
-    BadFrame(iso8583::FrameError),
-    HalfFrame { bytes: usize, after: Duration },
-    Idle { after: Duration },
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::ByProcessor => f.write_str("by the processor"),
-            Self::Stopping => f.write_str("the switch is stopping"),
-            Self::BadFrame(error) => write!(f, "bad frame: {error}"),
-            Self::HalfFrame { bytes, after } => {
-                write!(f, "{bytes} bytes of a frame, and nothing more for {after:?}")
-            }
-            Self::Idle { after } => write!(f, "silent for {after:?}"),
-        }
-    }
-}
-
-async fn converse(
-    stream: TcpStream,
-    hub: &Arc<Hub>,
-    link: &Arc<Link>,
-    stopping: &CancellationToken,
-) -> io::Result<End> {
-    stream.set_nodelay(true)?;
-    let (reader, writer) = stream.into_split();
-    let door = hub.doors.open(link.settings.in_flight_max);
-    let conversation = Conversation::new(Arc::clone(hub), Arc::clone(link), Arc::clone(&door));
-    let mut connection = Connection {
-        hub: Arc::clone(hub),
-        link: Arc::clone(link),
-        conversation,
-        reader,
-        writer,
-        inbound: BytesMut::with_capacity(READ_BYTES),
-        frames_left: false,
-        frame_began: None,
-        last_heard: hub.clock.now().mono,
-        ending: None,
-        counted_in_flight: 0,
-    };
-    let end = connection.run(&door, stopping).await;
-    hub.doors.close(&door);
-    connection.report_in_flight(0);
-    end
-}
-
-struct Connection {
-    hub: Arc<Hub>,
-    link: Arc<Link>,
-    conversation: Conversation,
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
-    inbound: BytesMut,
-    /// `inbound` may hold whole frames that could not be taken yet.
-    frames_left: bool,
-    /// When the first byte of the frame that is not whole yet came.
-    frame_began: Option<Mono>,
-    last_heard: Mono,
-    /// Set when no more is read: what is in flight is still answered, until the time given.
-    ending: Option<(End, Mono)>,
-    counted_in_flight: usize,
-}
-
-impl Connection {
-    async fn run(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<End> {
-        loop {
-            if stopping.is_cancelled() {
-                self.end(End::Stopping);
-            }
-            if self.frames_left && self.ending.is_none() {
-                self.take_frames();
-            }
-            if let Some(end) = self.ended() {
-                self.writer.shutdown().await?;
-                return Ok(end);
-            }
-            self.wait(door, stopping).await?;
-            self.report_in_flight(self.conversation.in_flight());
-        }
-    }
-
-    /// Waits for whichever comes first of bytes, answers, room to write and time, and deals with it.
-    async fn wait(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<()> {
-        let may_read = self.ending.is_none() && !self.frames_left && self.conversation.may_read();
-        let has_answers = !self.conversation.out.is_empty();
-        let wake_at = self.hub.clock.instant(self.patience_ends()).into();
-        if may_read {
-            self.inbound.reserve(READ_BYTES);
-        }
-        tokio::select! {
-            read = self.reader.read_buf(&mut self.inbound), if may_read => {
-                if read? == 0 {
-                    // Who has said all may still be waiting for answers.
-                    self.end(End::ByProcessor);
-                } else {
-                    self.take_frames();
-                }
-            }
-            () = door.woken() => self.conversation.write_answers(),
-            written = self.writer.write_buf(&mut self.conversation.out), if has_answers => {
-                if written? == 0 {
-                    return Err(io::ErrorKind::WriteZero.into());
-                }
-            }
-            () = tokio::time::sleep(OFFER_AGAIN), if self.conversation.is_holding_back() => {
-                self.conversation.retry_held_back();
-            }
-            () = tokio::time::sleep_until(wake_at) => self.judge_silence(),
-            () = stopping.cancelled(), if self.ending.is_none() => {}
-        }
-        Ok(())
-    }
-
-    /// Hands every whole frame to the conversation; stops early when it may take no more.
-    fn take_frames(&mut self) {
-        let received = self.hub.clock.now();
-        let mut any = false;
-        self.last_heard = received.mono;
-        self.frames_left = true;
-        while self.conversation.may_read() {
-            match self.link.settings.frame.split(&mut self.inbound) {
-                Ok(Some(body)) => {
-                    any = true;
-                    self.conversation.receive(body, received);
-                }
-                Ok(None) => {
-                    self.frames_left = false;
-                    break;
-                }
-                Err(error) => {
-                    self.link.metrics.frame_errors.increment(1);
-                    self.frames_left = false;
-                    self.end(End::BadFrame(error));
-                    break;
-                }
+/// Serves a link until told to stop. `listener` is there for a link that listens.
+pub(crate) fn serve(shared: Shared, listener: Option<TcpListener>, connections: &TaskTracker) {
+    match (&shared.link.settings.endpoint, listener) {
+        (Endpoint::Connect { address, dial }, _) => {
+            for _ in 0..dial.connections {
+                let shared = shared.clone();
+                connections.spawn(dial::keep_connected(address.clone(), dial.clone(), shared));
             }
         }
-        self.frame_began = match self.frame_began {
-            _ if self.inbound.is_empty() || self.frames_left => None,
-            Some(began) if !any => Some(began),
-            Some(_) | None => Some(received.mono),
-        };
-        self.hub.metrics.read_requests(self.hub.clock.now().mono.since(received.mono));
-    }
-
-    /// Reads no more. What is in flight has as long as the processor would wait for it.
-    fn end(&mut self, end: End) {
-        if self.ending.is_none() {
-            let until = self.hub.clock.now().mono.plus(self.link.settings.answer_within);
-            self.ending = Some((end, until));
+        (Endpoint::Listen(_), Some(listener)) => {
+            connections.spawn(listen::listen(listener, shared.clone(), connections.clone()));
         }
-    }
-
-    /// Why the connection is over, once everything is answered or the time for it has run out.
-    fn ended(&mut self) -> Option<End> {
-        let (_, until) = self.ending.as_ref()?;
-        let over = self.conversation.is_finished() || self.hub.clock.now().mono >= *until;
-        if over { self.ending.take().map(|(end, _)| end) } else { None }
-    }
-
-    /// When something must have happened: the connection's end, a whole frame, or a sign of life.
-    fn patience_ends(&self) -> Mono {
-        let settings = &self.link.settings;
-        match (&self.ending, self.frame_began) {
-            (Some((_, until)), _) => *until,
-            (None, Some(began)) => began.plus(settings.frame_within),
-            (None, None) => self.last_heard.plus(settings.idle_max),
-        }
-    }
-
-    /// The time above has come: closes the connection if it is the other side that kept us waiting.
-    fn judge_silence(&mut self) {
-        let now = self.hub.clock.now().mono;
-        if self.ending.is_some() || now < self.patience_ends() {
-            return;
-        }
-        if let Some(began) = self.frame_began {
-            self.link.metrics.frame_errors.increment(1);
-            self.end(End::HalfFrame { bytes: self.inbound.len(), after: now.since(began) });
-        } else if self.conversation.is_finished() {
-            self.end(End::Idle { after: now.since(self.last_heard) });
-        } else {
-            // It is we who have not answered or not read, so the silence is not held against it.
-            self.last_heard = now;
-        }
-    }
-
-    /// Keeps the link's gauge of unanswered requests.
-    fn report_in_flight(&mut self, now: usize) {
-        let before = std::mem::replace(&mut self.counted_in_flight, now);
-        let gauge = &self.link.in_flight;
-        if now >= before {
-            gauge.fetch_add(now - before, Ordering::Relaxed);
-        } else {
-            gauge.fetch_sub(before - now, Ordering::Relaxed);
+        (Endpoint::Listen(address), None) => {
+            tracing::error!(%address, link = %shared.link.settings.name, "the link has no listener");
         }
     }
 }

@@ -3,13 +3,13 @@
 use crate::admin::{self, Watched};
 use crate::admin_server;
 use crate::clock::SystemClock;
-use crate::config::{Config, LinkSettings};
+use crate::config::{Config, Endpoint, LinkSettings};
 use crate::control_desk::{ControlDesk, Tickets};
 use crate::funding_sink::LaneSink;
 use crate::hub::Hub;
 use crate::link::Link;
 use crate::metrics::Metrics;
-use crate::processor_link;
+use crate::processor_link::{self, Shared};
 use crate::recorder::JournalRecorder;
 use crate::recovery::{self, Unbalanced};
 use crate::release::Dispatcher;
@@ -40,7 +40,8 @@ pub struct Switch {
     journal: Arc<JournalHandle<Vec<Release>>>,
     funding: Funding,
     cache: Arc<Cache>,
-    links: Vec<SocketAddr>,
+    links: Vec<Arc<Link>>,
+    addresses: Vec<SocketAddr>,
     admin: SocketAddr,
     stopping: CancellationToken,
     not_ready: Arc<AtomicBool>,
@@ -94,7 +95,10 @@ impl Switch {
         // Ports first: a switch that cannot listen should not have touched its journal.
         let mut listeners = Vec::new();
         for link in &config.links {
-            listeners.push(bind(&format!("link {:?}", link.name), link.listen).await?);
+            listeners.push(match link.endpoint {
+                Endpoint::Listen(address) => Some(bind(&format!("link {:?}", link.name), address).await?),
+                Endpoint::Connect { .. } => None,
+            });
         }
         let admin_listener = bind("the admin port", config.admin.listen).await?;
 
@@ -131,6 +135,7 @@ impl Switch {
             funding,
             cache,
             links: Vec::new(),
+            addresses: Vec::new(),
             admin: admin_listener.local_addr().unwrap_or(config.admin.listen),
             stopping: CancellationToken::new(),
             not_ready: Arc::new(AtomicBool::new(false)),
@@ -138,16 +143,24 @@ impl Switch {
             services: TaskTracker::new(),
             services_stop: CancellationToken::new(),
         };
-        let links = switch.serve_links(listeners, &config.links);
-        switch.serve_admin(admin_listener, &config, links, tickets);
+        switch.serve_links(listeners, &config.links);
+        switch.serve_admin(admin_listener, &config, tickets);
         switch.keep_watch();
         Ok(switch)
     }
 
-    /// Where each link listens, in the order of the configuration.
+    /// Where links listen, in the order of the configuration; those that connect are left out.
     #[must_use]
     pub fn links(&self) -> &[SocketAddr] {
-        &self.links
+        &self.addresses
+    }
+
+    /// Reads the certificates and keys of links again, for connections made from now on. Files that cannot be used
+    /// are reported and leave the old ones in force.
+    pub fn reload(&self) {
+        for link in &self.links {
+            link.reload();
+        }
     }
 
     /// Where the admin port and the control API listen.
@@ -196,38 +209,35 @@ impl Switch {
         }
     }
 
-    fn serve_links(&mut self, listeners: Vec<TcpListener>, settings: &[LinkSettings]) -> Vec<Arc<Link>> {
-        let mut links = Vec::new();
+    fn serve_links(&mut self, listeners: Vec<Option<TcpListener>>, settings: &[LinkSettings]) {
         for (listener, settings) in listeners.into_iter().zip(settings) {
-            let address = listener.local_addr().unwrap_or(settings.listen);
             let metrics = self.hub.metrics.link(&settings.name);
             let link = Arc::new(Link::new(settings.clone(), metrics));
-            tracing::info!(link = %settings.name, %address, dialect = settings.dialect.name(), "listening");
-            self.links.push(address);
-            self.connections.spawn(processor_link::listen(
-                listener,
-                Arc::clone(&self.hub),
-                Arc::clone(&link),
-                self.stopping.clone(),
-                self.connections.clone(),
-            ));
-            links.push(link);
+            let (name, dialect, tls) = (&settings.name, settings.dialect.name(), settings.tls.is_some());
+            match (&settings.endpoint, &listener) {
+                (Endpoint::Connect { address, .. }, _) => {
+                    tracing::info!(link = %name, address, dialect, tls, "connecting");
+                }
+                (Endpoint::Listen(address), listener) => {
+                    let bound = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+                    let address = bound.unwrap_or(*address);
+                    tracing::info!(link = %name, %address, dialect, tls, "listening");
+                    self.addresses.push(address);
+                }
+            }
+            let (hub, stopping) = (Arc::clone(&self.hub), self.stopping.clone());
+            let shared = Shared { hub, link: Arc::clone(&link), stopping };
+            processor_link::serve(shared, listener, &self.connections);
+            self.links.push(link);
         }
-        links
     }
 
-    fn serve_admin(
-        &self,
-        listener: TcpListener,
-        config: &Config,
-        links: Vec<Arc<Link>>,
-        tickets: Arc<Tickets>,
-    ) {
+    fn serve_admin(&self, listener: TcpListener, config: &Config, tickets: Arc<Tickets>) {
         let watched = Arc::new(Watched {
             hub: Arc::clone(&self.hub),
             journal: Arc::clone(&self.journal),
             funding: self.funding.clone(),
-            links,
+            links: self.links.clone(),
             cache_config: config.cache,
             stopping: Arc::clone(&self.not_ready),
         });

@@ -12,7 +12,7 @@ use domain::{
     AcquirerId, Authorization, CountryCode, Currency, EntryMode, Expiry, Mcc, Merchant, MessageClass, Money,
     Mono, Pan, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text, Transmission,
 };
-use iso8583::{Dialect, Draft, EncodeError, FrameFormat, Message, Mti};
+use iso8583::{Class, Dialect, Draft, EncodeError, FrameFormat, Message, Mti};
 use std::borrow::Cow;
 
 /// What a message asks of us.
@@ -26,23 +26,10 @@ pub(crate) enum Incoming {
     DeclinedAdvice,
     /// 0400 and its kin with a new total above zero in DE 95: only a part is to be undone.
     PartialReversal,
-    /// 0800.
-    Network(NetworkFunction),
     /// Something with an answer of its own that is not served: it is refused, never dropped.
     NotServed,
     /// An answer, or something else that has no answer; it is counted and dropped.
     NotARequest,
-}
-
-/// Network management, DE 70.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum NetworkFunction {
-    /// 001: the processor will send requests.
-    SignOn,
-    /// 002: the processor will send no more requests.
-    SignOff,
-    /// 301: are you there?
-    Echo,
 }
 
 /// The data element that keeps a message from being understood.
@@ -72,12 +59,6 @@ pub(crate) fn read(message: &Message, reading: Reading<'_>) -> Result<Incoming, 
         }
         b"0400" | b"0401" | b"0420" | b"0421" if leaves_a_part(message) => Ok(Incoming::PartialReversal),
         b"0400" | b"0401" | b"0420" | b"0421" => reversal(message, reading).map(Incoming::Reversal),
-        b"0800" | b"0801" => match message.text(70).ok_or(ElementFault(70))?.as_ref() {
-            "001" => Ok(Incoming::Network(NetworkFunction::SignOn)),
-            "002" => Ok(Incoming::Network(NetworkFunction::SignOff)),
-            "301" => Ok(Incoming::Network(NetworkFunction::Echo)),
-            _ => Ok(Incoming::NotServed),
-        },
         _ if message.mti().answer().is_some() => Ok(Incoming::NotServed),
         _ => Ok(Incoming::NotARequest),
     }
@@ -289,6 +270,11 @@ impl Writer {
         Self { frame, codes: ResponseCodes::of(dialect) }
     }
 
+    /// Whether a response code of the other side says that what we asked for was done.
+    pub(crate) fn accepts(&self, code: &str) -> bool {
+        code == self.codes.accepted()
+    }
+
     /// The answer to a request that was decided.
     pub(crate) fn decided(
         &self,
@@ -366,6 +352,9 @@ impl Writer {
             for element in ECHOED_OF_REVERSAL {
                 draft.echo(element, request);
             }
+        }
+        if draft.mti().class() == Class::Network {
+            draft.echo(24, request);
         }
         fill(&mut draft);
         self.frame.write(out, |out| draft.encode_into(out))

@@ -129,19 +129,6 @@ fn the_message_type_says_what_it_is() {
 }
 
 #[test]
-fn network_management_is_told_apart_by_its_function() {
-    for (code, expected) in [
-        ("001", Ok(Incoming::Network(NetworkFunction::SignOn))),
-        ("002", Ok(Incoming::Network(NetworkFunction::SignOff))),
-        ("301", Ok(Incoming::Network(NetworkFunction::Echo))),
-        ("161", Ok(Incoming::NotServed)),
-    ] {
-        assert_eq!(read_with(&message("0800", &[(11, "000001"), (70, code)]), None), expected, "{code}");
-    }
-    assert_eq!(read_with(&message("0800", &[(11, "000001")]), None), Err(ElementFault(70)));
-}
-
-#[test]
 fn what_cannot_be_read_is_named() {
     for (element, value) in [
         (2, ""),

@@ -97,7 +97,7 @@ impl Stage {
         file.funding.duty_pause_max = DUTY_PAUSE_MAX;
         let link = |(dialect, listen): (&&str, &SocketAddr)| LinkSection {
             name: (*dialect).to_owned(),
-            listen: *listen,
+            listen: Some(*listen),
             dialect: (*dialect).to_owned(),
             ..LinkSection::default()
         };

@@ -1,13 +1,12 @@
 //! The configuration as checked: everything read, every reference resolved, every wrong value reported.
 
-use crate::config::file::{ConfigFile, FrameSection, LinkSection};
+use crate::config::check_link::{LinkSettings, check_links};
+use crate::config::faults::{Fault, Faults};
+use crate::config::file::ConfigFile;
 use crate::keys::{self, KeyError, Keys};
 use cache::CacheConfig;
 use funding::{Backoff, BreakerConfig, FundingConfig};
-use iso8583::{Dialect, FrameFormat, LengthHeader};
 use journal::JournalConfig;
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -49,44 +48,6 @@ pub struct AdminSettings {
     pub answer_within: Duration,
 }
 
-/// One processor link.
-#[derive(Clone, Debug)]
-pub struct LinkSettings {
-    /// Name for logs and metrics.
-    pub name: String,
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// How messages are written.
-    pub dialect: Dialect,
-    /// How messages are framed.
-    pub frame: FrameFormat,
-    /// Connections at once.
-    pub connections_max: usize,
-    /// Unanswered requests of one connection.
-    pub in_flight_max: usize,
-    /// How long the processor waits.
-    pub answer_within: Duration,
-    /// How long a begun frame may take.
-    pub frame_within: Duration,
-    /// How long a connection may be silent.
-    pub idle_max: Duration,
-    /// Unsent bytes before reading stops.
-    pub unsent_bytes_max: usize,
-    /// How a terminal says that it can take a part.
-    pub partial: Option<PartialCapability>,
-}
-
-/// Which character of which element says that a terminal can take a partial approval.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PartialCapability {
-    /// The data element.
-    pub element: u8,
-    /// Byte offset in its text.
-    pub offset: usize,
-    /// What stands there.
-    pub value: String,
-}
-
 /// Everything that is wrong with a configuration file.
 #[derive(Debug)]
 pub struct ConfigError {
@@ -94,15 +55,6 @@ pub struct ConfigError {
     pub path: PathBuf,
     /// What is wrong, one entry a key.
     pub faults: Vec<Fault>,
-}
-
-/// One wrong value.
-#[derive(Debug)]
-pub struct Fault {
-    /// The key, for example `journal.segment_bytes`; empty for the file as a whole.
-    pub key: String,
-    /// What was found and what is allowed.
-    pub problem: String,
 }
 
 impl fmt::Display for ConfigError {
@@ -140,7 +92,7 @@ impl Config {
 
     /// Checks a configuration; relative paths are relative to `base`.
     pub fn check(file: ConfigFile, base: &Path) -> Result<Self, Vec<Fault>> {
-        let mut faults = Faults(Vec::new());
+        let mut faults = Faults::default();
         let keys = check_keys(&file, base, &mut faults);
         let journal = check_journal(&file, base, &mut faults);
         let funding = check_funding(&file, base, &mut faults);
@@ -181,26 +133,6 @@ impl Config {
     }
 }
 
-struct Faults(Vec<Fault>);
-
-impl Faults {
-    fn add(&mut self, key: impl Into<String>, problem: impl Into<String>) {
-        self.0.push(Fault { key: key.into(), problem: problem.into() });
-    }
-
-    fn in_range(&mut self, key: &str, found: u128, min: u128, max: u128) {
-        if !(min..=max).contains(&found) {
-            self.add(key, format!("{found} was found, {min} to {max} is allowed"));
-        }
-    }
-
-    fn duration(&mut self, key: &str, found: Duration, min: Duration, max: Duration) {
-        if !(min..=max).contains(&found) {
-            self.add(key, format!("{found:?} was found, {min:?} to {max:?} is allowed"));
-        }
-    }
-}
-
 fn parse(text: &str) -> Result<ConfigFile, Fault> {
     let document = toml::Deserializer::parse(text)
         .map_err(|error| Fault { key: String::new(), problem: format!("is not TOML: {error}") })?;
@@ -222,10 +154,8 @@ fn check_keys(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<Key
     let control = control
         .and_then(|found| found.bearer().map_err(|error| faults.add("keys.control", error.to_string())).ok());
     let published = published_keys(file, base);
-    let exposed: Vec<_> = std::iter::once(file.admin.listen)
-        .chain(file.link.iter().map(|link| link.listen))
-        .filter(|address| !address.ip().is_loopback())
-        .collect();
+    let open = std::iter::once(file.admin.listen).chain(file.link.iter().filter_map(|link| link.listen));
+    let exposed: Vec<_> = open.filter(|address| !address.ip().is_loopback()).collect();
     if let (Some(key), Some(address)) = (published.first(), exposed.first()) {
         faults.add(
             format!("keys.{key}"),
@@ -379,115 +309,6 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
             ),
         );
     }
-}
-
-fn check_links(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Vec<LinkSettings> {
-    if file.link.is_empty() {
-        faults.add("link", "no link was found, at least one [[link]] is needed");
-    }
-    let mut links: Vec<LinkSettings> = Vec::new();
-    for (index, section) in file.link.iter().enumerate() {
-        let key = format!("link[{index}]");
-        let earlier = file.link.iter().take(index);
-        if earlier.into_iter().any(|link| link.name == section.name) {
-            faults.add(format!("{key}.name"), format!("{:?} names two links, names differ", section.name));
-        }
-        links.extend(check_link(section, &key, base, faults));
-    }
-    links
-}
-
-fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults) -> Option<LinkSettings> {
-    let dialect = check_dialect(&section.dialect, &format!("{key}.dialect"), base, faults);
-    let frame = check_frame(&section.frame, &format!("{key}.frame"), faults);
-    let number = |value: usize| u128::try_from(value).unwrap_or(u128::MAX);
-    for (name, found, min, max) in [
-        ("connections_max", section.connections_max, 1, 65_536),
-        ("in_flight_max", section.in_flight_max, 1, 1_000_000),
-        ("unsent_bytes_max", section.unsent_bytes_max, 4_096, 1 << 30),
-    ] {
-        faults.in_range(&format!("{key}.{name}"), number(found), min, max);
-    }
-    let second = Duration::from_secs(1);
-    for (name, found) in [
-        ("answer_within", section.answer_within),
-        ("frame_within", section.frame_within),
-        ("idle_max", section.idle_max),
-    ] {
-        faults.duration(&format!("{key}.{name}"), found, Duration::from_millis(10), second * 86_400);
-    }
-    let partial = section.partial_approval.as_ref().map(|partial| PartialCapability {
-        element: partial.element,
-        offset: partial.position.saturating_sub(1),
-        value: partial.value.clone(),
-    });
-    if section
-        .partial_approval
-        .as_ref()
-        .is_some_and(|partial| partial.position == 0 || partial.value.is_empty())
-    {
-        faults.add(
-            format!("{key}.partial_approval"),
-            "position counts from 1, and value is at least one character",
-        );
-    }
-    Some(LinkSettings {
-        name: section.name.clone(),
-        listen: section.listen,
-        dialect: dialect?,
-        frame: frame?,
-        connections_max: section.connections_max,
-        in_flight_max: section.in_flight_max,
-        answer_within: section.answer_within,
-        frame_within: section.frame_within,
-        idle_max: section.idle_max,
-        unsent_bytes_max: section.unsent_bytes_max,
-        partial,
-    })
-}
-
-fn check_dialect(name: &str, key: &str, base: &Path, faults: &mut Faults) -> Option<Dialect> {
-    let shipped = iso8583::shipped(name);
-    let parsed = match shipped {
-        Some(parsed) => parsed,
-        None if name.ends_with(".toml") => {
-            let path = base.join(name);
-            match std::fs::read_to_string(&path) {
-                Ok(text) => Dialect::from_toml(&text, &path.display().to_string()),
-                Err(error) => {
-                    faults.add(key, format!("{} cannot be read: {error}", path.display()));
-                    return None;
-                }
-            }
-        }
-        None => {
-            let shipped: Vec<_> = iso8583::SHIPPED.iter().map(|(name, _)| *name).collect();
-            faults.add(
-                key,
-                format!("{name:?} was found, a path ending in .toml or one of {shipped:?} is allowed"),
-            );
-            return None;
-        }
-    };
-    parsed.map_err(|error| faults.add(key, error.to_string())).ok()
-}
-
-fn check_frame(section: &FrameSection, key: &str, faults: &mut Faults) -> Option<FrameFormat> {
-    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
-        section.length.as_str().into_deserializer();
-    let length = LengthHeader::deserialize(text)
-        .map_err(|error| faults.add(format!("{key}.length"), error.to_string()));
-    faults.in_range(
-        &format!("{key}.max_bytes"),
-        u128::try_from(section.max_bytes).unwrap_or(u128::MAX),
-        64,
-        1 << 20,
-    );
-    Some(FrameFormat {
-        length: length.ok()?,
-        includes_itself: section.includes_itself,
-        max_bytes: section.max_bytes,
-    })
 }
 
 fn policy(file: &ConfigFile) -> authorizer::Policy {

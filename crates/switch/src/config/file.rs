@@ -1,5 +1,6 @@
 //! The configuration as written: one struct a section, one field a key, each with its default.
 
+use crate::config::link_file::LinkSection;
 use journal::Acknowledge;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -331,84 +332,4 @@ impl Default for FundingSection {
             breaker_open_max: Duration::from_secs(30),
         }
     }
-}
-
-/// `[[link]]`
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LinkSection {
-    /// A name for logs and metrics.
-    pub name: String,
-    /// Where the processor connects to.
-    pub listen: SocketAddr,
-    /// A shipped dialect's name, or the path of a dialect file.
-    pub dialect: String,
-    /// How messages are framed.
-    pub frame: FrameSection,
-    /// Connections at once.
-    pub connections_max: usize,
-    /// Requests of one connection that may be unanswered.
-    pub in_flight_max: usize,
-    /// How long the processor waits, counted from the moment that a frame is read.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub answer_within: Duration,
-    /// How long a frame that has begun may take to come in whole.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub frame_within: Duration,
-    /// How long a connection may be silent.
-    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
-    pub idle_max: Duration,
-    /// Bytes of answers that may wait for a slow reader before no more is read from it.
-    pub unsent_bytes_max: usize,
-    /// How a terminal says that it can take a partial approval.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub partial_approval: Option<PartialApprovalSection>,
-}
-
-impl Default for LinkSection {
-    fn default() -> Self {
-        Self {
-            name: "processor".into(),
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8583),
-            dialect: "ascii-1987".into(),
-            frame: FrameSection::default(),
-            connections_max: 64,
-            in_flight_max: 4_096,
-            answer_within: Duration::from_millis(2_300),
-            frame_within: Duration::from_secs(5),
-            idle_max: Duration::from_secs(600),
-            unsent_bytes_max: 1024 * 1024,
-            partial_approval: None,
-        }
-    }
-}
-
-/// `frame = { .. }`
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FrameSection {
-    /// The kind of length header.
-    pub length: String,
-    /// Whether the length counts its own bytes.
-    pub includes_itself: bool,
-    /// The longest message.
-    pub max_bytes: usize,
-}
-
-impl Default for FrameSection {
-    fn default() -> Self {
-        Self { length: "binary-2".into(), includes_itself: false, max_bytes: 4_096 }
-    }
-}
-
-/// `partial_approval = { .. }`: which character of which element says it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PartialApprovalSection {
-    /// The data element.
-    pub element: u8,
-    /// The character's place in it, from 1.
-    pub position: usize,
-    /// What stands there when the terminal can.
-    pub value: String,
 }

@@ -119,7 +119,7 @@ fn published_keys_are_refused_where_other_machines_can_connect() {
     let folder = tempfile::tempdir().unwrap();
     let open = |listen: &str| {
         let mut file = config_file(folder.path());
-        file.link[1].listen = listen.parse().unwrap();
+        file.link[1].listen = Some(listen.parse().unwrap());
         Config::check(file, &config_folder())
     };
     for listen in ["0.0.0.0:8583", "192.0.2.1:8583", "[::]:8583"] {
@@ -182,14 +182,14 @@ async fn a_port_in_use_is_named_and_the_journal_is_left_alone() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let mut file = config_file(folder.path());
-    file.link[1].listen = address;
+    file.link[1].listen = Some(address);
     let error = start(&file).await.err().unwrap();
     assert!(matches!(error, StartError::Bind { .. }), "{error:?}");
     let message = error.to_string();
     let expected = format!("link \"binary-1987\" cannot listen on {address}: ");
     assert!(message.starts_with(&expected) && message.contains("in use"), "{message}");
     assert!(!file.journal.directory.exists(), "a switch that cannot listen has not touched its journal");
-    file.link[1].listen = "127.0.0.1:0".parse().unwrap();
+    file.link[1].listen = Some("127.0.0.1:0".parse().unwrap());
     file.admin.listen = address;
     let message = start(&file).await.err().unwrap().to_string();
     assert!(message.starts_with(&format!("the admin port cannot listen on {address}: ")), "{message}");

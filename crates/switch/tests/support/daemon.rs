@@ -26,7 +26,7 @@ pub fn config_folder() -> PathBuf {
 pub fn config_file(folder: &Path) -> ConfigFile {
     let link = |name: &str| LinkSection {
         name: name.into(),
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen: Some("127.0.0.1:0".parse().unwrap()),
         dialect: name.into(),
         ..LinkSection::default()
     };

@@ -11,6 +11,7 @@ pub mod balance_service;
 pub mod daemon;
 pub mod message;
 pub mod processor;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -3,12 +3,16 @@
 use super::message::{Dialect, Message};
 use super::{PAN, PATIENCE};
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Anything that bytes go through, plain or encrypted.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// One connection.
 pub struct Processor {
-    pub stream: TcpStream,
+    pub stream: Box<dyn Duplex>,
     dialect: Dialect,
 }
 
@@ -16,7 +20,17 @@ impl Processor {
     pub async fn connect(address: SocketAddr, dialect: Dialect) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, dialect }
+        Self::over(stream, dialect)
+    }
+
+    /// Waits for the switch to connect.
+    pub async fn accept(listener: &TcpListener, dialect: Dialect) -> Self {
+        let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+        Self::over(accepted.expect("a connection from the switch").unwrap().0, dialect)
+    }
+
+    pub fn over(stream: impl Duplex + 'static, dialect: Dialect) -> Self {
+        Self { stream: Box::new(stream), dialect }
     }
 
     /// Sends bytes as they are.
@@ -69,6 +83,13 @@ impl Processor {
     /// Waits for the switch to close the connection without another answer.
     pub async fn expect_close(&mut self) {
         assert_eq!(self.receive_body().await, None, "the connection should have been closed");
+    }
+
+    /// Reads a network management request of the switch, and answers it.
+    pub async fn answer_network(&mut self, function: &str, code: &str) {
+        let request = self.receive().await;
+        assert_eq!((request.mti.as_str(), request.get(70)), ("0800", function), "{request:?}");
+        self.send(&request.mti("0810").with(39, code)).await;
     }
 
     /// Whether the link is served: an echo is answered.
