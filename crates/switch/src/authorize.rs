@@ -8,14 +8,13 @@ use crate::hub::Hub;
 use crate::in_flight::{InFlight, Waiting};
 use crate::link::Link;
 use crate::metrics::Path;
-use crate::network_management::{self, NetworkFunction};
 use crate::session::{Act, Breach, Heard, Session};
-use crate::translate::{self, Incoming, Plain, Reading};
+use crate::translate::{self, ElementFault, Incoming, Plain, Reading};
 use authorizer::{Answer, Command, FundingPath};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
 use domain::{Authorization, Moment, Mono, Reason, Reversal, ReversalMatch};
-use iso8583::{EncodeError, Message, Rejected};
+use iso8583::{EmptyFrame, EncodeError, Frame, Message, NetworkFunction, Rejected};
 use std::sync::Arc;
 
 /// One connection's requests and answers.
@@ -47,17 +46,47 @@ impl Conversation {
         Self { hub, link, door, in_flight, out: BytesMut::new(), held_back: None, session, breach: None }
     }
 
-    /// Takes one frame. Its answer is written now where no decision is needed, and later otherwise.
-    pub(crate) fn receive(&mut self, body: Bytes, received: Moment) {
-        if body.is_empty() {
-            return; // a keep-alive frame
+    /// Takes one frame.
+    pub(crate) fn receive(&mut self, frame: Frame, received: Moment) {
+        match frame {
+            Frame::Message(body) => self.receive_message(body, received),
+            Frame::KeepAlive => self.receive_empty(None),
+            Frame::SessionControl(body) => self.receive_empty(Some(&body)),
         }
+    }
+
+    /// A frame without a message: a keep-alive, or one that controls the session. The dialect says what becomes of it.
+    fn receive_empty(&mut self, control: Option<&Bytes>) {
+        let (frame, dialect) = (self.link.settings.frame, &self.link.settings.dialect);
+        let wanted = match (dialect.network_management(), control) {
+            (None, _) => EmptyFrame::Ignore,
+            (Some(management), None) => management.keep_alive(),
+            (Some(management), Some(_)) => management.session_control(),
+        };
+        match (wanted, control) {
+            (EmptyFrame::Ignore, _) => {}
+            (EmptyFrame::Answer, None) => frame.write_keep_alive(&mut self.out),
+            (EmptyFrame::Answer, Some(body)) => {
+                let written = frame.write_session_control(&mut self.out, body);
+                self.check(written);
+            }
+            (EmptyFrame::Refuse, _) => self.breach = Some(Breach::EmptyFrame),
+        }
+    }
+
+    /// Takes one message. Its answer is written now where no decision is needed, and later otherwise.
+    fn receive_message(&mut self, body: Bytes, received: Moment) {
         let message = match self.link.settings.dialect.decode(body) {
             Ok(message) => message,
             Err(rejected) => return self.reject(&rejected),
         };
-        if network_management::is_network_management(&message) {
-            return self.manage(&message);
+        match translate::network_function(&message, &self.link.settings.dialect) {
+            Some(Ok(function)) => return self.manage(&message, function),
+            Some(Err(fault)) => return self.cannot_be_read(&message, fault),
+            None => {}
+        }
+        if let Some(answer) = translate::network_answer(&message) {
+            return self.hear_answer(answer.stan, &answer.code);
         }
         let reading = Reading {
             tokens: &self.hub.tokens,
@@ -66,13 +95,15 @@ impl Conversation {
         };
         match translate::read(&message, reading) {
             Ok(incoming) => self.take(message, incoming, received),
-            Err(fault) => {
-                self.link.metrics.format_errors.increment(1);
-                tracing::debug!(link = %self.link.settings.name, element = fault.0, "element cannot be read");
-                let written = self.link.writer.format_error(&message, Some(fault.0), &mut self.out);
-                self.check(written);
-            }
+            Err(fault) => self.cannot_be_read(&message, fault),
         }
+    }
+
+    fn cannot_be_read(&mut self, message: &Message, fault: ElementFault) {
+        self.link.metrics.format_errors.increment(1);
+        tracing::debug!(link = %self.link.settings.name, element = fault.0, "element cannot be read");
+        let written = self.link.writer.format_error(message, Some(fault.0), &mut self.out);
+        self.check(written);
     }
 
     fn take(&mut self, message: Message, incoming: Incoming, received: Moment) {
@@ -142,52 +173,39 @@ impl Conversation {
         self.plain(message, Plain::Accepted);
     }
 
-    /// Network management: answers what the other side wants, and takes note of its answers to us.
-    fn manage(&mut self, message: &Message) {
+    /// Network management: answers what the other side wants.
+    fn manage(&mut self, message: &Message, function: NetworkFunction) {
         let link = &self.link.settings.name;
-        if message.mti().answer().is_none() {
-            return self.hear_answer(message);
-        }
         self.hub.metrics.network_messages.increment(1);
-        let served = match network_management::function_of(message) {
-            Ok(NetworkFunction::SignOn) => {
+        let answer = match function {
+            NetworkFunction::SignOn => {
                 tracing::info!(%link, "the processor signed on");
                 self.session.set_signed_on(true);
                 Plain::Accepted
             }
-            Ok(NetworkFunction::SignOff) => {
+            NetworkFunction::SignOff => {
                 tracing::info!(%link, "the processor signed off");
                 self.session.set_signed_on(false);
                 Plain::Accepted
             }
-            Ok(NetworkFunction::Echo) => Plain::Accepted,
-            Ok(
-                function @ (NetworkFunction::KeyExchange
-                | NetworkFunction::Cutover
-                | NetworkFunction::Unknown),
-            ) => {
+            NetworkFunction::Echo => Plain::Accepted,
+            NetworkFunction::KeyExchange | NetworkFunction::Cutover | NetworkFunction::Unknown => {
                 self.hub.metrics.not_served.increment(1);
-                tracing::warn!(%link, ?function, "a network management function that is not served was refused");
-                Plain::NotServed
-            }
-            Err(element) => {
-                self.link.metrics.format_errors.increment(1);
-                let written = self.link.writer.format_error(message, Some(element), &mut self.out);
-                return self.check(written);
+                tracing::warn!(%link, ?function, "network management that is not served was refused");
+                Plain::FunctionNotServed
             }
         };
-        self.plain(message, served);
+        self.plain(message, answer);
     }
 
-    fn hear_answer(&mut self, message: &Message) {
-        let code = message.text(39).unwrap_or_default();
-        let accepted = self.link.writer.accepts(&code);
-        match self.session.on_answer(message.number(11), accepted, &code) {
+    fn hear_answer(&mut self, stan: Option<u64>, code: &str) {
+        let accepted = self.link.writer.accepts(code);
+        match self.session.on_answer(stan, accepted, code) {
             Heard::InOrder => {}
             Heard::Close(breach) => self.breach = Some(breach),
             Heard::NotAsked => {
                 self.hub.metrics.not_served.increment(1);
-                tracing::debug!(link = %self.link.settings.name, mti = %message.mti(), "dropped: not asked for");
+                tracing::debug!(link = %self.link.settings.name, "dropped: an answer that was not asked for");
             }
         }
     }
@@ -227,12 +245,7 @@ impl Conversation {
             None => {}
             Some(Act::Close(breach)) => self.breach = Some(breach),
             Some(Act::Send { function, stan }) => {
-                let settings = &self.link.settings;
-                let Some(draft) = network_management::request(&settings.dialect, function, stan, now.utc)
-                else {
-                    return;
-                };
-                let written = settings.frame.write(&mut self.out, |out| draft.encode_into(out));
+                let written = self.link.writer.network_request(function, stan, now.utc, &mut self.out);
                 self.check(written);
             }
         }

@@ -27,7 +27,6 @@ mod in_flight;
 mod keys;
 mod link;
 mod metrics;
-mod network_management;
 mod processor_link;
 mod recorder;
 mod recovery;

@@ -6,7 +6,7 @@
 //! merchant should know. The reason itself stays in the journal and in the control API.
 
 use domain::Reason;
-use iso8583::{Dialect, ResponseClass};
+use iso8583::{Dialect, NetworkManagement, ResponseClass};
 
 /// The codes of one link, looked up once.
 #[derive(Clone, Debug)]
@@ -15,6 +15,7 @@ pub(crate) struct ResponseCodes {
     accepted: Box<str>,
     format_error: Box<str>,
     not_served: Box<str>,
+    function_not_served: Box<str>,
 }
 
 impl ResponseCodes {
@@ -26,6 +27,10 @@ impl ResponseCodes {
             accepted: code("accepted", "00"),
             format_error: code("format_error", "30"),
             not_served: code("not_served", "12"),
+            function_not_served: match dialect.network_management().and_then(NetworkManagement::unsupported) {
+                Some(unsupported) => unsupported.into(),
+                None => code("not_served", "12"),
+            },
         }
     }
 
@@ -45,7 +50,12 @@ impl ResponseCodes {
         &self.format_error
     }
 
-    /// A message or function that is not served.
+    /// Network management for a function that is not served.
+    pub(crate) fn function_not_served(&self) -> &str {
+        &self.function_not_served
+    }
+
+    /// A message that is not served.
     pub(crate) fn not_served(&self) -> &str {
         &self.not_served
     }

@@ -5,8 +5,8 @@
 //! one, so a busy processor that does not answer echoes is not cut off.
 
 use crate::config::SessionSettings;
-use crate::network_management::NetworkFunction;
 use domain::Mono;
+use iso8583::NetworkFunction;
 use std::fmt;
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(crate) enum Breach {
         /// How many in a row.
         missed: u32,
     },
+    /// A frame without a message came, and the dialect does not allow it.
+    EmptyFrame,
 }
 
 impl fmt::Display for Breach {
@@ -73,6 +75,9 @@ impl fmt::Display for Breach {
             Self::SignOnRefused { code } => write!(f, "our sign-on was answered with DE 39 {code:?}"),
             Self::SignOnUnanswered { after } => write!(f, "our sign-on was not answered within {after:?}"),
             Self::EchoesUnanswered { missed } => write!(f, "{missed} echoes in a row were not answered"),
+            Self::EmptyFrame => {
+                f.write_str("a frame without a message came, which the dialect does not allow")
+            }
         }
     }
 }

@@ -3,6 +3,10 @@
 //! The card number becomes a keyed token here; nothing behind this line ever sees it. What cannot be
 //! translated names the data element at fault, so that it can be answered with DE 39 30 and DE 44.
 
+mod network_management;
+
+pub(crate) use network_management::{network_answer, network_function};
+
 use crate::config::PartialCapability;
 use crate::keys::Tokenizer;
 use crate::response_code::ResponseCodes;
@@ -255,11 +259,14 @@ pub(crate) enum Plain {
     Accepted,
     /// Messages of this kind are not served.
     NotServed,
+    /// Network management for a function that is not served.
+    FunctionNotServed,
 }
 
 /// Writes the answers of one link.
 #[derive(Clone)]
 pub(crate) struct Writer {
+    dialect: Dialect,
     frame: FrameFormat,
     codes: ResponseCodes,
 }
@@ -267,7 +274,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer for the messages of a dialect, in frames.
     pub(crate) fn new(dialect: &Dialect, frame: FrameFormat) -> Self {
-        Self { frame, codes: ResponseCodes::of(dialect) }
+        Self { dialect: dialect.clone(), frame, codes: ResponseCodes::of(dialect) }
     }
 
     /// Whether a response code of the other side says that what we asked for was done.
@@ -320,6 +327,7 @@ impl Writer {
                 match answer {
                     Plain::Accepted => self.codes.accepted(),
                     Plain::NotServed => self.codes.not_served(),
+                    Plain::FunctionNotServed => self.codes.function_not_served(),
                 },
             );
         })
@@ -354,9 +362,14 @@ impl Writer {
             }
         }
         if draft.mti().class() == Class::Network {
-            draft.echo(24, request);
+            draft.echo_by_rule(request);
         }
         fill(&mut draft);
+        self.frame(&draft, out)
+    }
+
+    /// Puts a message into a frame.
+    fn frame(&self, draft: &Draft, out: &mut BytesMut) -> Result<(), EncodeError> {
         self.frame.write(out, |out| draft.encode_into(out))
     }
 }

@@ -165,10 +165,10 @@ impl Connection {
         self.last_heard = received.mono;
         self.frames_left = true;
         while self.conversation.may_read() {
-            match self.link.settings.frame.split(&mut self.inbound) {
-                Ok(Some(body)) => {
+            match self.link.settings.frame.take(&mut self.inbound) {
+                Ok(Some(frame)) => {
                     any = true;
-                    self.conversation.receive(body, received);
+                    self.conversation.receive(frame, received);
                 }
                 Ok(None) => {
                     self.frames_left = false;

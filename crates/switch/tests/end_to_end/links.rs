@@ -64,6 +64,29 @@ async fn network_management_of_1993_is_served_in_its_own_form() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_without_a_message_are_answered_ignored_or_refused_as_the_dialect_says() {
+    let shipped = std::fs::read_to_string(config_folder().join("dialects/ascii-1987.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for keep_alive in ["ignore", "answer", "refuse"] {
+        let path = folder.path().join(format!("{keep_alive}.toml"));
+        let text = shipped.replace("keep_alive = \"ignore\"", &format!("keep_alive = \"{keep_alive}\""));
+        std::fs::write(&path, text).unwrap();
+        let daemon = Daemon::start_with(|file| file.link[0].dialect = path.display().to_string()).await;
+        let mut processor = daemon.ascii().await;
+        processor.send_body(b"").await;
+        match keep_alive {
+            "answer" => assert_eq!(processor.receive_body().await.as_deref(), Some(&b""[..])),
+            "refuse" => {
+                processor.expect_close().await;
+                continue;
+            }
+            _ => {}
+        }
+        processor.expect_echo(1).await;
+    }
+}
+
 fn echo(after: Duration) -> EchoSection {
     EchoSection { after, answer_within: Duration::from_millis(200), missed_max: 2 }
 }
