@@ -20,8 +20,8 @@
 //! - **A failed write or sync is final**: nothing is released after it, and no sync is ever tried again.
 //! - **Bounded**: the queue, a batch, a write, a segment, the records, the time and the money at risk.
 //!
-//! Beside the log itself: [`snapshot`] files, so that recovery need not begin with the first record (restore the newest,
-//! then [`open_on`] with the record it was made after); retention ([`JournalHandle::retire_through`]); [`verify`],
+//! Beside the log itself: [`snapshot`] files, so that recovery need not begin with the first record (read the newest,
+//! then [`open_on`] with the record it was made after), and [`read_between`] to make the next one of; retention ([`JournalHandle::retire_through`]); [`verify`],
 //! [`dump`] and [`repair`] for operators; a [`simulated_disk`] on which all of it is crashed ten thousand times.
 //! What is survived, what is not, and which test shows it: [`faults`].
 //!
@@ -81,6 +81,7 @@ pub mod storage;
 
 // Reading.
 mod offline;
+mod range;
 mod recovery;
 mod repair;
 mod scan;
@@ -108,6 +109,7 @@ pub use file_storage::FileStorage;
 pub use handle::{Appended, JournalHandle, Refused, RefusedBecause};
 pub use observer::{JournalObserver, WriteReport};
 pub use offline::{Verified, dump, verify};
+pub use range::{SegmentSpan, read_between, segments_behind};
 pub use recovery::{Journal, Recovered, open, open_on};
 pub use repair::{RepairError, Repaired, repair};
 pub use scan::RecoveredRecord;

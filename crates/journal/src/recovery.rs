@@ -38,7 +38,7 @@ pub struct Recovered {
     pub records: u64,
     /// Bytes of their payloads.
     pub payload_bytes: u64,
-    /// Sequence of the first record present.
+    /// Sequence of the first record read.
     pub first_sequence: u64,
     /// Sequence of the last record; 0 when there is none.
     pub last_sequence: u64,

@@ -106,8 +106,8 @@ pub(crate) struct Scan {
     pub(crate) chain: Chain,
 }
 
-/// Walks the directory. `node` is checked if given; records up to `after` are checked but not handed out, and
-/// segments that hold only such records may be missing.
+/// Walks the directory. `node` is checked if given; records up to `after` are not handed out, and segments that hold
+/// only such records are not read and may be missing.
 pub(crate) fn scan(
     storage: &dyn Storage,
     node: Option<u32>,
@@ -136,7 +136,7 @@ pub(crate) fn scan_while_whole(
     on_record: &mut OnRecord<'_>,
 ) -> (Scan, Result<(), JournalError>) {
     let mut walk = Walk { storage, node, after, found: Scan::empty(mark) };
-    let outcome = segment_numbers(storage)
+    let outcome = needed_segments(storage, after)
         .and_then(|numbers| numbers.into_iter().try_for_each(|number| walk.segment(number, on_record)));
     (walk.found, outcome)
 }
@@ -147,6 +147,23 @@ pub(crate) fn segment_numbers(storage: &dyn Storage) -> Result<Vec<u64>, Journal
         storage.list().map_err(|source| JournalError::io("list the journal", &storage.path(""), source))?;
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The numbers of the segments that may hold records after `after`, in order. Those before them are not read: a
+/// history kept for years must not slow a start down. Damage in them is for `verify` to find.
+pub(crate) fn needed_segments(storage: &dyn Storage, after: u64) -> Result<Vec<u64>, JournalError> {
+    let mut numbers = segment_numbers(storage)?;
+    let mut from = numbers.len();
+    while let Some(number) = from.checked_sub(1).and_then(|place| numbers.get(place)) {
+        from -= 1;
+        // One whose header is not whole is read with the rest, which reports what is at risk.
+        let starts_at = header_of(storage, *number)?.map(|header| header.first_sequence);
+        if starts_at.is_some_and(|first| first <= after.saturating_add(1)) {
+            break;
+        }
+    }
+    numbers.drain(..from);
     Ok(numbers)
 }
 

@@ -10,6 +10,7 @@
 mod faults;
 mod life;
 mod properties;
+mod range;
 mod repair;
 mod retention;
 mod schedules;

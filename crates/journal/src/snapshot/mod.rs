@@ -40,20 +40,22 @@
 //! ```
 //!
 //! Guarantees: a snapshot gets its name only after it was written, synced, read back and verified whole, so it
-//! never replaces anything by something worse. Two generations are kept: [`restore`] takes the newest that is whole
-//! and says why it passed over another. Slices are handed out only after the whole file was verified.
+//! never replaces anything by something worse. Two generations are kept, so that a reader can fall back on the older
+//! one. Every slice handed out was checked against its own checksum, and the structure of the file before the first.
 //!
 //! It does not decide when to make one, what is in a slice, or when segments may go: the caller does, and names
 //! [`Kept::retire_through`] to the journal.
 
+mod open;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use read::{PassedOver, Restored, restore};
-pub use write::{Kept, SnapshotWriter};
+pub use open::{OpenSnapshot, Part, PartReader};
+pub use read::verify;
+pub use write::{Kept, SnapshotWriter, kept};
 
 use crate::layout::{FieldReader, FieldWriter};
 
@@ -152,17 +154,6 @@ pub enum SnapshotError {
         found: u64,
         /// The record that the header names.
         promised: u64,
-    },
-    /// The caller could not take a slice.
-    #[error("slice {number} cannot be applied ({path})")]
-    Restore {
-        /// The file.
-        path: String,
-        /// Which slice, first 0.
-        number: u64,
-        /// What the caller said.
-        #[source]
-        source: crate::ReplayError,
     },
 }
 
@@ -278,7 +269,10 @@ fn generation_of(name: &str) -> Option<u64> {
 }
 
 /// The generations present, newest first.
-fn generations(storage: &dyn crate::storage::Storage) -> Result<Vec<u64>, SnapshotError> {
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn generations(storage: &dyn crate::storage::Storage) -> Result<Vec<u64>, SnapshotError> {
     let names = storage.list().map_err(|source| SnapshotError::Io {
         doing: "list the snapshots",
         path: storage.path(""),

@@ -1,75 +1,20 @@
-//! Reads snapshots back: verify one whole, or restore the newest that is whole.
+//! Verifies a snapshot whole, from its first byte to its last.
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    HEADER_BYTES, SLICE_BYTES_MAX, SLICE_HEADER_BYTES, Slice, SliceHeader, SnapshotError, SnapshotHeader,
-    TRAILER_BYTES, encode_trailer, generations, snapshot_name,
+    HEADER_BYTES, SLICE_BYTES_MAX, SLICE_HEADER_BYTES, SliceHeader, SnapshotError, SnapshotHeader,
+    TRAILER_BYTES, encode_trailer, snapshot_name,
 };
-use crate::ReplayError;
 use crate::layout::FieldReader;
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
-/// A snapshot that was found and not used.
-#[derive(Debug)]
-pub struct PassedOver {
-    /// Which generation.
-    pub generation: u64,
-    /// Why.
-    pub because: SnapshotError,
-}
-
-/// What was restored.
-#[derive(Debug)]
-pub struct Restored {
-    /// The snapshot used; `None` when there is none.
-    pub used: Option<SnapshotHeader>,
-    /// Slices handed out.
-    pub slices: u64,
-    /// Bytes of their payloads.
-    pub payload_bytes: u64,
-    /// Newer snapshots that are not whole. Worth a warning: something damaged them after they were verified.
-    pub passed_over: Vec<PassedOver>,
-}
-
-/// Hands out every slice of the newest whole snapshot of `node`. The whole file is verified before the first slice.
-///
-/// When none is whole, nothing is handed out. That is safe: [`crate::open_on`] then reads the journal from its first
-/// record, and refuses if its first segments are gone.
+/// Checks every byte of a generation, its digest included.
 ///
 /// # Errors
-/// A snapshot is of another node, the caller refuses a slice, or a file that was whole a moment ago is not any more;
-/// what was handed out must then be thrown away.
-pub fn restore<E: Into<ReplayError>>(
-    storage: &dyn Storage,
-    node: u32,
-    mut on_slice: impl FnMut(Slice<'_>) -> Result<(), E>,
-) -> Result<Restored, SnapshotError> {
-    let mut passed_over = Vec::new();
-    for generation in generations(storage)? {
-        let name = snapshot_name(generation);
-        let header = match verify(storage, &name) {
-            Ok(header) => header,
-            Err(because) => {
-                passed_over.push(PassedOver { generation, because });
-                continue;
-            }
-        };
-        if header.node != node {
-            let path = storage.path(&name);
-            return Err(SnapshotError::WrongNode { path, found: header.node, expected: node });
-        }
-        let mut hand_out = |slice: Slice<'_>| on_slice(slice).map_err(Into::into);
-        let (_, totals) = walk(storage, &name, &mut hand_out)?;
-        let (slices, payload_bytes) = totals;
-        return Ok(Restored { used: Some(header), slices, payload_bytes, passed_over });
-    }
-    Ok(Restored { used: None, slices: 0, payload_bytes: 0, passed_over })
-}
-
-/// Checks every byte of a snapshot.
-pub(super) fn verify(storage: &dyn Storage, name: &str) -> Result<SnapshotHeader, SnapshotError> {
-    walk(storage, name, &mut |_| Ok(())).map(|(header, _)| header)
+/// It cannot be read, or it is not whole.
+pub fn verify(storage: &dyn Storage, generation: u64) -> Result<SnapshotHeader, SnapshotError> {
+    verify_file(storage, &snapshot_name(generation))
 }
 
 /// The header alone.
@@ -78,20 +23,14 @@ pub(super) fn read_header(storage: &dyn Storage, name: &str) -> Result<SnapshotH
     reader.header().map(|(header, _)| header)
 }
 
-/// Reads a snapshot from its first byte to its last; the header, and the slices and payload bytes in it.
-fn walk(
-    storage: &dyn Storage,
-    name: &str,
-    on_slice: &mut dyn FnMut(Slice<'_>) -> Result<(), ReplayError>,
-) -> Result<(SnapshotHeader, (u64, u64)), SnapshotError> {
+/// As [`verify`], under any name.
+pub(super) fn verify_file(storage: &dyn Storage, name: &str) -> Result<SnapshotHeader, SnapshotError> {
     let mut reader = Reader::open(storage, name)?;
     let (header, seed) = reader.header()?;
     let (mut slices, mut payload_bytes) = (0, 0);
     let mut payload = Vec::new();
     while reader.left() > TRAILER_BYTES as u64 {
-        let slice = reader.slice(seed, slices, &header, &mut payload)?;
-        let path = || reader.path.clone();
-        on_slice(slice).map_err(|source| SnapshotError::Restore { path: path(), number: slices, source })?;
+        reader.slice(seed, slices, &header, &mut payload)?;
         slices += 1;
         payload_bytes += payload.len() as u64;
     }
@@ -100,7 +39,7 @@ fn walk(
     if reader.array::<TRAILER_BYTES>()? != expected {
         return Err(reader.damaged("the trailer does not match what lies before it"));
     }
-    Ok((header, (slices, payload_bytes)))
+    Ok(header)
 }
 
 /// Reads a file in order, and digests what it reads.
@@ -153,13 +92,13 @@ impl Reader {
         })
     }
 
-    fn slice<'p>(
+    fn slice(
         &mut self,
         seed: u32,
         number: u64,
         snapshot: &SnapshotHeader,
-        payload: &'p mut Vec<u8>,
-    ) -> Result<Slice<'p>, SnapshotError> {
+        payload: &mut Vec<u8>,
+    ) -> Result<(), SnapshotError> {
         let bytes = self.array::<SLICE_HEADER_BYTES>()?;
         let header = SliceHeader::decode(&bytes).ok_or_else(|| self.damaged("no slice starts here"))?;
         let length = usize::try_from(header.payload_bytes).unwrap_or(usize::MAX);
@@ -177,8 +116,7 @@ impl Reader {
         if header.number != number || header.through < snapshot.through {
             return Err(self.damaged("the slice does not belong here"));
         }
-        let SliceHeader { shard, kind, through, payload_version, .. } = header;
-        Ok(Slice { shard, kind, through, payload_version, payload })
+        Ok(())
     }
 
     fn damaged(&self, found: &'static str) -> SnapshotError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::read::{read_header, verify};
+use super::read::{read_header, verify_file};
 use super::{
     GENERATIONS_KEPT, SLICE_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader, encode_trailer,
     generations, snapshot_name,
@@ -41,6 +41,24 @@ pub struct Kept {
     /// Records up to here are needed for no snapshot that is kept: tell it to
     /// [`crate::JournalHandle::retire_through`]. 0 while there is only one snapshot, for it may yet turn out bad.
     pub retire_through: u64,
+}
+
+/// What is there now; `None` when there is no snapshot, or none whose header is whole.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn kept(storage: &dyn Storage) -> Result<Option<Kept>, SnapshotError> {
+    let all = generations(storage)?;
+    let newest = all.first().and_then(|newest| read_header(storage, &snapshot_name(*newest)).ok());
+    Ok(newest.map(|newest| kept_with(storage, newest, &all)))
+}
+
+fn kept_with(storage: &dyn Storage, newest: SnapshotHeader, all: &[u64]) -> Kept {
+    // An older one whose header cannot be read is worth nothing: then no record may go yet.
+    let older = all
+        .get(GENERATIONS_KEPT - 1)
+        .and_then(|older| read_header(storage, &snapshot_name(*older)).ok().map(|header| header.through));
+    Kept { newest, retire_through: older.unwrap_or(0).min(newest.through) }
 }
 
 impl SnapshotWriter {
@@ -112,6 +130,12 @@ impl SnapshotWriter {
         Ok(())
     }
 
+    /// Bytes of the slices so far, without their headers.
+    #[must_use]
+    pub const fn payload_bytes(&self) -> u64 {
+        self.payload_bytes
+    }
+
     /// Closes the snapshot, reads it back, gives it its name, and removes generations beyond the two newest.
     ///
     /// # Errors
@@ -121,7 +145,7 @@ impl SnapshotWriter {
         self.put(&encode_trailer(self.seed, self.slices, self.payload_bytes, &digest))?;
         self.flush()?;
         self.sync()?;
-        verify(&*self.storage, &self.making)?;
+        verify_file(&*self.storage, &self.making)?;
         let name = snapshot_name(self.header.generation);
         self.storage.rename(&self.making, &name).map_err(|source| self.io("name a snapshot", source))?;
         self.named = true;
@@ -138,11 +162,7 @@ impl SnapshotWriter {
         if all.len() > GENERATIONS_KEPT {
             self.sync_directory()?;
         }
-        // An older one whose header cannot be read is worth nothing: then no record may go yet.
-        let older = all.get(GENERATIONS_KEPT - 1).and_then(|older| {
-            read_header(&*self.storage, &snapshot_name(*older)).ok().map(|header| header.through)
-        });
-        Ok(Kept { newest: self.header, retire_through: older.unwrap_or(0).min(self.header.through) })
+        Ok(kept_with(&*self.storage, self.header, &all))
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
