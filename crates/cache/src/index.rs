@@ -4,6 +4,7 @@
 //! reservation frees it again when nothing came of it. Sized at start, because growing a `DashMap` stalls
 //! readers. No guard is ever held across an await: every method copies out.
 
+use authorizer::Shard;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Fact, ShardId};
@@ -138,6 +139,19 @@ impl Index {
             | Fact::HoldReleased { .. }
             | Fact::BalanceTold { .. }
             | Fact::TokenKeySeen { .. } => {}
+        }
+    }
+
+    /// Takes in every name of a shard that was restored as a whole.
+    pub fn learn_shard(&self, shard: &Shard) {
+        let id = shard.id();
+        for (account, name) in shard.account_names() {
+            self.accounts.insert(name, Place::At(AccountPlace { shard: id, account }));
+        }
+        for (card, name, token) in shard.card_names() {
+            let route = Route { shard: id, card };
+            self.cards.insert(name, Place::At(route));
+            self.tokens.insert(token, Place::At(route));
         }
     }
 

@@ -27,4 +27,4 @@ pub use cache::{Cache, CacheConfig, LaneGauges};
 pub use index::{AccountPlace, Index, Reservation, Route, Taken};
 pub use queue::{Full, Posted};
 pub use recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
-pub use recovering::Recovering;
+pub use recovering::{Recovering, RecoveringPart};
