@@ -47,10 +47,12 @@ mod problem;
 mod read;
 mod router;
 mod serve;
+mod snapshots;
 mod switchboard;
 
 pub use bounds::ControlBounds;
 pub use key::{ApiKey, ApiKeyError};
 pub use problem::{Fault, Kind, Problem};
 pub use router::router;
+pub use snapshots::{NoSnapshot, SnapshotView, SnapshotsView, StartView};
 pub use switchboard::{CardTaken, NameTaken, Place, Switchboard, Unavailable};

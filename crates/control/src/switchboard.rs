@@ -1,5 +1,6 @@
 //! What the API needs of the switch: look-ups in the routing index, the card token, and commands to shards.
 
+use crate::snapshots::{NoSnapshot, SnapshotsView};
 use authorizer::{Change, Inquiry, Reply};
 use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
 use std::sync::Arc;
@@ -83,4 +84,10 @@ pub trait Switchboard: Send + Sync + 'static {
 
     /// The rates in force.
     fn rates(&self) -> Arc<RateTable>;
+
+    /// How snapshots stand, and what was read at the start.
+    fn snapshots(&self) -> SnapshotsView;
+
+    /// Makes a snapshot of everything that is durable now; returns when it is verified.
+    fn make_snapshot(&self) -> impl Future<Output = Result<SnapshotsView, NoSnapshot>> + Send;
 }

@@ -7,6 +7,7 @@ pub(crate) mod cards;
 mod idempotency;
 pub(crate) mod rates;
 mod request;
+pub(crate) mod snapshots;
 pub(crate) mod totals;
 pub(crate) mod transactions;
 

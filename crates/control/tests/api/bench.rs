@@ -1,11 +1,14 @@
 //! A switch for tests: real shards, decided in place, with the doors that a test can shut.
 
 use authorizer::{Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard};
-use control::{CardTaken, NameTaken, Place, Switchboard, Unavailable};
+use control::{
+    CardTaken, NameTaken, NoSnapshot, Place, SnapshotView, SnapshotsView, StartView, Switchboard, Unavailable,
+};
 use domain::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// 2026-11-20, 12:00 UTC.
@@ -38,6 +41,8 @@ pub struct Bench {
     door: Semaphore,
     /// Changes that have come to the door.
     at_the_door: AtomicUsize,
+    snapshots: AtomicU64,
+    next_snapshot: Mutex<Option<NoSnapshot>>,
 }
 
 /// Names kept for one creation.
@@ -64,6 +69,8 @@ impl Bench {
             next_change: Mutex::default(),
             door: Semaphore::new(OPEN),
             at_the_door: AtomicUsize::new(0),
+            snapshots: AtomicU64::new(0),
+            next_snapshot: Mutex::default(),
         })
     }
 
@@ -85,6 +92,11 @@ impl Bench {
             tokio::task::yield_now().await;
         }
         panic!("{} changes came to the door, {count} were expected", self.changes_so_far());
+    }
+
+    /// The next snapshot is not made, for this reason.
+    pub fn refuse_snapshot(&self, because: NoSnapshot) {
+        *self.next_snapshot.lock().unwrap() = Some(because);
     }
 
     pub fn changes_so_far(&self) -> usize {
@@ -192,5 +204,35 @@ impl Switchboard for Bench {
 
     fn rates(&self) -> Arc<RateTable> {
         Arc::new(self.rates.lock().unwrap().clone())
+    }
+
+    fn snapshots(&self) -> SnapshotsView {
+        let generation = self.snapshots.load(Ordering::SeqCst);
+        let snapshot = SnapshotView { generation, through: 40 + generation, made_at: self.now() };
+        SnapshotsView {
+            newest: (generation > 0).then_some(snapshot),
+            unsaved_facts: 2,
+            making: false,
+            made: generation,
+            failures: 0,
+            failing: None,
+            start: StartView {
+                snapshot: Some((SnapshotView { generation: 7, through: 40, made_at: self.now() }, 4_096)),
+                passed_over: vec![(8, "the slice's checksum does not match".into())],
+                facts: 2,
+                segments: 1,
+                snapshot_took: Duration::from_millis(12),
+                replay_took: Duration::from_millis(3),
+                took: Duration::from_millis(16),
+            },
+        }
+    }
+
+    async fn make_snapshot(&self) -> Result<SnapshotsView, NoSnapshot> {
+        if let Some(refusal) = self.next_snapshot.lock().unwrap().take() {
+            return Err(refusal);
+        }
+        self.snapshots.fetch_add(1, Ordering::SeqCst);
+        Ok(self.snapshots())
     }
 }

@@ -12,4 +12,5 @@ mod nonsense;
 mod protocol;
 mod rates;
 mod schema;
+mod snapshots;
 mod transactions;
