@@ -2,12 +2,15 @@
 
 use crate::hub::Hub;
 use crate::link::Link;
+use crate::recovery::RecoveryReport;
+use crate::snapshots::Keeper;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use cache::{CacheConfig, Release};
+use cache::{CacheConfig, Clock, Release};
+use domain::{Mono, Timestamp};
 use funding::Funding;
 use journal::{JournalHandle, Space};
 use metrics::Gauge;
@@ -20,6 +23,8 @@ pub(crate) struct Watched {
     pub(crate) hub: Arc<Hub>,
     pub(crate) journal: Arc<JournalHandle<Vec<Release>>>,
     pub(crate) funding: Funding,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) recovered: Arc<RecoveryReport>,
     pub(crate) links: Vec<Arc<Link>>,
     pub(crate) cache_config: CacheConfig,
     pub(crate) stopping: Arc<AtomicBool>,
@@ -101,6 +106,7 @@ impl Watched {
         set(metrics.gauge("authswitch_journal_exposure_records"), exposure.records);
         set(metrics.gauge("authswitch_journal_exposure_minor_units"), exposure.amount);
         metrics.gauge("authswitch_journal_exposure_seconds").set(exposure.oldest.as_secs_f64());
+        self.set_snapshot_gauges();
         let funding = self.funding.gauges();
         set_count("authswitch_funding_asks_in_flight", funding.asks_in_flight);
         set_count("authswitch_funding_asks_in_flight_max", funding.asks_in_flight_max);
@@ -122,5 +128,36 @@ impl Watched {
                 u64::try_from(link.settings.in_flight_max).unwrap_or(u64::MAX),
             );
         }
+    }
+
+    /// How the newest snapshot stands, and what the start of this process was like.
+    fn set_snapshot_gauges(&self) {
+        let metrics = &self.hub.metrics;
+        let set = |name: &'static str, value: u64| {
+            #[allow(clippy::cast_precision_loss)] // Prometheus keeps floats; counts stay far below 2^52
+            metrics.gauge(name).set(value as f64);
+        };
+        let status = self.keeper.status();
+        let now = self.hub.clock.now();
+        let age = match status.newest {
+            Some(newest) => now.utc.since(Timestamp::from_micros(newest.at_utc_micros)),
+            None => now.mono.since(Mono::default()),
+        };
+        metrics.gauge("authswitch_snapshot_age_seconds").set(age.as_secs_f64());
+        metrics.gauge("authswitch_snapshot_duration_seconds").set(status.took.as_secs_f64());
+        set("authswitch_snapshot_bytes", status.bytes);
+        let through = status.newest.map_or(0, |newest| newest.through);
+        let unsaved = self.journal.positions().durable.saturating_sub(through);
+        set("authswitch_snapshot_unsaved_records", unsaved);
+        set("authswitch_snapshot_making", u64::from(status.making));
+        metrics.snapshots_made.absolute(status.made);
+        metrics.snapshot_failures.absolute(status.failures);
+        set("authswitch_journal_segments", self.journal.segments());
+        let recovered = &self.recovered;
+        metrics.gauge("authswitch_recovery_seconds").set(recovered.took.as_secs_f64());
+        set("authswitch_recovery_records", recovered.facts);
+        set("authswitch_recovery_snapshot_bytes", recovered.snapshot.map_or(0, |used| used.bytes));
+        let passed_over = u64::try_from(recovered.passed_over.len()).unwrap_or(0);
+        set("authswitch_recovery_snapshots_passed_over", passed_over);
     }
 }

@@ -1,11 +1,16 @@
 //! The control API's side of the switch: changes and look-ups as commands, replies by ticket.
 
 use crate::hub::Hub;
+use crate::recovery::{FromSnapshot, RecoveryReport};
+use crate::snapshots::{Keeper, NotMade, SnapshotStatus};
 use authorizer::{Caller, Change, Command, Inquiry, Reply};
-use cache::{Clock, Posted, Reservation, Taken};
-use control::{CardTaken, NameTaken, Place, Switchboard, Unavailable};
+use cache::{Clock, Posted, Release, Reservation, Taken};
+use control::{
+    CardTaken, NameTaken, NoSnapshot, Place, SnapshotView, SnapshotsView, StartView, Switchboard, Unavailable,
+};
 use dashmap::DashMap;
 use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
+use journal::JournalHandle;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -52,6 +57,9 @@ pub(crate) struct ControlDesk {
     pub(crate) hub: Arc<Hub>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) answer_within: Duration,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) recovered: Arc<RecoveryReport>,
+    pub(crate) journal: Arc<JournalHandle<Vec<Release>>>,
 }
 
 impl ControlDesk {
@@ -69,6 +77,43 @@ impl ControlDesk {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(Unavailable::OutcomeUnknown),
         }
+    }
+}
+
+impl ControlDesk {
+    fn view_of(&self, status: SnapshotStatus) -> SnapshotsView {
+        let newest = status.newest.map(|newest| SnapshotView {
+            generation: newest.generation,
+            through: newest.through,
+            made_at: Timestamp::from_micros(newest.at_utc_micros),
+        });
+        let held = newest.map_or(0, |newest| newest.through);
+        SnapshotsView {
+            newest,
+            unsaved_facts: self.journal.positions().durable.saturating_sub(held),
+            making: status.making,
+            made: status.made,
+            failures: status.failures,
+            failing: status.failing,
+            start: start_view(&self.recovered),
+        }
+    }
+}
+
+fn start_view(recovered: &RecoveryReport) -> StartView {
+    let snapshot = recovered.snapshot.map(|used| {
+        let FromSnapshot { generation, through, made_at, bytes, .. } = used;
+        (SnapshotView { generation, through, made_at }, bytes)
+    });
+    let passed_over = recovered.passed_over.iter();
+    StartView {
+        snapshot,
+        passed_over: passed_over.map(|passed| (passed.generation, passed.because.clone())).collect(),
+        facts: recovered.facts,
+        segments: recovered.journal.segments,
+        snapshot_took: recovered.snapshot.map_or(Duration::ZERO, |used| used.took),
+        replay_took: recovered.replay_took,
+        took: recovered.took,
     }
 }
 
@@ -114,5 +159,18 @@ impl Switchboard for ControlDesk {
 
     fn rates(&self) -> Arc<RateTable> {
         self.hub.cache_if_started().map(|cache| cache.rates()).unwrap_or_default()
+    }
+
+    fn snapshots(&self) -> SnapshotsView {
+        self.view_of(self.keeper.status())
+    }
+
+    async fn make_snapshot(&self) -> Result<SnapshotsView, NoSnapshot> {
+        match self.keeper.make().await {
+            Ok(status) => Ok(self.view_of(status)),
+            Err(NotMade::Busy) => Err(NoSnapshot::Busy),
+            Err(NotMade::Stopping) => Err(NoSnapshot::Stopping),
+            Err(NotMade::Failed(because)) => Err(NoSnapshot::Failed(because)),
+        }
     }
 }

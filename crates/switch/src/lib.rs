@@ -9,6 +9,7 @@
 //! translate.rs       ISO 8583 <-> our words        doors.rs       the way back to the connection
 //! recorder.rs        a lane's facts to the journal release.rs     answers and asks, once durable
 //! funding_sink.rs    outcomes of asks to lanes     control_desk.rs the API's commands and replies
+//! recovery.rs        disk to state, at the start   snapshots.rs   what makes the next start short
 //! ```
 //!
 //! Guarantees: an answer leaves only after the facts behind it are as durable as configured; a bad connection
@@ -27,6 +28,7 @@ mod in_flight;
 mod keys;
 mod link;
 mod metrics;
+pub mod offline;
 mod processor_link;
 mod recorder;
 mod recovery;
@@ -34,6 +36,8 @@ mod release;
 mod response_code;
 mod running;
 mod session;
+mod slices;
+mod snapshots;
 mod tls;
 mod translate;
 
@@ -41,5 +45,7 @@ pub use config::{
     Config, ConfigError, ConfigFile, DialSection, EchoSection, Fault, FrameSection, LinkSection, LogFormat,
     LogSection, PartialApprovalSection, TlsSection,
 };
-pub use recovery::Unbalanced;
+pub use recovery::{FromSnapshot, PassedOver, RecoveryError, RecoveryReport, Unbalanced};
 pub use running::{StartError, StopReason, Switch};
+pub use slices::SnapshotFault;
+pub use snapshots::{NotMade, SnapshotConfig, SnapshotStatus};

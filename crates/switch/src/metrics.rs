@@ -12,6 +12,7 @@ use metrics::{
     histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds in seconds: from the floor of a journal sync to the longest deadline of a processor.
@@ -41,6 +42,8 @@ pub(crate) struct Metrics {
     stage_journal: Histogram,
     stage_answer: Histogram,
     pub(crate) reversals: Counter,
+    pub(crate) snapshots_made: Counter,
+    pub(crate) snapshot_failures: Counter,
     pub(crate) reversals_unmatched: Counter,
     pub(crate) network_messages: Counter,
     pub(crate) not_served: Counter,
@@ -59,6 +62,8 @@ pub(crate) struct Metrics {
     journal_syncs: Histogram,
     journal_records: Counter,
     journal_bytes: Counter,
+    /// The same, for those who decide by it.
+    journal_bytes_written: AtomicU64,
     journal_failed: Gauge,
     journal_space: Gauge,
     lane_batch: Histogram,
@@ -101,6 +106,8 @@ impl Metrics {
             stage_journal,
             stage_answer,
             reversals: counter("authswitch_reversals_total"),
+            snapshots_made: counter("authswitch_snapshots_total"),
+            snapshot_failures: counter("authswitch_snapshot_failures_total"),
             reversals_unmatched: counter("authswitch_reversals_unmatched_total"),
             network_messages: counter("authswitch_network_messages_total"),
             not_served: counter("authswitch_not_served_total"),
@@ -116,6 +123,7 @@ impl Metrics {
             duties_done: counter("authswitch_duties_done_total"),
             journal_records: counter("authswitch_journal_records_total"),
             journal_bytes: counter("authswitch_journal_bytes_total"),
+            journal_bytes_written: AtomicU64::new(0),
             ask_duration: metrics::with_local_recorder(&recorder, || {
                 histogram!("authswitch_funding_ask_duration_seconds")
             }),
@@ -203,6 +211,16 @@ impl Metrics {
         self.ask_duration.record(took.as_secs_f64());
     }
 
+    /// Bytes of facts that no snapshot had when this process started, and all written since.
+    pub(crate) fn journal_bytes_written(&self) -> u64 {
+        self.journal_bytes_written.load(Ordering::Relaxed)
+    }
+
+    /// So many bytes of facts more.
+    pub(crate) fn count_journal_bytes(&self, bytes: u64) {
+        self.journal_bytes_written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
     /// Sorts new samples into their buckets; must be called every second or so, or samples pile up.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
@@ -266,6 +284,7 @@ impl JournalObserver for Metrics {
     fn wrote(&self, report: &WriteReport) {
         self.journal_records.increment(report.records);
         self.journal_bytes.increment(report.bytes);
+        self.count_journal_bytes(report.bytes);
         self.stage_journal.record(report.write.as_secs_f64());
     }
 
@@ -328,6 +347,11 @@ fn describe() {
         ("authswitch_duty_attempts_total", "Attempts to discharge a duty towards the balance service"),
         ("authswitch_duty_failures_total", "Attempts that were not acknowledged"),
         ("authswitch_duties_done_total", "Duties that the balance service acknowledged"),
+        ("authswitch_snapshots_total", "Snapshots made and verified by this process"),
+        (
+            "authswitch_snapshot_failures_total",
+            "Snapshots of this process that failed; those before them stand",
+        ),
         ("authswitch_journal_records_total", "Facts written to the journal"),
         ("authswitch_journal_bytes_total", "Bytes written to the journal"),
     ] {
@@ -342,8 +366,8 @@ fn describe() {
         ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
         ("authswitch_queue_records", "Entries waiting, by queue"),
         ("authswitch_queue_records_max", "Entries that may wait, by queue"),
-        ("authswitch_recovery_records", "Facts read back from the journal at the last start"),
-        ("authswitch_recovery_seconds", "How long the last start took to read them back"),
+        ("authswitch_recovery_records", "Facts that this process read back from the journal at its start"),
+        ("authswitch_recovery_seconds", "How long its start took, from opening the journal to checked books"),
         ("authswitch_journal_unsynced_records", "Facts decided and not yet on disk"),
         ("authswitch_journal_failed", "1 when the journal has failed and the switch is about to stop"),
         ("authswitch_journal_space_low", "1 when approvals are stopped because the disk is nearly full"),
@@ -365,6 +389,23 @@ fn describe() {
         ("authswitch_duties_pending", "Duties owed to the balance service"),
         ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
         ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),
+        (
+            "authswitch_snapshot_age_seconds",
+            "Since the newest snapshot was made; since the start of the process if there is none",
+        ),
+        ("authswitch_snapshot_duration_seconds", "How long the newest snapshot took"),
+        ("authswitch_snapshot_bytes", "Size of the newest snapshot made by this process"),
+        ("authswitch_snapshot_unsaved_records", "Facts on disk that the newest snapshot does not have"),
+        ("authswitch_snapshot_making", "1 while a snapshot is being made"),
+        ("authswitch_journal_segments", "Segment files in the journal's directory"),
+        (
+            "authswitch_recovery_snapshot_bytes",
+            "Size of the snapshot that this process started from; 0: from none",
+        ),
+        (
+            "authswitch_recovery_snapshots_passed_over",
+            "Snapshots that were damaged when this process started and were not used",
+        ),
         ("authswitch_cards", "Cards"),
         ("authswitch_accounts", "Accounts"),
     ] {

@@ -1,38 +1,86 @@
-//! From the journal to running state: every fact applied in order, the books checked, no rule run.
+//! From disk to running state: the newest snapshot that is whole, the facts behind it, and then the books.
+//!
+//! No rule is run: a fact says what became true, and a restored shard is what the facts made of it. Every control
+//! total of the snapshot and, at the end, every sum of the books must come out, or the start is refused.
 
+mod progress;
+mod replay;
+mod report;
+mod restore;
+
+pub use report::{FromSnapshot, PassedOver, RecoveryReport};
+pub(crate) use restore::Plan;
+
+use crate::slices::SnapshotFault;
 use authorizer::Shard;
-use cache::Recovering;
+use cache::{Clock, Recovering};
 use domain::{AssetCode, Fact, ShardId, Timestamp, version_1};
-use journal::{Journal, JournalConfig, JournalError, Recovered, RecoveredRecord, ReplayError};
+use journal::payload::{self, PayloadError};
+use journal::storage::Storage;
+use journal::{Journal, JournalConfig, JournalError};
+use std::sync::Arc;
 
-/// How often progress is said, in records.
-const PROGRESS_EVERY: u64 = 1_000_000;
+/// Why a start is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The snapshots cannot be read at all, or are another node's.
+    #[error(transparent)]
+    Snapshots(#[from] SnapshotFault),
+    /// Everything was read, and the books do not balance.
+    #[error("everything was read, but the books do not balance: {0}")]
+    Unbalanced(#[from] Unbalanced),
+}
 
-/// Opens the journal and rebuilds the state from it.
+/// Opens the journal on `storage` and rebuilds the state.
+///
+/// # Errors
+/// The snapshots or the journal are not what they must be, or the books do not balance.
 pub(crate) fn recover(
     config: JournalConfig,
-    mut state: Recovering,
-) -> Result<(Recovering, Recovered, Journal), JournalError> {
-    let mut replayed = 0_u64;
-    let (recovered, journal) = journal::open(config, |record| -> Result<(), ReplayError> {
-        replay(&record, &mut state)?;
-        replayed += 1;
-        if replayed.is_multiple_of(PROGRESS_EVERY) {
-            tracing::info!(records = replayed, "replaying the journal");
-        }
-        Ok(())
-    })?;
-    Ok((state, recovered, journal))
+    storage: &Arc<dyn Storage>,
+    plan: Plan,
+    clock: &dyn Clock,
+) -> Result<(Recovering, RecoveryReport, Journal), RecoveryError> {
+    config.check()?;
+    let begin = clock.now().mono;
+    let restored = restore::restore(storage, plan)?;
+    let restored_at = clock.now().mono;
+    let (state, journal_read, journal) =
+        replay::replay(config, storage, plan, restored.state, &restored.through)?;
+    let replayed_at = clock.now().mono;
+    check_books(state.shards())?;
+    let count = |of: fn(&Shard) -> usize| state.shards().map(|shard| of(shard) as u64).sum();
+    let report = RecoveryReport {
+        snapshot: restored.used.map(|used| FromSnapshot {
+            generation: used.header.generation,
+            through: used.header.through,
+            made_at: Timestamp::from_micros(used.header.at_utc_micros),
+            slices: used.slices,
+            bytes: used.bytes,
+            took: restored_at.since(begin),
+        }),
+        passed_over: restored.passed_over,
+        facts: journal_read.last_sequence.saturating_sub(restored.used.map_or(0, |used| used.header.through)),
+        journal: journal_read,
+        replay_took: replayed_at.since(restored_at),
+        threads: plan.threads,
+        cards: count(|shard| shard.card_names().count()),
+        accounts: count(|shard| shard.account_names().count()),
+        transactions: count(Shard::transactions),
+        took: clock.now().mono.since(begin),
+    };
+    Ok((state, report, journal))
 }
 
-/// Applies one record.
-fn replay(record: &RecoveredRecord<'_>, state: &mut Recovering) -> Result<(), ReplayError> {
-    let fact: Fact = record.decode_since::<version_1::Fact, Fact>()?;
-    state.apply(ShardId(record.shard), Timestamp::from_micros(record.at_utc_micros), &fact)?;
-    Ok(())
+/// Decodes a fact of any version that the journal may hold.
+pub(crate) fn decode_fact(version: u16, bytes: &[u8]) -> Result<Fact, PayloadError> {
+    payload::decode_since::<version_1::Fact, Fact>(version, bytes)
 }
 
-/// Books that do not balance after a replay.
+/// Books that do not balance after everything was read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "shard {shard}: the ledger of {asset} is {ledger} units, but credits less debits, plus what the balance service \

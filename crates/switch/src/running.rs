@@ -11,11 +11,14 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::processor_link::{self, Shared};
 use crate::recorder::JournalRecorder;
-use crate::recovery::{self, Unbalanced};
+use crate::recovery::{self, Plan, RecoveryError, RecoveryReport, Unbalanced};
 use crate::release::Dispatcher;
+use crate::slices::SnapshotFault;
+use crate::snapshots::{Folder, Keeper};
 use cache::{Cache, Clock, LaneObserver, Recovering, Release};
 use funding::{Funding, FundingStartError};
-use journal::{JournalError, JournalHandle, JournalObserver, Tail};
+use journal::storage::Storage;
+use journal::{FileStorage, JournalError, JournalHandle, JournalObserver, Tail};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +37,9 @@ const LANES_STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How often metrics are sorted and the journal's health is looked at.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
+/// Threads that a start reads with; more than disks and memory can serve help nobody.
+const THREADS_MAX: usize = 16;
+
 /// A switch that runs.
 pub struct Switch {
     hub: Arc<Hub>,
@@ -42,6 +48,8 @@ pub struct Switch {
     cache: Arc<Cache>,
     links: Vec<Arc<Link>>,
     addresses: Vec<SocketAddr>,
+    keeper: Arc<Keeper>,
+    recovered: Arc<RecoveryReport>,
     admin: SocketAddr,
     stopping: CancellationToken,
     not_ready: Arc<AtomicBool>,
@@ -56,9 +64,12 @@ pub enum StartError {
     /// The journal refuses to be opened.
     #[error("the journal: {0}")]
     Journal(#[source] JournalError),
-    /// The journal was read and its books do not balance.
-    #[error("the journal was read, but its books do not balance: {0}")]
-    Unbalanced(#[from] Unbalanced),
+    /// Everything was read and the books do not balance.
+    #[error("snapshot and journal were read, but their books do not balance: {0}")]
+    Unbalanced(#[source] Unbalanced),
+    /// The snapshots cannot be read, or are another node's.
+    #[error("the snapshots: {0}")]
+    Snapshots(#[source] SnapshotFault),
     /// A port could not be bound.
     #[error("{what} cannot listen on {address}: {source}")]
     Bind {
@@ -78,6 +89,16 @@ pub enum StartError {
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[source] std::io::Error),
+}
+
+impl From<RecoveryError> for StartError {
+    fn from(error: RecoveryError) -> Self {
+        match error {
+            RecoveryError::Journal(error) => Self::Journal(error),
+            RecoveryError::Snapshots(error) => Self::Snapshots(error),
+            RecoveryError::Unbalanced(error) => Self::Unbalanced(error),
+        }
+    }
 }
 
 /// Why a running switch stopped by itself.
@@ -102,14 +123,13 @@ impl Switch {
         }
         let admin_listener = bind("the admin port", config.admin.listen).await?;
 
-        let begin = clock.now();
-        let room = (config.file.cache.cards_expected, config.file.cache.accounts_expected);
-        let state = Recovering::new(config.policy, room.0, room.1);
+        let storage = open_storage(&config)?;
         let (state, recovered, journal) =
-            recovery::recover(config.journal.clone(), state).map_err(StartError::Journal)?;
-        recovery::check_books(state.shards())?;
+            recovery::recover(config.journal.clone(), &storage, plan(&config), &clock)?;
+        let recovered = Arc::new(recovered);
+        report(&recovered);
+
         let metrics = Arc::new(Metrics::new()?);
-        report(&recovered, clock.now().mono.since(begin.mono), &metrics);
         let hub = Arc::new(Hub::new(
             clock,
             config.keys.tokens.clone(),
@@ -126,6 +146,16 @@ impl Switch {
         if let Err(error) = funding.warm_up().await {
             tracing::warn!(%error, "the balance service cannot be reached yet; asks will be declined until it can");
         }
+        let folder = Folder::new(storage, config.journal.node, config.policy);
+        let keeper = Keeper::start(
+            folder,
+            Arc::clone(&journal),
+            Arc::new(clock),
+            Arc::clone(&metrics),
+            config.snapshots(),
+            recovered.journal.payload_bytes,
+        );
+        let keeper = Arc::new(keeper.map_err(StartError::Thread)?);
         let cache = start_cache(state, &config, &hub, &journal, &dispatcher, metrics)?;
         hub.set_cache(Arc::clone(&cache));
 
@@ -134,6 +164,8 @@ impl Switch {
             journal,
             funding,
             cache,
+            keeper,
+            recovered,
             links: Vec::new(),
             addresses: Vec::new(),
             admin: admin_listener.local_addr().unwrap_or(config.admin.listen),
@@ -169,6 +201,12 @@ impl Switch {
         self.admin
     }
 
+    /// What was read at the start, how much, and how long it took.
+    #[must_use]
+    pub fn recovered(&self) -> &RecoveryReport {
+        &self.recovered
+    }
+
     /// Waits until the switch can go on no longer; forever, if all is well.
     pub async fn failed(&self) -> StopReason {
         loop {
@@ -199,7 +237,14 @@ impl Switch {
             // They wait for a journal that waits for space; its own shutdown ends that wait.
             tracing::warn!(within = ?LANES_STOP_WITHIN, "the lanes still wait for the journal; closing it");
         }
-        match tokio::task::spawn_blocking(move || journal.shutdown()).await {
+        let keeper = Arc::clone(&self.keeper);
+        let shut_down = move || {
+            let outcome = journal.shutdown();
+            // Only now is everything durable that the last snapshot is to hold.
+            keeper.stop();
+            outcome
+        };
+        match tokio::task::spawn_blocking(shut_down).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(StopReason::JournalFailed(error)),
             Err(error) => {
@@ -238,6 +283,8 @@ impl Switch {
             journal: Arc::clone(&self.journal),
             funding: self.funding.clone(),
             links: self.links.clone(),
+            keeper: Arc::clone(&self.keeper),
+            recovered: Arc::clone(&self.recovered),
             cache_config: config.cache,
             stopping: Arc::clone(&self.not_ready),
         });
@@ -245,6 +292,9 @@ impl Switch {
             hub: Arc::clone(&self.hub),
             tickets,
             answer_within: config.admin.answer_within,
+            keeper: Arc::clone(&self.keeper),
+            recovered: Arc::clone(&self.recovered),
+            journal: Arc::clone(&self.journal),
         });
         let bounds = control::ControlBounds {
             body_bytes_max: config.admin.body_bytes_max,
@@ -311,24 +361,40 @@ fn start_cache(
     cache.map(Arc::new).map_err(StartError::Thread)
 }
 
+fn open_storage(config: &Config) -> Result<Arc<dyn Storage>, StartError> {
+    let directory = &config.journal.directory;
+    match FileStorage::create_or_open(directory) {
+        Ok(storage) => Ok(Arc::new(storage)),
+        Err(source) => Err(StartError::Journal(JournalError::Io {
+            doing: "open the journal directory",
+            path: directory.display().to_string(),
+            source,
+        })),
+    }
+}
+
+fn plan(config: &Config) -> Plan {
+    Plan {
+        node: config.journal.node,
+        policy: config.policy,
+        room: (config.file.cache.cards_expected, config.file.cache.accounts_expected),
+        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(THREADS_MAX),
+    }
+}
+
 /// Says what was read back.
-fn report(recovered: &journal::Recovered, took: Duration, metrics: &Metrics) {
-    #[allow(clippy::cast_precision_loss)] // Prometheus keeps floats; counts stay far below 2^52
-    metrics.gauge("authswitch_recovery_records").set(recovered.records as f64);
-    metrics.gauge("authswitch_recovery_seconds").set(took.as_secs_f64());
-    match &recovered.tail {
+fn report(recovered: &RecoveryReport) {
+    match &recovered.journal.tail {
         Tail::Whole => {}
         tail @ (Tail::Torn(_) | Tail::Short { .. }) => {
             tracing::warn!(%tail, "the journal did not end in order");
         }
     }
     tracing::info!(
-        records = recovered.records,
-        batches = recovered.batches,
-        segments = recovered.segments,
-        last_sequence = recovered.last_sequence,
-        clean_shutdown = recovered.clean_shutdown,
-        took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        "journal replayed"
+        records = recovered.facts,
+        last_sequence = recovered.journal.last_sequence,
+        clean_shutdown = recovered.journal.clean_shutdown,
+        took_ms = u64::try_from(recovered.took.as_millis()).unwrap_or(u64::MAX),
+        "journal replayed: {recovered}"
     );
 }

@@ -4,6 +4,7 @@ use crate::config::check_link::{LinkSettings, check_links};
 use crate::config::faults::{Fault, Faults};
 use crate::config::file::ConfigFile;
 use crate::keys::{self, KeyError, Keys};
+use crate::snapshots::SnapshotConfig;
 use cache::CacheConfig;
 use funding::{Backoff, BreakerConfig, FundingConfig};
 use journal::JournalConfig;
@@ -120,6 +121,18 @@ impl Config {
         }
     }
 
+    /// When snapshots are made, and what is kept.
+    #[must_use]
+    pub const fn snapshots(&self) -> SnapshotConfig {
+        let journal = &self.file.journal;
+        SnapshotConfig {
+            after_bytes: journal.snapshot_after_bytes,
+            every: journal.snapshot_every,
+            at_stop: journal.snapshot_at_stop,
+            keep_segments_for: journal.keep_segments_for,
+        }
+    }
+
     /// Whether a development key from the source is in use, which is no secret.
     #[must_use]
     pub fn uses_published_keys(&self) -> bool {
@@ -190,6 +203,8 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
     journal.unsynced_records_max = section.unsynced_records_max;
     journal.unsynced_exposure_max = section.unsynced_exposure_max;
     journal.free_bytes_min = section.free_bytes_min;
+    let kept = section.keep_segments_bytes.checked_div(section.segment_bytes).unwrap_or(0);
+    journal.retain_segments = usize::try_from(kept).unwrap_or(usize::MAX);
     // A write must fit into a fresh segment; the file has no key for it, so it follows the segment's size.
     let fits = usize::try_from(journal.segment_records_bytes_max()).unwrap_or(usize::MAX);
     journal.write_bytes_max = journal.write_bytes_max.min(fits);

@@ -242,6 +242,18 @@ pub struct JournalSection {
     pub unsynced_exposure_max: u64,
     /// Free space below which approvals stop.
     pub free_bytes_min: u64,
+    /// Bytes of facts after which a snapshot is made; 0: never for this reason.
+    pub snapshot_after_bytes: u64,
+    /// Time after which a snapshot is made if there is anything new; zero: never for this reason.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub snapshot_every: Duration,
+    /// Whether the last thing that a switch does is make a snapshot.
+    pub snapshot_at_stop: bool,
+    /// Bytes of segments kept that no start needs any more.
+    pub keep_segments_bytes: u64,
+    /// How long segments are kept that no start needs any more.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep_segments_for: Duration,
 }
 
 impl Default for JournalSection {
@@ -257,6 +269,11 @@ impl Default for JournalSection {
             unsynced_records_max: journal.unsynced_records_max,
             unsynced_exposure_max: 100_000_000,
             free_bytes_min: journal.free_bytes_min,
+            snapshot_after_bytes: 1024 * 1024 * 1024,
+            snapshot_every: Duration::from_secs(3_600),
+            snapshot_at_stop: true,
+            keep_segments_bytes: 1024 * 1024 * 1024,
+            keep_segments_for: Duration::ZERO,
         }
     }
 }

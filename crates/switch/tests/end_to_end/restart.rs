@@ -168,6 +168,82 @@ async fn a_switch_killed_at_any_moment_knows_every_approval_that_was_answered() 
     }
 }
 
+/// Damages a file in its middle.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    std::fs::write(path, &bytes).unwrap();
+}
+
+/// The snapshots of a journal, oldest first.
+fn snapshots(directory: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let is_snapshot = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with("snapshot-");
+    let mut found: Vec<PathBuf> = paths.filter(is_snapshot).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_reads_the_newest_whole_snapshot_and_the_facts_behind_it() {
+    let daemon = Daemon::start_with(|file| file.journal.snapshot_at_stop = false).await;
+    daemon.add_card().await;
+    let mut processor = daemon.ascii().await;
+    let mut answers = Vec::new();
+    for stan in 1..=3 {
+        answers.push((usual(stan, 1_00), processor.ask_body(&usual(stan, 1_00)).await));
+        let made = daemon.api().change("POST", "/v1/snapshots", json!({})).await;
+        assert_eq!(made["newest"]["generation"], stan, "{made}");
+        assert_eq!(made["unsaved_facts"], 0, "{made}");
+    }
+    answers.push((usual(4, 1_00), processor.ask_body(&usual(4, 1_00)).await));
+    drop(processor);
+    let directory = daemon.file.journal.directory.clone();
+    assert_eq!(snapshots(&directory).len(), 2, "two generations are kept");
+
+    // The newest whole one is the third, then the second, then none: the journal has everything.
+    let mut daemon = daemon;
+    for (generation, passed_over, facts) in [(json!(3), 0, 1), (json!(2), 1, 2), (json!(null), 2, 7)] {
+        daemon = daemon.restart().await;
+        let shown = daemon.api().show("/v1/snapshots").await;
+        let from = &shown["start"]["snapshot"];
+        assert_eq!(from.get("generation").cloned().unwrap_or(json!(null)), generation, "{shown}");
+        assert_eq!(shown["start"]["passed_over"].as_array().unwrap().len(), passed_over, "{shown}");
+        assert_eq!(shown["start"]["facts"], facts, "{shown}");
+        assert_eq!(daemon.api().metric("authswitch_recovery_records").await, facts);
+        assert_eq!(daemon.api().balance("A").await, ["100.00", "4.00", "96.00"]);
+        let mut processor = daemon.ascii().await;
+        for (request, answer) in &answers {
+            assert_eq!(&processor.ask_body(request).await, answer, "{request:?}");
+        }
+        if passed_over < 2 {
+            damage(&snapshots(&directory)[1 - passed_over]);
+        }
+    }
+    // The next one is made of the journal alone, and the damaged ones go.
+    let made = daemon.api().change("POST", "/v1/snapshots", json!({})).await;
+    assert_eq!(made["newest"]["generation"], 4, "{made}");
+    let daemon = daemon.restart().await;
+    assert_eq!(daemon.api().show("/v1/snapshots").await["start"]["facts"], 0);
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "4.00", "96.00"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_switch_that_stops_makes_a_snapshot_and_its_successor_has_nothing_to_replay() {
+    let daemon = Daemon::with_card().await;
+    let mut processor = daemon.ascii().await;
+    assert_eq!(processor.ask(&usual(1, 1_00)).await.code(), "00");
+    drop(processor);
+    let daemon = daemon.restart().await;
+    let shown = daemon.api().show("/v1/snapshots").await;
+    assert_eq!((&shown["start"]["facts"], &shown["newest"]["generation"]), (&json!(0), &json!(1)), "{shown}");
+    assert_eq!(daemon.api().balance("A").await, ["100.00", "1.00", "99.00"]);
+    // Nothing new: no other snapshot.
+    let daemon = daemon.restart().await;
+    assert_eq!(daemon.api().show("/v1/snapshots").await["newest"]["generation"], 1);
+}
+
 /// The first segment of a journal; these tests never fill it.
 fn first_segment(directory: &Path) -> PathBuf {
     let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
@@ -220,5 +296,5 @@ async fn a_journal_of_another_node_is_refused() {
     switch.stop().await.unwrap();
     file.node.id = 2;
     let message = start(&file).await.err().unwrap().to_string();
-    assert!(message.contains("was written by node 1, this switch is node 2"), "{message}");
+    assert!(message.contains(" by node 1, this switch is node 2"), "{message}");
 }

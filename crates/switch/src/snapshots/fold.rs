@@ -1,0 +1,199 @@
+//! Makes a snapshot: the one before, with the facts behind it applied.
+//!
+//! ```text
+//! snapshot n ── shard 0 ──┐
+//! journal ── facts of 0 ──┴─ apply ── shard 0 ──> snapshot n + 1      one shard after another
+//! ```
+//!
+//! **Why not by the lanes.** A lane that copies its shards in slices must note what every decision changes under its
+//! hands, and one change missed is a snapshot that is silently wrong. Here a snapshot is made of what is on disk, by
+//! the code that recovery runs: what is written is what a start would come to, every segment is read and checked
+//! once while the process that knows better still runs, and no decision waits for a snapshot at all. The price is
+//! processor time of a thread that runs at the lowest priority, and it is told in `authswitch_snapshot_*`.
+//!
+//! Guarantees: a snapshot reaches only as far as the journal is durable; nothing of the one before is touched until
+//! the new one is verified and named; a fold that fails leaves everything as it was. Memory: the facts of one step,
+//! at most [`STEP_BYTES_MAX`], and one shard. A longer journal is folded in several steps, each a generation.
+
+use crate::slices::{self, Sliced, SnapshotFault};
+use authorizer::{Policy, Shard};
+use domain::{Fact, RateTable, ShardId, Timestamp};
+use journal::RecoveredRecord;
+use journal::snapshot::{Kept, OpenSnapshot, SnapshotWriter, generations};
+use journal::storage::Storage;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Bytes of facts that one step keeps in memory. Above the default distance between snapshots, so that a switch
+/// that keeps its rhythm needs one step.
+const STEP_BYTES_MAX: u64 = 1280 * 1024 * 1024;
+
+/// Of what snapshots are made, and where.
+#[derive(Clone)]
+pub(crate) struct Folder {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) node: u32,
+    pub(crate) policy: Policy,
+    pub(crate) step_bytes_max: u64,
+}
+
+/// A snapshot that was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Folded {
+    /// The new generation, and what is not needed any more.
+    pub(crate) kept: Kept,
+    /// Facts applied to the one before.
+    pub(crate) facts: u64,
+    /// Bytes of its slices.
+    pub(crate) bytes: u64,
+}
+
+/// Facts of one shard, in order, as they were encoded.
+#[derive(Default)]
+struct Facts {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+struct Record {
+    sequence: u64,
+    at: Timestamp,
+    version: u16,
+    end: usize,
+}
+
+/// The facts behind a snapshot, by shard, and the last one's sequence.
+struct Tail {
+    shards: Vec<Facts>,
+    facts: u64,
+    bytes: u64,
+    through: u64,
+}
+
+impl Folder {
+    /// Folds over a journal.
+    pub(crate) fn new(storage: Arc<dyn Storage>, node: u32, policy: Policy) -> Self {
+        Self { storage, node, policy, step_bytes_max: STEP_BYTES_MAX }
+    }
+
+    /// Brings the snapshot up to `through`, a durable record; `None` when it is there already. `on_step` hears of
+    /// each generation made on the way.
+    pub(crate) fn fold(
+        &self,
+        through: u64,
+        now: Timestamp,
+        mut on_step: impl FnMut(&Folded),
+    ) -> Result<Option<Folded>, SnapshotFault> {
+        let mut newest = None;
+        while let Some(folded) = self.step(through, now)? {
+            on_step(&folded);
+            newest = Some(folded);
+        }
+        Ok(newest)
+    }
+
+    /// Makes one generation, if there is anything new up to `through`: from the newest snapshot that can be read, or
+    /// from nothing.
+    fn step(&self, through: u64, now: Timestamp) -> Result<Option<Folded>, SnapshotFault> {
+        for generation in generations(&*self.storage)? {
+            let opened = OpenSnapshot::open(&self.storage, self.node, generation)
+                .map_err(|error| SnapshotFault::Base(Box::new(error.into())));
+            match opened.and_then(|base| self.step_from(Some(&Sliced::new(base)), through, now)) {
+                Err(SnapshotFault::Base(error)) => {
+                    tracing::warn!(generation, %error, "a snapshot cannot be read; continuing from the one before it");
+                }
+                outcome => return outcome,
+            }
+        }
+        self.step_from(None, through, now)
+    }
+
+    fn step_from(
+        &self,
+        base: Option<&Sliced>,
+        through: u64,
+        now: Timestamp,
+    ) -> Result<Option<Folded>, SnapshotFault> {
+        let after = base.map_or(0, |base| base.snapshot().header().through);
+        if after >= through {
+            return Ok(None);
+        }
+        let tail = self.tail(after, through)?;
+        if tail.facts == 0 {
+            return Ok(None);
+        }
+        self.write(base, &tail, now).map(Some)
+    }
+
+    fn tail(&self, after: u64, through: u64) -> Result<Tail, SnapshotFault> {
+        let mut tail = Tail {
+            shards: (0..ShardId::COUNT).map(|_| Facts::default()).collect(),
+            facts: 0,
+            bytes: 0,
+            through: after,
+        };
+        journal::read_between(&*self.storage, self.node, after, through, |record| {
+            tail.put(&record);
+            if tail.bytes < self.step_bytes_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(tail)
+    }
+
+    fn write(&self, base: Option<&Sliced>, tail: &Tail, now: Timestamp) -> Result<Folded, SnapshotFault> {
+        let through = tail.through;
+        let mut writer = SnapshotWriter::begin(Arc::clone(&self.storage), self.node, through, now.micros())?;
+        let mut reader = base.map(|base| base.snapshot().reader()).transpose()?;
+        let mut rates = RateTable::default();
+        for (id, facts) in (0..ShardId::COUNT).map(ShardId).zip(&tail.shards) {
+            let mut shard = Shard::new(id, self.policy);
+            if let (Some(base), Some(reader)) = (base, reader.as_mut()) {
+                let read = base.read(reader, id, self.policy);
+                let read = read.map_err(|error| SnapshotFault::Base(Box::new(error)))?;
+                shard = read.shard;
+                rates = read.rates.unwrap_or(rates);
+            }
+            facts.apply(&mut shard, &mut rates)?;
+            slices::write_shard(&mut writer, &shard, through)?;
+            if id == ShardId(0) {
+                slices::write_common(&mut writer, &rates, through)?;
+            }
+        }
+        let bytes = writer.payload_bytes();
+        Ok(Folded { kept: writer.finish()?, facts: tail.facts, bytes })
+    }
+}
+
+impl Tail {
+    fn put(&mut self, record: &RecoveredRecord<'_>) {
+        self.through = record.sequence;
+        self.facts += 1;
+        self.bytes += record.payload.len() as u64;
+        if let Some(facts) = self.shards.get_mut(usize::from(record.shard)) {
+            facts.bytes.extend_from_slice(record.payload);
+            facts.records.push(Record {
+                sequence: record.sequence,
+                at: Timestamp::from_micros(record.at_utc_micros),
+                version: record.payload_version,
+                end: facts.bytes.len(),
+            });
+        }
+    }
+}
+
+impl Facts {
+    fn apply(&self, shard: &mut Shard, rates: &mut RateTable) -> Result<(), SnapshotFault> {
+        let mut start = 0;
+        for record in &self.records {
+            let sequence = record.sequence;
+            let bytes = self.bytes.get(start..record.end).unwrap_or_default();
+            start = record.end;
+            let fact = crate::recovery::decode_fact(record.version, bytes)
+                .map_err(|source| SnapshotFault::Fact { sequence, source })?;
+            shard.apply(&fact, record.at).map_err(|source| SnapshotFault::Apply { sequence, source })?;
+            if let Fact::RateSet { rate } = fact {
+                rates.set(rate);
+            }
+        }
+        Ok(())
+    }
+}
