@@ -78,7 +78,7 @@ fn generate(cards: u32, records: u32, directory: &Path) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut batch = journal.buffer();
     for number in 0..records {
-        let (shard, at, fact) = population.approval(number);
+        let (shard, at, fact) = population.approval(number)?;
         batch.push(shard.0, at.micros(), &fact)?;
         if batch.bytes() > 256 * 1024 {
             append(&journal, std::mem::replace(&mut batch, journal.buffer()));

@@ -1,11 +1,12 @@
 //! Cards with accounts, made by facts, and purchases on them, decided by the switch's own rules.
 
 use crate::moment;
+use anyhow::{Context as _, bail};
 use authorizer::{Caller, Command, Context, Effects, Policy, Shard};
 use domain::{
     AccountId, AccountNo, AcquirerId, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken,
-    Currency, Expiry, Fact, FundingMode, LimitRule, Merchant, MessageClass, Moment, Money, Mono, Pan,
-    PartialApproval, PostingKind, ProcessingCode, Rate, RateTable, RequestKey, ShardId, Stan, Text,
+    Currency, Details, Expiry, Fact, FundingMode, LimitRule, Merchant, MessageClass, Moment, Money, Mono,
+    Pan, PartialApproval, PostingKind, ProcessingCode, Rate, RateTable, RequestKey, ShardId, Stan, Text,
     Timestamp, Transmission, Units, Window, ZoneName,
 };
 use std::time::Duration;
@@ -49,7 +50,7 @@ impl Population {
     }
 
     /// The approval of a purchase on some card.
-    pub(crate) fn approval(&mut self, number: u32) -> (ShardId, Timestamp, Fact) {
+    pub(crate) fn approval(&mut self, number: u32) -> anyhow::Result<(ShardId, Timestamp, Fact)> {
         let at = moment(60).plus(Duration::from_micros(u64::from(number)));
         // A stride that is prime to the number of cards visits all of them in no order that caches like.
         let place = u32::try_from(u64::from(number) * 7_368_787 % u64::from(self.cards)).unwrap_or(0);
@@ -58,13 +59,13 @@ impl Population {
         let context =
             Context { now: Moment { utc: at, mono: Mono::from_nanos(1) }, rates: &RateTable::default() };
         self.decider.decide(purchase(number, self.usd), context, &mut effects);
-        let mut fact = effects.facts.into_iter().next().expect("a purchase is decided");
-        if let Fact::Approved { card: owner, .. } = &mut fact {
-            *owner = CardNo(card);
-        } else {
-            panic!("a purchase on a card with money is approved, found {fact:?}");
-        }
-        (ShardId(u16::try_from(id).unwrap_or(0)), at, fact)
+        let mut fact = effects.facts.into_iter().next();
+        let Some(Fact::Approved { card: owner, .. }) = &mut fact else {
+            bail!("a purchase on a card with money is approved, found {fact:?}");
+        };
+        *owner = CardNo(card);
+        let fact = fact.context("a purchase is decided")?;
+        Ok((ShardId(u16::try_from(id)?), at, fact))
     }
 }
 
@@ -127,6 +128,7 @@ fn purchase(number: u32, usd: Currency) -> Command {
         entry_mode: None,
         merchant: Merchant::default(),
         partial: PartialApproval::NotSupported,
+        details: Details::default(),
         expiry: None,
         deadline: Mono::MAX,
     };

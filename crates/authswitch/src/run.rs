@@ -54,7 +54,7 @@ fn listen_for(kind: SignalKind) -> Result<tokio::signal::unix::Signal, (Exit, an
 const fn exit_of(error: &StartError) -> Exit {
     match error {
         StartError::Journal(_) | StartError::Unbalanced(_) | StartError::Snapshots(_) => Exit::JournalRefused,
-        StartError::Bind { .. } | StartError::Funding(_) => Exit::Configuration,
+        StartError::Bind { .. } | StartError::Funding(_) | StartError::TokenKey(_) => Exit::Configuration,
         StartError::Metrics(_) | StartError::Thread(_) => Exit::Failed,
     }
 }

@@ -3,7 +3,7 @@
 //! No key is ever printed, and memory that held one is overwritten. The development keys that stand in the source
 //! are recognised, so that a switch open to other machines refuses to run with them.
 
-use domain::{CardToken, Pan};
+use domain::{CardToken, KeyFingerprint, Pan};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -138,6 +138,18 @@ impl Tokenizer {
         token.copy_from_slice(&digest[..16]);
         CardToken(token)
     }
+
+    /// What tells this key from another without giving it away. No card number is a constant of words, so no token
+    /// is ever the same.
+    #[must_use]
+    pub(crate) fn fingerprint(&self) -> KeyFingerprint {
+        let mut mac = self.mac.clone();
+        mac.update(b"authswitch: fingerprint of the key of card tokens");
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut fingerprint = [0; 16];
+        fingerprint.copy_from_slice(&digest[..16]);
+        KeyFingerprint(fingerprint)
+    }
 }
 
 impl fmt::Debug for Tokenizer {
@@ -163,6 +175,8 @@ mod tests {
         assert_eq!(one.token(&pan), one.token(&pan));
         assert_ne!(one.token(&pan), one.token(&other));
         assert_ne!(one.token(&pan), two.token(&pan));
+        assert_eq!(one.fingerprint(), one.clone().fingerprint());
+        assert_ne!(one.fingerprint(), two.fingerprint());
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod session;
 mod slices;
 mod snapshots;
 mod tls;
+mod token_key;
 mod translate;
 
 pub use config::{
@@ -49,3 +50,4 @@ pub use recovery::{FromSnapshot, PassedOver, RecoveryError, RecoveryReport, Unba
 pub use running::{StartError, StopReason, Switch};
 pub use slices::SnapshotFault;
 pub use snapshots::{NotMade, SnapshotConfig, SnapshotStatus};
+pub use token_key::TokenKeyError;

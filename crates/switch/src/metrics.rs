@@ -82,6 +82,7 @@ impl Metrics {
         let handle = recorder.handle();
         let metrics = metrics::with_local_recorder(&recorder, || {
             describe();
+            describe_snapshots();
             let stage =
                 |stage: &'static str| histogram!("authswitch_stage_duration_seconds", "stage" => stage);
             let path = |path: &'static str| histogram!("authswitch_authorization_duration_seconds", "funding" => path);
@@ -347,11 +348,6 @@ fn describe() {
         ("authswitch_duty_attempts_total", "Attempts to discharge a duty towards the balance service"),
         ("authswitch_duty_failures_total", "Attempts that were not acknowledged"),
         ("authswitch_duties_done_total", "Duties that the balance service acknowledged"),
-        ("authswitch_snapshots_total", "Snapshots made and verified by this process"),
-        (
-            "authswitch_snapshot_failures_total",
-            "Snapshots of this process that failed; those before them stand",
-        ),
         ("authswitch_journal_records_total", "Facts written to the journal"),
         ("authswitch_journal_bytes_total", "Bytes written to the journal"),
     ] {
@@ -366,8 +362,6 @@ fn describe() {
         ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
         ("authswitch_queue_records", "Entries waiting, by queue"),
         ("authswitch_queue_records_max", "Entries that may wait, by queue"),
-        ("authswitch_recovery_records", "Facts that this process read back from the journal at its start"),
-        ("authswitch_recovery_seconds", "How long its start took, from opening the journal to checked books"),
         ("authswitch_journal_unsynced_records", "Facts decided and not yet on disk"),
         ("authswitch_journal_failed", "1 when the journal has failed and the switch is about to stop"),
         ("authswitch_journal_space_low", "1 when approvals are stopped because the disk is nearly full"),
@@ -389,6 +383,39 @@ fn describe() {
         ("authswitch_duties_pending", "Duties owed to the balance service"),
         ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
         ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),
+        ("authswitch_cards", "Cards"),
+        ("authswitch_accounts", "Accounts"),
+    ] {
+        describe_gauge!(name, help);
+    }
+    for (name, help) in [
+        (
+            "authswitch_authorization_duration_seconds",
+            "From the frame's arrival to its answer, by where the money came from",
+        ),
+        ("authswitch_stage_duration_seconds", "Time in one stage of the path, once a batch"),
+        ("authswitch_funding_ask_duration_seconds", "How long an ask of the balance service took"),
+        ("authswitch_journal_sync_duration_seconds", "How long one sync of the journal took"),
+        ("authswitch_lane_batch_commands", "Commands decided in one batch"),
+    ] {
+        describe_histogram!(name, help);
+    }
+}
+
+/// The same for snapshots and the start.
+fn describe_snapshots() {
+    for (name, help) in [
+        ("authswitch_snapshots_total", "Snapshots made and verified by this process"),
+        (
+            "authswitch_snapshot_failures_total",
+            "Snapshots of this process that failed; those before them stand",
+        ),
+    ] {
+        describe_counter!(name, help);
+    }
+    for (name, help) in [
+        ("authswitch_recovery_records", "Facts that this process read back from the journal at its start"),
+        ("authswitch_recovery_seconds", "How long its start took, from opening the journal to checked books"),
         (
             "authswitch_snapshot_age_seconds",
             "Since the newest snapshot was made; since the start of the process if there is none",
@@ -406,21 +433,7 @@ fn describe() {
             "authswitch_recovery_snapshots_passed_over",
             "Snapshots that were damaged when this process started and were not used",
         ),
-        ("authswitch_cards", "Cards"),
-        ("authswitch_accounts", "Accounts"),
     ] {
         describe_gauge!(name, help);
-    }
-    for (name, help) in [
-        (
-            "authswitch_authorization_duration_seconds",
-            "From the frame's arrival to its answer, by where the money came from",
-        ),
-        ("authswitch_stage_duration_seconds", "Time in one stage of the path, once a batch"),
-        ("authswitch_funding_ask_duration_seconds", "How long an ask of the balance service took"),
-        ("authswitch_journal_sync_duration_seconds", "How long one sync of the journal took"),
-        ("authswitch_lane_batch_commands", "Commands decided in one batch"),
-    ] {
-        describe_histogram!(name, help);
     }
 }

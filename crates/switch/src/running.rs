@@ -15,6 +15,7 @@ use crate::recovery::{self, Plan, RecoveryError, RecoveryReport, Unbalanced};
 use crate::release::Dispatcher;
 use crate::slices::SnapshotFault;
 use crate::snapshots::{Folder, Keeper};
+use crate::token_key::{self, TokenKeyError};
 use cache::{Cache, Clock, LaneObserver, Recovering, Release};
 use funding::{Funding, FundingStartError};
 use journal::storage::Storage;
@@ -70,6 +71,9 @@ pub enum StartError {
     /// The snapshots cannot be read, or are another node's.
     #[error("the snapshots: {0}")]
     Snapshots(#[source] SnapshotFault),
+    /// The key of card tokens is not the one that the cards were issued with.
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
     /// A port could not be bound.
     #[error("{what} cannot listen on {address}: {source}")]
     Bind {
@@ -124,25 +128,25 @@ impl Switch {
         let admin_listener = bind("the admin port", config.admin.listen).await?;
 
         let storage = open_storage(&config)?;
-        let (state, recovered, journal) =
+        let (mut state, recovered, journal) =
             recovery::recover(config.journal.clone(), &storage, plan(&config), &clock)?;
         let recovered = Arc::new(recovered);
         report(&recovered);
+        let tokens = config.keys.tokens.clone();
+        let key_is_known = token_key::compare(&state, &tokens)?;
 
         let metrics = Arc::new(Metrics::new()?);
-        let hub = Arc::new(Hub::new(
-            clock,
-            config.keys.tokens.clone(),
-            Arc::clone(&metrics),
-            state.index(),
-            Handle::current(),
-        ));
+        let hub =
+            Arc::new(Hub::new(clock, tokens.clone(), Arc::clone(&metrics), state.index(), Handle::current()));
         let tickets = Arc::new(Tickets::default());
         let sink = Arc::new(LaneSink { hub: Arc::clone(&hub) });
         let funding = Funding::start(config.funding.clone(), sink, &Handle::current())?;
         let dispatcher =
             Dispatcher { hub: Arc::clone(&hub), tickets: Arc::clone(&tickets), funding: funding.clone() };
         let journal = start_journal(journal, dispatcher.clone(), Arc::clone(&metrics))?;
+        if !key_is_known {
+            token_key::record(&mut state, &tokens, &journal, clock.now().utc)?;
+        }
         if let Err(error) = funding.warm_up().await {
             tracing::warn!(%error, "the balance service cannot be reached yet; asks will be declined until it can");
         }

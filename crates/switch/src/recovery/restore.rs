@@ -121,7 +121,7 @@ fn read_all(
     std::thread::scope(|scope| {
         let _ends = EndsWith(&progress);
         scope.spawn(|| progress.tell());
-        let threads: Vec<_> = (1..plan.threads.max(1)).map(|_| scope.spawn(&work)).collect();
+        let threads: Vec<_> = (1..plan.threads.max(1)).map(|_| scope.spawn(work)).collect();
         let mut all: Vec<ReadShard> = work()?;
         for thread in threads {
             all.extend(thread.join().map_err(|_| SnapshotFault::Thread)??);

@@ -204,7 +204,7 @@ async fn a_start_reads_the_newest_whole_snapshot_and_the_facts_behind_it() {
 
     // The newest whole one is the third, then the second, then none: the journal has everything.
     let mut daemon = daemon;
-    for (generation, passed_over, facts) in [(json!(3), 0, 1), (json!(2), 1, 2), (json!(null), 2, 7)] {
+    for (generation, passed_over, facts) in [(json!(3), 0, 1), (json!(2), 1, 2), (json!(null), 2, 8)] {
         daemon = daemon.restart().await;
         let shown = daemon.api().show("/v1/snapshots").await;
         let from = &shown["start"]["snapshot"];
@@ -242,6 +242,26 @@ async fn a_switch_that_stops_makes_a_snapshot_and_its_successor_has_nothing_to_r
     // Nothing new: no other snapshot.
     let daemon = daemon.restart().await;
     assert_eq!(daemon.api().show("/v1/snapshots").await["newest"]["generation"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_of_card_tokens_is_noticed_at_the_start() {
+    let Daemon { switch, mut file, folder } = Daemon::with_card().await;
+    switch.stop().await.unwrap();
+    let (kept, other) = (file.keys.card_tokens.clone(), folder.path().join("other.key"));
+    std::fs::write(&other, "5".repeat(64)).unwrap();
+    for at_stop in [true, false] {
+        // From a snapshot, and from the journal.
+        file.journal.snapshot_at_stop = at_stop;
+        file.keys.card_tokens = other.clone();
+        let error = start(&file).await.err().unwrap();
+        assert!(matches!(error, StartError::TokenKey(_)), "{error:?}");
+        assert!(error.to_string().contains("put the old key back"), "{error}");
+        assert!(!error.to_string().contains("55555"), "{error}");
+        file.keys.card_tokens = kept.clone();
+        start(&file).await.unwrap().stop().await.unwrap();
+        snapshots(&file.journal.directory).iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
 }
 
 /// The first segment of a journal; these tests never fill it.
