@@ -44,6 +44,11 @@ async fn healthz() -> &'static str {
     "alive\n"
 }
 
+/// What the API says on a connection that only health is served on.
+pub(crate) async fn no_place() -> (StatusCode, &'static str) {
+    (StatusCode::SERVICE_UNAVAILABLE, "the control API has as many connections as it may\n")
+}
+
 /// One line a condition; 503 when any of them does not hold.
 async fn readyz(State(watched): State<Arc<Watched>>) -> Response {
     let conditions = [

@@ -80,6 +80,13 @@ impl Conversation {
             Ok(message) => message,
             Err(rejected) => return self.reject(&rejected),
         };
+        if let Some(key) = &self.link.settings.mac
+            && let Err(error) = message.verify_mac(key)
+        {
+            self.link.metrics.mac_failures.increment(1);
+            tracing::debug!(link = %self.link.settings.name, %error, "message refused");
+            return self.plain(&message, Plain::WrongMac);
+        }
         match translate::network_function(&message, &self.link.settings.dialect) {
             Some(Ok(function)) => return self.manage(&message, function),
             Some(Err(fault)) => return self.cannot_be_read(&message, fault),

@@ -16,5 +16,5 @@ pub use faults::Fault;
 pub use file::{ConfigFile, LogFormat, LogSection};
 pub(crate) use link_file::DialSection as DialSettings;
 pub use link_file::{
-    DialSection, EchoSection, FrameSection, LinkSection, PartialApprovalSection, TlsSection,
+    DialSection, EchoSection, FrameSection, LinkSection, MacSection, PartialApprovalSection, TlsSection,
 };

@@ -5,6 +5,7 @@
 
 use domain::{CardToken, KeyFingerprint, Pan};
 use hmac::{Hmac, KeyInit, Mac};
+use iso8583::{MacAlgorithm, MacKey, MacPadding};
 use sha2::Sha256;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,20 @@ pub(crate) enum KeyError {
         /// The file.
         path: PathBuf,
     },
+    /// Not hexadecimal digits.
+    #[error("{path} does not hold hexadecimal digits, two for each byte of the key", path = .path.display())]
+    NotHexDigits {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not usable for message authentication.
+    #[error("{path}: {source}", path = .path.display())]
+    Mac {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: iso8583::MacKeyError,
+    },
     /// Not usable as a bearer key.
     #[error("{path}: {source}", path = .path.display())]
     Bearer {
@@ -112,6 +127,19 @@ impl File {
         let mac = Hmac::<Sha256>::new_from_slice(key.as_slice())
             .map_err(|_| KeyError::NotHex { path: self.path.clone() })?;
         Ok(Tokenizer { mac })
+    }
+
+    /// A key of message authentication.
+    pub(crate) fn mac(
+        &self,
+        algorithm: MacAlgorithm,
+        padding: MacPadding,
+        length: Option<usize>,
+    ) -> Result<MacKey, KeyError> {
+        let bytes = const_hex::decode(self.text()).map(Zeroizing::new);
+        let bytes = bytes.map_err(|_| KeyError::NotHexDigits { path: self.path.clone() })?;
+        MacKey::new(algorithm, padding, &bytes, length)
+            .map_err(|source| KeyError::Mac { path: self.path.clone(), source })
     }
 
     /// The bearer key of the control API.

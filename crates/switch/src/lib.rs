@@ -44,7 +44,7 @@ mod translate;
 
 pub use config::{
     Config, ConfigError, ConfigFile, DialSection, EchoSection, Fault, FrameSection, LinkSection, LogFormat,
-    LogSection, PartialApprovalSection, TlsSection,
+    LogSection, MacSection, PartialApprovalSection, TlsSection,
 };
 pub use recovery::{FromSnapshot, PassedOver, RecoveryError, RecoveryReport, Unbalanced};
 pub use running::{StartError, StopReason, Switch};

@@ -22,7 +22,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) fn new(settings: LinkSettings, metrics: LinkMetrics) -> Self {
-        let writer = Writer::new(&settings.dialect, settings.frame);
+        let writer = Writer::new(&settings.dialect, settings.frame, settings.mac.clone());
         Self {
             settings,
             writer,

@@ -159,6 +159,7 @@ impl Metrics {
             reconnects: counter!("authswitch_link_reconnects_total", "link" => name.to_owned()),
             connect_failures: counter!("authswitch_link_connect_failures_total", "link" => name.to_owned()),
             missed_echoes: counter!("authswitch_link_missed_echoes_total", "link" => name.to_owned()),
+            mac_failures: counter!("authswitch_link_mac_failures_total", "link" => name.to_owned()),
             tls_failures: counter!("authswitch_link_tls_failures_total", "link" => name.to_owned()),
         })
     }
@@ -270,6 +271,7 @@ pub(crate) struct LinkMetrics {
     pub(crate) connect_failures: Counter,
     pub(crate) missed_echoes: Counter,
     pub(crate) tls_failures: Counter,
+    pub(crate) mac_failures: Counter,
 }
 
 impl LaneObserver for Metrics {
@@ -331,6 +333,10 @@ fn describe() {
         ("authswitch_link_reconnects_total", "Connections that we had opened and lost, by link"),
         ("authswitch_link_connect_failures_total", "Attempts to connect that failed, by link"),
         ("authswitch_link_missed_echoes_total", "Echoes of ours that were not answered, by link"),
+        (
+            "authswitch_link_mac_failures_total",
+            "Messages whose authentication code was missing or wrong, by link",
+        ),
         ("authswitch_link_tls_failures_total", "TLS handshakes that failed, by link"),
         ("authswitch_overload_declines_total", "Requests declined because a queue was full"),
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),

@@ -16,6 +16,7 @@ pub(crate) struct ResponseCodes {
     format_error: Box<str>,
     not_served: Box<str>,
     function_not_served: Box<str>,
+    wrong_mac: Box<str>,
 }
 
 impl ResponseCodes {
@@ -27,6 +28,7 @@ impl ResponseCodes {
             accepted: code("accepted", "00"),
             format_error: code("format_error", "30"),
             not_served: code("not_served", "12"),
+            wrong_mac: code(ResponseClass::WrongMac.word(), "63"),
             function_not_served: match dialect.network_management().and_then(NetworkManagement::unsupported) {
                 Some(unsupported) => unsupported.into(),
                 None => code("not_served", "12"),
@@ -48,6 +50,11 @@ impl ResponseCodes {
     /// A message that cannot be read; DE 44 then begins with the number of the element at fault.
     pub(crate) fn format_error(&self) -> &str {
         &self.format_error
+    }
+
+    /// A message whose authentication code is missing or wrong.
+    pub(crate) fn wrong_mac(&self) -> &str {
+        &self.wrong_mac
     }
 
     /// Network management for a function that is not served.

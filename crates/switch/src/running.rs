@@ -306,12 +306,19 @@ impl Switch {
             ..control::ControlBounds::default()
         };
         let api = control::router(desk, config.keys.control.clone(), bounds);
-        let router = admin::router(watched).merge(api);
+        let health = admin_server::Served {
+            router: admin::router(Arc::clone(&watched)).fallback(admin::no_place),
+            connections_max: config.admin.health_connections_max,
+        };
+        let all = admin_server::Served {
+            router: admin::router(watched).merge(api),
+            connections_max: config.admin.connections_max,
+        };
         tracing::info!(address = %self.admin, "admin port and control API listening");
         self.services.spawn(admin_server::serve(
             listener,
-            router,
-            config.admin.connections_max,
+            all,
+            health,
             self.services_stop.clone(),
             self.services.clone(),
         ));

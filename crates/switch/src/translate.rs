@@ -16,7 +16,7 @@ use domain::{
     AcquirerId, Authorization, CountryCode, Currency, EntryMode, Expiry, Mcc, Merchant, MessageClass, Money,
     Mono, Pan, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text, Transmission,
 };
-use iso8583::{Class, Dialect, Draft, EncodeError, FrameFormat, Message, Mti};
+use iso8583::{Class, Dialect, Draft, EncodeError, FrameFormat, MacKey, Message, Mti};
 use std::borrow::Cow;
 
 /// What a message asks of us.
@@ -261,6 +261,8 @@ pub(crate) enum Plain {
     NotServed,
     /// Network management for a function that is not served.
     FunctionNotServed,
+    /// The message is not what its sender made it.
+    WrongMac,
 }
 
 /// Writes the answers of one link.
@@ -268,13 +270,15 @@ pub(crate) enum Plain {
 pub(crate) struct Writer {
     dialect: Dialect,
     frame: FrameFormat,
+    /// Seals every message.
+    mac: Option<MacKey>,
     codes: ResponseCodes,
 }
 
 impl Writer {
     /// A writer for the messages of a dialect, in frames.
-    pub(crate) fn new(dialect: &Dialect, frame: FrameFormat) -> Self {
-        Self { dialect: dialect.clone(), frame, codes: ResponseCodes::of(dialect) }
+    pub(crate) fn new(dialect: &Dialect, frame: FrameFormat, mac: Option<MacKey>) -> Self {
+        Self { dialect: dialect.clone(), frame, mac, codes: ResponseCodes::of(dialect) }
     }
 
     /// Whether a response code of the other side says that what we asked for was done.
@@ -327,6 +331,7 @@ impl Writer {
                 match answer {
                     Plain::Accepted => self.codes.accepted(),
                     Plain::NotServed => self.codes.not_served(),
+                    Plain::WrongMac => self.codes.wrong_mac(),
                     Plain::FunctionNotServed => self.codes.function_not_served(),
                 },
             );
@@ -365,12 +370,15 @@ impl Writer {
             draft.echo_by_rule(request);
         }
         fill(&mut draft);
-        self.frame(&draft, out)
+        self.send(draft, out)
     }
 
-    /// Puts a message into a frame.
-    fn frame(&self, draft: &Draft, out: &mut BytesMut) -> Result<(), EncodeError> {
-        self.frame.write(out, |out| draft.encode_into(out))
+    /// Puts a message into a frame, sealed where the link says so.
+    fn send(&self, mut draft: Draft, out: &mut BytesMut) -> Result<(), EncodeError> {
+        self.frame.write(out, |out| match &self.mac {
+            Some(key) => draft.encode_sealed_into(key, out),
+            None => draft.encode_into(out),
+        })
     }
 }
 

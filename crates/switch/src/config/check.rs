@@ -45,6 +45,8 @@ pub struct AdminSettings {
     pub requests_in_flight_max: usize,
     /// Connections at once.
     pub connections_max: usize,
+    /// Connections beyond those, for health alone.
+    pub health_connections_max: usize,
     /// How long a change may wait to be durable.
     pub answer_within: Duration,
 }
@@ -109,6 +111,7 @@ impl Config {
                     body_bytes_max: file.admin.body_bytes_max,
                     requests_in_flight_max: file.admin.requests_in_flight_max,
                     connections_max: file.admin.connections_max,
+                    health_connections_max: file.admin.health_connections_max,
                     answer_within: file.admin.answer_within,
                 },
                 file,
@@ -306,6 +309,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
         ("admin.body_bytes_max", admin.body_bytes_max, 64 * 1024 * 1024),
         ("admin.requests_in_flight_max", admin.requests_in_flight_max, 65_536),
         ("admin.connections_max", admin.connections_max, 65_536),
+        ("admin.health_connections_max", admin.health_connections_max, 1_024),
     ] {
         faults.in_range(key, number(found), 1, max);
     }

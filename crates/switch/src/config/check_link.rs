@@ -3,8 +3,9 @@
 use crate::config::faults::Faults;
 use crate::config::file::ConfigFile;
 use crate::config::link_file::{DialSection, EchoSection, FrameSection, LinkSection, TlsSection};
+use crate::keys;
 use crate::tls::{self, Tls, TlsError, TlsFiles, TlsRole};
-use iso8583::{Dialect, FrameFormat, LengthHeader};
+use iso8583::{Dialect, FrameFormat, LengthHeader, MacAlgorithm, MacKey, MacPadding};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use std::net::SocketAddr;
@@ -21,6 +22,8 @@ pub struct LinkSettings {
     pub(crate) endpoint: Endpoint,
     /// Encryption.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Authenticates every message.
+    pub(crate) mac: Option<MacKey>,
     /// How long a TLS handshake may take, where the processor connects.
     pub(crate) handshake_within: Duration,
     /// How messages are written.
@@ -104,6 +107,7 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
     let endpoint = check_endpoint(section, key, faults);
     let tls = check_tls(section, &format!("{key}.tls"), base, faults);
     let dialect = check_dialect(&section.dialect, &format!("{key}.dialect"), base, faults);
+    let mac = check_mac(section, dialect.as_ref(), &format!("{key}.mac"), base, faults);
     let frame = check_frame(&section.frame, &format!("{key}.frame"), faults);
     check_bounds(section, key, faults);
     check_session(section, key, faults);
@@ -112,6 +116,7 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
         name: section.name.clone(),
         endpoint: endpoint?,
         tls: tls?,
+        mac: mac?,
         handshake_within: section.tls.as_ref().map_or(Duration::ZERO, |tls| tls.handshake_within),
         dialect: dialect?,
         frame: frame?,
@@ -221,6 +226,37 @@ fn check_server_name(
     named.map_err(report).ok()
 }
 
+/// `Some(None)` is a link whose messages are not authenticated.
+fn check_mac(
+    section: &LinkSection,
+    dialect: Option<&Dialect>,
+    key: &str,
+    base: &Path,
+    faults: &mut Faults,
+) -> Option<Option<MacKey>> {
+    let Some(mac) = &section.mac else { return Some(None) };
+    for de in [64, 128] {
+        if dialect.is_some_and(|dialect| dialect.element(de).is_none()) {
+            faults.add(
+                key,
+                format!("DE {de} is needed for the code, and {} does not list it", section.dialect),
+            );
+        }
+    }
+    let algorithm = named::<MacAlgorithm>(&mac.algorithm, &format!("{key}.algorithm"), faults);
+    let padding = named::<MacPadding>(&mac.padding, &format!("{key}.padding"), faults);
+    let file = keys::File::read(base, &mac.key);
+    let file = file.map_err(|error| faults.add(format!("{key}.key"), error.to_string())).ok();
+    let made = file?.mac(algorithm?, padding?, mac.length);
+    made.map_err(|error| faults.add(key, error.to_string())).ok().map(Some)
+}
+
+/// One of the words that a type is written as.
+fn named<'a, T: Deserialize<'a>>(word: &'a str, key: &str, faults: &mut Faults) -> Option<T> {
+    let text: serde::de::value::StrDeserializer<'a, serde::de::value::Error> = word.into_deserializer();
+    T::deserialize(text).map_err(|error| faults.add(key, error.to_string())).ok()
+}
+
 fn check_bounds(section: &LinkSection, key: &str, faults: &mut Faults) {
     let number = |value: usize| u128::try_from(value).unwrap_or(u128::MAX);
     for (name, found, min, max) in [
@@ -300,10 +336,7 @@ fn check_dialect(name: &str, key: &str, base: &Path, faults: &mut Faults) -> Opt
 }
 
 fn check_frame(section: &FrameSection, key: &str, faults: &mut Faults) -> Option<FrameFormat> {
-    let text: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
-        section.length.as_str().into_deserializer();
-    let length = LengthHeader::deserialize(text)
-        .map_err(|error| faults.add(format!("{key}.length"), error.to_string()));
+    let length = named::<LengthHeader>(&section.length, &format!("{key}.length"), faults);
     faults.in_range(
         &format!("{key}.max_bytes"),
         u128::try_from(section.max_bytes).unwrap_or(u128::MAX),
@@ -311,7 +344,7 @@ fn check_frame(section: &FrameSection, key: &str, faults: &mut Faults) -> Option
         1 << 20,
     );
     Some(FrameFormat {
-        length: length.ok()?,
+        length: length?,
         includes_itself: section.includes_itself,
         max_bytes: section.max_bytes,
     })

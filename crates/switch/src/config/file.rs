@@ -125,8 +125,10 @@ pub struct AdminSection {
     pub body_bytes_max: usize,
     /// Requests of the control API that may be under way at once.
     pub requests_in_flight_max: usize,
-    /// Connections at once; more are closed.
+    /// Connections at once; on more only health is served.
     pub connections_max: usize,
+    /// Connections beyond those that are kept for health, readiness and metrics.
+    pub health_connections_max: usize,
     /// How long a control request may wait for its change to be durable.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub answer_within: Duration,
@@ -139,6 +141,7 @@ impl Default for AdminSection {
             body_bytes_max: 64 * 1024,
             requests_in_flight_max: 256,
             connections_max: 256,
+            health_connections_max: 16,
             answer_within: Duration::from_secs(10),
         }
     }

@@ -52,6 +52,9 @@ pub struct LinkSection {
     /// Encryption.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsSection>,
+    /// Message authentication codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacSection>,
     /// How a terminal says that it can take a partial approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial_approval: Option<PartialApprovalSection>,
@@ -77,6 +80,7 @@ impl Default for LinkSection {
             echo: None,
             dial: None,
             tls: None,
+            mac: None,
             partial_approval: None,
         }
     }
@@ -178,6 +182,28 @@ impl Default for TlsSection {
             server_name: None,
             handshake_within: Duration::from_secs(5),
         }
+    }
+}
+
+/// `[link.mac]`: every message is authenticated, in DE 64 or DE 128.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacSection {
+    /// A file with the key in hexadecimal digits.
+    pub key: PathBuf,
+    /// How a code is made.
+    pub algorithm: String,
+    /// How the last block is filled up.
+    #[serde(default = "MacSection::usual_padding")]
+    pub padding: String,
+    /// How many bytes of a code are used; all that the element holds, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<usize>,
+}
+
+impl MacSection {
+    fn usual_padding() -> String {
+        "method-1".into()
     }
 }
 

@@ -43,7 +43,7 @@ impl Writer {
         out: &mut BytesMut,
     ) -> Result<(), EncodeError> {
         match network_request(&self.dialect, function, stan, now) {
-            Some(draft) => self.frame(&draft, out),
+            Some(draft) => self.send(draft, out),
             None => Ok(()),
         }
     }

@@ -15,5 +15,6 @@ mod encryption;
 mod exchange;
 mod just_in_time;
 mod links;
+mod mac;
 mod operations;
 mod restart;

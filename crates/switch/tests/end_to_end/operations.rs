@@ -131,6 +131,27 @@ async fn health_readiness_and_metrics_need_no_key_and_the_control_api_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn health_is_answered_while_the_connections_of_the_api_are_used_up() {
+    let daemon = Daemon::start_with(|file| {
+        file.admin.connections_max = 2;
+        file.admin.health_connections_max = 1;
+    })
+    .await;
+    let idle = [
+        TcpStream::connect(daemon.switch.admin()).await.unwrap(),
+        TcpStream::connect(daemon.switch.admin()).await.unwrap(),
+    ];
+    let api = daemon.api();
+    for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/v1/totals", 503)] {
+        let answer = eventually(path, || api.try_request("GET", path, "", "")).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+    drop(idle);
+    let served = || async { api.try_request("GET", "/v1/totals", "", "").await.filter(|a| a.status != 503) };
+    eventually("a place of the API", served).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_answers_what_is_in_flight_and_takes_nothing_more() {
     let (daemon, service) = with_jit_card(|_| {}).await;
     service.says(Says::Late(Duration::from_millis(500)));

@@ -53,7 +53,7 @@ fn form(de: u8) -> Form {
         43 => Form::Text(40),
         44 => Form::TextVariable(2),
         49 | 51 => Form::Text(3),
-        52 => Form::Bytes(8),
+        52 | 64 | 128 => Form::Bytes(8),
         60 => Form::TextVariable(3),
         90 => Form::Digits(42),
         95 => Form::Text(42),
@@ -234,7 +234,11 @@ impl Reader<'_> {
                 let length = self.length(width);
                 self.text(length)
             }
-            Form::Track | Form::Bytes(_) => panic!("no answer may carry this element"),
+            Form::Bytes(width) => match self.dialect {
+                Dialect::Ascii => self.text(2 * width),
+                Dialect::Binary => const_hex::encode_upper(self.take(width)),
+            },
+            Form::Track => panic!("no answer may carry this element"),
         }
     }
 }
