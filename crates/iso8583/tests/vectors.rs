@@ -12,7 +12,9 @@
 mod support;
 
 use bytes::BytesMut;
-use iso8583::{Content, Dialect, Draft, FrameFormat, LengthHeader, Message, PartValue, Value};
+use iso8583::{
+    CardData, Content, Dialect, Draft, FrameFormat, LengthHeader, Message, PartValue, Value, describe,
+};
 use serde_json::Value as Json;
 use support::{dialect, rows, unhex};
 
@@ -96,6 +98,7 @@ fn check_message(id: &str, row: &Json) {
     for (key, expected) in row["fields"].as_object().unwrap() {
         check_field(id, &message, key, expected);
     }
+    check_description(id, &message);
     let draft = rewritten(&dialect, &message);
     let mut out = BytesMut::new();
     match format {
@@ -103,6 +106,27 @@ fn check_message(id: &str, row: &Json) {
         None => draft.encode_into(&mut out).unwrap(),
     }
     assert_eq!(const_hex::encode(&out), const_hex::encode(&wire), "{id}: written again");
+}
+
+/// Every element and every part of a part has its row, the header too, and nothing masked is in any of them.
+fn check_description(id: &str, message: &Message) {
+    let rows = describe(message, CardData::Masked);
+    let has = |element: &str| rows.iter().any(|row| row.element == element && !row.name.is_empty());
+    assert_eq!(has("header"), !message.header().is_empty(), "{id}");
+    assert!(has("MTI"), "{id}");
+    for de in message.elements() {
+        assert!(has(&de.to_string()), "{id}: DE {de}");
+        let mut leaves = Vec::new();
+        collect_leaves(&mut leaves, "", message.value(de).unwrap());
+        for (path, _, _) in leaves {
+            assert!(has(&format!("{de}.{path}")), "{id}: DE {de}.{path}");
+        }
+    }
+    let shown: String = rows.iter().map(|row| row.value.as_str()).collect::<Vec<_>>().join(" ");
+    for secret in [2, 35, 52].into_iter().filter_map(|de| message.text(de)).filter(|text| text.len() > 12) {
+        assert!(!shown.contains(&*secret), "{id}");
+    }
+    assert_eq!(describe(message, CardData::Shown).len(), rows.len(), "{id}");
 }
 
 /// The same message, from the values of its elements, and of their parts where they have them.

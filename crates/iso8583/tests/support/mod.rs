@@ -17,6 +17,39 @@ pub(crate) fn dialect(name: &str) -> Dialect {
         .unwrap()
 }
 
+/// The dialects in `tests/dialects`.
+pub(crate) const TEST_DIALECTS: [&str; 14] = [
+    "always-128-binary-amount",
+    "always-128",
+    "ascii-2003",
+    "ascii-bcd-pan",
+    "ascii-binary-bitmap",
+    "base-i",
+    "lenient-ascii",
+    "mixed-52-fields",
+    "packed-lengths",
+    "positional-in-positional",
+    "short-ascii",
+    "three-digit-prefixes",
+    "tlv-in-positional",
+    "tpdu-bcd",
+];
+
+/// The text of a dialect in `tests/dialects`.
+pub(crate) fn text(name: &str) -> String {
+    read(&format!("dialects/{name}.toml"))
+}
+
+/// A whole dialect file around an example of the page on dialects.
+pub(crate) fn whole_dialect(example: &str) -> String {
+    const HEAD: &str = "name = \"t\"\nmti = { encoding = \"ascii\" }\nbitmap = { encoding = \"hex\" }\n";
+    match example.chars().next() {
+        Some('n') => example.to_owned(),
+        Some('[') => format!("{HEAD}{example}"),
+        _ => format!("{HEAD}[elements]\n{example}"),
+    }
+}
+
 pub(crate) fn unhex(text: &str) -> Vec<u8> {
     const_hex::decode(text).unwrap()
 }
