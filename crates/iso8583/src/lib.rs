@@ -6,11 +6,17 @@
 //! every element against the table and keeps only positions; values are read on access.
 //! [`Draft`] goes the other way. [`FrameFormat`] cuts a byte stream into message bodies.
 //!
+//! A dialect also says what a message means as far as every network says it elsewhere: [`Locations`] has the place of each
+//! thing that the standard has no element for, read by name ([`Message::word_at`], [`Message::flag_at`],
+//! [`Message::text_at`]); [`NetworkManagement`] has the codes of sign-on, echo and the like; and a table has the response
+//! code for each of our words. [`MacKey`] makes and checks the code in DE 64 or 128.
+//!
 //! Guarantees:
 //! - Zero copy: a [`Message`] borrows nothing and copies nothing; it shares the received [`bytes::Bytes`].
 //! - No panic and no unbounded work on any input. A length is checked before it is used.
 //! - A fault is never silent: [`DecodeError`] names the element, the offset, what was found and what is
 //!   allowed, and the elements read before the fault are kept, so that a format error can be answered.
+//! - A message authentication code is compared in constant time, and no key is printed or outlives its owner.
 //! - Card data is masked in everything this crate prints, unless the caller asks for it in so many words.
 //!
 //! Left out on purpose: any business word. This crate does not know what an approval is; it does no

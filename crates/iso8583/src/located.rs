@@ -233,9 +233,10 @@ impl Draft {
             return false;
         };
         let width = table.element(place.de).and_then(crate::locations::characters_max).unwrap_or(0);
-        let (before, digits) = (place.from, place.length.unwrap_or(12));
-        let text = format!("{:0before$}{minor:0digits$}", "");
-        let text = format!("{text:0<width$}");
+        let digits = minor.to_string();
+        let zeros = place.length.unwrap_or(12).saturating_sub(digits.len());
+        let mut text = "0".repeat(place.from + zeros) + &digits;
+        text.extend(std::iter::repeat_n('0', width.saturating_sub(text.len())));
         self.text(place.de, &text);
         true
     }

@@ -4,9 +4,13 @@
 //! Guarantees that a code means one function only, and that the element can hold every code, so that no sign-on
 //! of ours fails for it.
 
+use crate::content::Content;
+use crate::error::Fault;
 use crate::mti::{Class, Function, Mti};
 use crate::problem::Problem;
+use crate::short_text::ShortText;
 use crate::spec::ElementSpec;
+use crate::value::Value;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -151,22 +155,22 @@ pub(crate) fn compile_network_management<'a>(
         ("cutover", NetworkFunction::Cutover, &table.cutover),
     ] {
         for code in list {
-            can_hold(element, code).map_err(|allowed| Problem::new(key, code, allowed))?;
-            if codes.iter().any(|(_, other)| **other == **code) {
+            let read = written(element, code).map_err(|allowed| Problem::new(key, code, allowed))?;
+            if codes.iter().any(|(_, other)| **other == *read.as_str()) {
                 return Err(Problem::new(key, code, "a code that no other function has"));
             }
-            codes.push((function, code.as_str().into()));
+            codes.push((function, read.as_str().into()));
         }
     }
     if let Some(code) = &table.unsupported {
-        can_hold(listed("unsupported", 39)?, code)
+        written(listed("unsupported", 39)?, code)
             .map_err(|allowed| Problem::new("unsupported", code, allowed))?;
     }
     let mut sent = Vec::new();
     for (key, text) in &table.sent {
         let inside = |problem: Problem| problem.inside("sent");
         let de = key.parse().map_err(|_| inside(Problem::new("", key, "the number of an element")))?;
-        can_hold(listed(key, de).map_err(inside)?, text)
+        written(listed(key, de).map_err(inside)?, text)
             .map_err(|allowed| inside(Problem::new(key, text, allowed)))?;
         sent.push((de, text.as_str().into()));
     }
@@ -181,9 +185,17 @@ pub(crate) fn compile_network_management<'a>(
     })
 }
 
-/// Whether `text` can be sent in the element; what is allowed if it cannot.
-fn can_hold(spec: &ElementSpec, text: &str) -> Result<(), String> {
+/// What is read where `text` was sent in the element, filled up with spaces for example; what is allowed if it
+/// cannot be sent.
+fn written(spec: &ElementSpec, text: &str) -> Result<ShortText, String> {
     let number = spec.number();
-    spec.write_text(text.as_bytes(), &mut Vec::new())
-        .map_err(|fault| format!("what DE {number} can hold: {fault}"))
+    let mut wire = Vec::new();
+    let refused = |fault: Fault| format!("what DE {number} can hold: {fault}");
+    if spec.content == Content::Binary {
+        return Err(refused(Fault::Kind { allowed: spec.content.describe() }));
+    }
+    spec.write_text(text.as_bytes(), &mut wire).map_err(refused)?;
+    let span = spec.locate_any(&wire, 0).map_err(|at| refused(at.fault))?;
+    let read = Value::new(spec, &wire, span).and_then(|value| value.excerpt(0, None));
+    read.ok_or_else(|| format!("{} characters at most", ShortText::MAX))
 }

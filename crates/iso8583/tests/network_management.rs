@@ -72,6 +72,19 @@ fn a_dialect_says_what_all_of_our_messages_carry_and_how_the_rest_is_refused() {
 }
 
 #[test]
+fn a_code_that_is_filled_up_on_the_wire_is_still_the_same_code() {
+    let text = HEAD.replace(
+        "[network_management]",
+        "elements.70 = { name = \"code\", content = \"an\", length = 4 }\n[network_management]",
+    ) + "mti = \"0800\"\nelement = 70\necho = [\"E\"]\n";
+    let dialect = Dialect::from_toml(&text, "t").unwrap();
+    let draft = Draft::network_management(&dialect, NetworkFunction::Echo).unwrap();
+    let request = message(&dialect, &draft);
+    assert_eq!(request.text(70).as_deref(), Some("E   "));
+    assert_eq!(request.network_function(), Some(NetworkFunction::Echo));
+}
+
+#[test]
 fn what_makes_no_sense_is_named() {
     for (section, expected) in [
         (
