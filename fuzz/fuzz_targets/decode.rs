@@ -3,12 +3,12 @@
 #![no_main]
 
 use bytes::Bytes;
-use iso8583::{CardData, Dialect, Message, SHIPPED, describe, shipped};
+use fuzz::{read_all, shipped_dialects};
+use iso8583::Dialect;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
-static DIALECTS: LazyLock<Vec<Dialect>> =
-    LazyLock::new(|| SHIPPED.iter().map(|(name, _)| shipped(name).unwrap().unwrap()).collect());
+static DIALECTS: LazyLock<Vec<Dialect>> = LazyLock::new(shipped_dialects);
 
 fuzz_target!(|data: &[u8]| {
     let bytes = Bytes::copy_from_slice(data);
@@ -23,13 +23,3 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
-
-fn read_all(message: &Message) {
-    for de in 0..=u8::MAX {
-        let present = message.has(de);
-        assert_eq!(message.raw(de).is_some(), present);
-        assert_eq!(message.text(de).is_some(), present);
-        let _ = (message.digits(de), message.number(de), message.binary(de));
-    }
-    let _ = (format!("{message:?}"), describe(message, CardData::Masked));
-}
