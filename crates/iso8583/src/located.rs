@@ -172,14 +172,14 @@ impl Message {
         said.or_else(|| other.filter(|_| !found.as_str().trim_matches(' ').is_empty()))
     }
 
-    /// The characters of all places of an alternative, joined.
+    /// The characters of all places of an alternative, joined; `None` if there are none.
     fn characters(&self, alternative: &Alternative) -> Option<ShortText> {
         let mut places = alternative.places.iter();
         let mut text = self.excerpt(places.next()?)?;
         for place in places {
             self.excerpt(place)?.as_str().bytes().try_for_each(|character| text.push(character))?;
         }
-        Some(text)
+        (!text.as_str().is_empty()).then_some(text)
     }
 
     fn at(&self, place: &Place) -> Option<Value<'_>> {

@@ -110,6 +110,20 @@ fn sealing_again_replaces_the_code() {
 }
 
 #[test]
+fn two_bitmaps_that_are_always_there_put_the_code_in_the_second() {
+    let text = "name = \"t\"\nmti = { encoding = \"ascii\" }\nbitmap = { encoding = \"hex\", layout = \"always-128\" }\n\
+                [elements]\n11 = { name = \"number\", content = \"n\", length = 6 }\n\
+                64 = { name = \"code\", content = \"b\", length = 8 }\n128 = { name = \"code\", content = \"b\", length = 4 }\n";
+    let dialect = Dialect::from_toml(text, "t").unwrap();
+    let (key, mut out) = (key(MacAlgorithm::Retail), BytesMut::new());
+    let mut draft = Draft::new(&dialect, Mti::parse("0800").unwrap());
+    draft.number(11, 1).encode_sealed_into(&key, &mut out).unwrap();
+    let message = dialect.decode(out.freeze()).unwrap();
+    assert_eq!(message.elements().collect::<Vec<_>>(), [11, 128]);
+    message.verify_mac(&key).unwrap();
+}
+
+#[test]
 fn a_dialect_without_a_place_for_the_code_sends_nothing() {
     let dialect = dialect("short-ascii");
     let mut out = BytesMut::new();
