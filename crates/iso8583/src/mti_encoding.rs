@@ -43,8 +43,9 @@ impl MtiEncoding {
         };
         let mti = match self {
             Self::Packed => Mti::from_hex_digits(digits),
-            // 0x3031 is a valid MTI in BCD, of a version that nobody uses: it is 01 in ASCII.
-            Self::Bcd if is_ascii(rest) => None,
+            // 0x3031 would be an MTI of a version that nobody uses: it is 01 in ASCII. What follows must not
+            // matter, or a message could be written that cannot be read.
+            Self::Bcd if matches!(digits, [b'3', _, b'3', _]) => None,
             Self::Ascii | Self::Ebcdic | Self::Bcd => Mti::from_digits(digits),
         };
         let mti = mti.ok_or_else(|| self.wrong(rest, digits, at))?;
@@ -171,6 +172,7 @@ mod tests {
                 &base_i,
                 "[16, 00, 00, 00] is not four ASCII digits; it looks like a BASE I header before BCD digits",
             ),
+            (MtiEncoding::Bcd, b"\x30\x35\0\0", "0x30 ('0') at offset 0 is not among the allowed digits"),
             (MtiEncoding::Ascii, b"01x0", "0x78 ('x') at offset 2 is not among the allowed digits"),
         ] {
             assert_eq!(fault(encoding, wire), expected);

@@ -43,7 +43,7 @@ fn many_tags_are_written_as_fast_as_they_are_read() {
         "parts.ber_tlv.tags.70 = { name = \"template\", content = \"b\", parts.ber_tlv = {} }",
     );
     let paths: Vec<String> =
-        (0..4_000).map(|at| format!("70.DF{:02X}{:02X}", 0x80 | at / 128, at % 128)).collect();
+        (0..4_000).map(|at| format!("70.DF{:02X}{:02X}", 0x80 | (at / 128), at % 128)).collect();
     let parts: Vec<_> = paths.iter().map(|path| (path.as_str(), PartValue::Bytes(b"x"))).collect();
     let mut draft = Draft::new(&dialect, Mti::parse("0100").unwrap());
     let mut out = BytesMut::new();
