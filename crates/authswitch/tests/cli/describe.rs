@@ -97,3 +97,35 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
     let ran = describe(&["--hex"], b"0x0").ended(1);
     assert!(ran.err.contains("offset 1 is no hexadecimal digit"), "{}", ran.err);
 }
+
+#[test]
+fn headers_nested_bitmaps_and_chip_data_are_shown_of_published_messages() {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../iso8583/tests/vectors/messages.jsonl");
+    let vectors = std::fs::read_to_string(vectors).unwrap();
+    let tpdu = concat!(env!("CARGO_MANIFEST_DIR"), "/../iso8583/tests/dialects/tpdu-bcd.toml");
+    for (id, dialect, frame, rows) in [
+        ("v034", "mastercard-like", "binary-2", &["48.00", "48.38", "55.9F26", "63"][..]),
+        ("v038", "mastercard-like", "binary-2", &["112.001"]),
+        ("v040", "visa-like", "vml", &["header", "55.01.9F02", "62.1", "63.1"]),
+        ("v044", "visa-like", "vml", &["header", "126.13"]),
+        ("v051", "visa-like", "vml", &["header", "39", "70"]),
+        ("v064", tpdu, "binary-2", &["header", "41", "55"]),
+    ] {
+        let row = vectors.lines().find(|line| line.contains(&format!("\"{id}\""))).unwrap();
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        let input = row["hex"].as_str().unwrap().as_bytes();
+        let arguments = ["--json", "--hex", "--dialect", dialect, "--frame", frame];
+        let ran = describe(&arguments, input).ended(0);
+        let described: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        let shown: Vec<&str> = described["elements"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["element"].as_str().unwrap())
+            .collect();
+        for expected in rows {
+            assert!(shown.contains(expected), "{id}: {expected} is not in {shown:?}");
+        }
+        assert!(describe(&arguments[1..], input).ended(0).out.contains(rows[0]), "{id}: as a table");
+    }
+}
