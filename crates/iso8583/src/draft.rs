@@ -192,6 +192,9 @@ impl Draft {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
+        if !self.table.mti.can_write(self.mti) {
+            return Err(EncodeError::MessageType { mti: self.mti, dialect: self.table.name.clone() });
+        }
         let mut present = Bitmap::default();
         self.elements.iter().for_each(|(de, _)| present.insert(*de));
         let start = out.len();

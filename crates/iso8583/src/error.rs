@@ -3,6 +3,7 @@
 //! Guarantees that no error shows card data: of the elements that the dialect masks, an error says
 //! where the fault is and not which byte was found.
 
+use crate::mti::Mti;
 use std::fmt;
 use thiserror::Error;
 
@@ -229,6 +230,14 @@ pub enum EncodeError {
     Unlisted {
         /// The element.
         de: u8,
+        /// The dialect's name.
+        dialect: Box<str>,
+    },
+    /// The dialect has no form for the message type that it would read again.
+    #[error("message type {mti} cannot be written in the dialect {dialect}")]
+    MessageType {
+        /// The message type.
+        mti: Mti,
         /// The dialect's name.
         dialect: Box<str>,
     },

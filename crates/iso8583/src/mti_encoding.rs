@@ -43,12 +43,9 @@ impl MtiEncoding {
         };
         let mti = match self {
             Self::Packed => Mti::from_hex_digits(digits),
-            // 0x3031 would be an MTI of a version that nobody uses: it is 01 in ASCII. What follows must not
-            // matter, or a message could be written that cannot be read.
-            Self::Bcd if matches!(digits, [b'3', _, b'3', _]) => None,
             Self::Ascii | Self::Ebcdic | Self::Bcd => Mti::from_digits(digits),
         };
-        let mti = mti.ok_or_else(|| self.wrong(rest, digits, at))?;
+        let mti = mti.filter(|mti| self.can_write(*mti)).ok_or_else(|| self.wrong(rest, digits, at))?;
         Ok((mti, at + size))
     }
 
@@ -66,6 +63,17 @@ impl MtiEncoding {
             Self::Bcd | Self::Packed => wrong / 2,
         };
         Fault::Content { at: at + byte, found: rest.get(byte).copied(), allowed: "digits" }
+    }
+
+    /// Whether an MTI that is written so can be read again.
+    pub(crate) fn can_write(self, mti: Mti) -> bool {
+        let digits = mti.digits();
+        match self {
+            Self::Ascii | Self::Ebcdic => digits.iter().all(u8::is_ascii_digit),
+            // 0x3031 would be an MTI of a version that nobody uses: it is 01 in ASCII.
+            Self::Bcd => digits.iter().all(u8::is_ascii_digit) && !matches!(digits, [b'3', _, b'3', _]),
+            Self::Packed => true,
+        }
     }
 
     const fn describe(self) -> &'static str {
