@@ -41,7 +41,7 @@ fuzz_target!(|data: &[u8]| {
             }
         }
     });
-    let verified = journal::verify(&disk);
+    let verified = journal::verify(&disk, None);
     let opened = open(&disk);
     match (&opened, &verified) {
         (Ok(facts), Ok(verified)) => {

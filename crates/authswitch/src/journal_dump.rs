@@ -5,6 +5,7 @@
 
 use crate::exit::{Exit, Outcome};
 use crate::fact_json::fact_json;
+use crate::journal_keys::KeyArguments;
 use crate::journal_verify::open;
 use crate::output;
 use clap::Args;
@@ -35,6 +36,8 @@ pub(crate) struct Arguments {
     /// Print the facts of this shard only, 0 to 255.
     #[arg(long, value_name = "N")]
     shard: Option<u16>,
+    #[command(flatten)]
+    keys: KeyArguments,
 }
 
 /// One line.
@@ -53,10 +56,11 @@ struct Enough;
 
 /// Prints the facts of a journal.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let keys = arguments.keys.read()?;
     let storage = open(&arguments.directory)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut left = arguments.limit.unwrap_or(u64::MAX);
-    let dumped = journal::dump(&storage, arguments.from.saturating_sub(1), |record| {
+    let dumped = journal::dump(&storage, &keys, arguments.from.saturating_sub(1), |record| {
         if left == 0 {
             return Err(ReplayError::from(Enough));
         }

@@ -1,9 +1,11 @@
 //! `authswitch journal verify DIR`: whether every record is whole and in its place.
 
 use crate::exit::{Exit, Outcome};
+use crate::journal_keys::KeyArguments;
 use crate::output;
 use anyhow::Context;
 use clap::Args;
+use journal::snapshot::{Inspection, inspect_all};
 use journal::{FileStorage, Tail, Verified};
 use std::path::{Path, PathBuf};
 
@@ -12,19 +14,47 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "\
 Reads every segment: headers, checksums, sequence numbers and the chain from batch to batch. Nothing is changed.
 A torn tail, which the next start would cut, is reported and is in order: nobody was told of those facts.
-Exit code 1 if the journal is damaged, in use by a running switch, or cannot be read; the message names the file,
+Snapshots are read whole, too. With --key every encrypted payload is opened; without, it is checked as it lies there.
+Exit code 1 if the journal or a snapshot is damaged, in use by a running switch, or cannot be read; the message names the file,
 the offset and the facts at risk.")]
 pub(crate) struct Arguments {
     /// The journal's folder.
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    keys: KeyArguments,
 }
 
 /// Verifies a journal and reports on it.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let keys = arguments.keys.read_if_named()?;
     let storage = open(&arguments.directory)?;
-    let verified = journal::verify(&storage).map_err(|error| (Exit::Failed, error.into()))?;
-    output::print(&report(&arguments.directory, &verified))
+    let verified = journal::verify(&storage, keys.as_ref()).map_err(|error| (Exit::Failed, error.into()))?;
+    let snapshots = inspect_all(&storage).map_err(|error| (Exit::Failed, error.into()))?;
+    let mut lines = vec![report(&arguments.directory, &verified)];
+    if verified.key_id != 0 {
+        let opened = if keys.is_some() { "every payload opened" } else { "not opened: no --key was given" };
+        lines.push(format!("  encrypted   under key {:08x}, {opened}", verified.key_id));
+    }
+    lines.extend(snapshots.iter().map(in_words));
+    output::print(&lines.join("\n"))?;
+    let damaged = snapshots.iter().filter(|snapshot| snapshot.outcome.is_err()).count();
+    if damaged > 0 {
+        return Err((Exit::Failed, anyhow::anyhow!("{damaged} snapshots are not whole")));
+    }
+    Ok(())
+}
+
+/// A line about a snapshot.
+fn in_words(snapshot: &Inspection) -> String {
+    let Inspection { name, outcome } = snapshot;
+    match outcome {
+        Ok(whole) => format!(
+            "  snapshot    {name}: whole, through sequence {}, {} slices, {} bytes",
+            whole.header.through, whole.slices, whole.payload_bytes
+        ),
+        Err(error) => format!("  snapshot    {name}: NOT WHOLE: {error}"),
+    }
 }
 
 /// The folder of a journal that must exist.

@@ -10,7 +10,10 @@ mod demo;
 mod exit;
 mod fact_json;
 mod import;
+mod journal_backup;
 mod journal_dump;
+mod journal_keys;
+mod journal_repair;
 mod journal_verify;
 mod logs;
 mod message_describe;
@@ -22,6 +25,7 @@ mod scenery;
 mod simulate_balance_service;
 mod simulate_population;
 mod simulate_processor;
+mod torture;
 mod traffic;
 mod wire;
 
@@ -61,7 +65,9 @@ enum Command {
     /// Look into ISO 8583 messages.
     #[command(subcommand)]
     Message(MessageCommand),
-    /// Look into a journal while the switch is down.
+    /// Try the journal's promises on your own disk: kills, damage, flushes.
+    Torture(torture::Arguments),
+    /// Look into a journal, copy it, and mend it.
     #[command(subcommand)]
     Journal(JournalCommand),
 }
@@ -88,6 +94,12 @@ enum JournalCommand {
     Verify(journal_verify::Arguments),
     /// Print the facts of a journal, one JSON object a line.
     Dump(journal_dump::Arguments),
+    /// Copy the journal of a running or stopped switch, consistently.
+    Backup(journal_backup::BackupArguments),
+    /// Build a journal from a backup, as it was at its end or at an earlier moment.
+    Restore(journal_backup::RestoreArguments),
+    /// Give up the facts behind a damage, by an order that names the first of them.
+    Repair(journal_repair::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -105,6 +117,10 @@ fn main() -> ExitCode {
         Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
         Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),
         Command::Journal(JournalCommand::Dump(arguments)) => journal_dump::run(arguments),
+        Command::Journal(JournalCommand::Backup(arguments)) => journal_backup::backup(arguments),
+        Command::Journal(JournalCommand::Restore(arguments)) => journal_backup::restore(arguments),
+        Command::Journal(JournalCommand::Repair(arguments)) => journal_repair::run(arguments),
+        Command::Torture(arguments) => torture::run(arguments),
     };
     match result {
         Ok(()) => Exit::Done.into(),

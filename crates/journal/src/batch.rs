@@ -9,8 +9,8 @@
 //!     16    8 first sequence  of its first record; the others follow without a gap
 //!     24    8 synced through  highest sequence known to be on disk when this batch was written
 //!     32    8 offset          where in its segment this batch was written
-//!     40    4 key id          reserved for encryption; 0 = payloads in clear
-//!     44   12 nonce           reserved: record i is to be sealed under nonce + i, its header authenticated
+//!     40    4 key id          as in its segment; 0 = payloads in clear
+//!     44   12 nonce           record i is sealed under nonce + i, counted in the last 4 bytes (see `seal`)
 //!     56    8 reserved        0
 //! records                     one after another (see `record`)
 //! trailer, 48 bytes
@@ -35,6 +35,7 @@ use sha2::{Digest, Sha256};
 
 use crate::layout::{FieldReader, FieldWriter, round_up};
 use crate::record::{RecordFault, RecordView, read_record};
+use crate::seal::KeyId;
 use crate::segment::Chain;
 
 /// Bytes in front of a batch's records.
@@ -54,6 +55,8 @@ pub(crate) struct BatchHeader {
     pub(crate) first_sequence: u64,
     pub(crate) synced_through: u64,
     pub(crate) offset: u64,
+    pub(crate) key_id: KeyId,
+    pub(crate) nonce: [u8; 12],
 }
 
 /// Why the bytes at a place are not a whole batch of this segment.
@@ -84,11 +87,19 @@ pub enum BatchFault {
         /// Bytes left.
         left: usize,
     },
-    /// The header is of a later version.
-    #[error("batch payloads are sealed under key {key_id}, which this version cannot read")]
-    Sealed {
-        /// The key id on disk.
-        key_id: u32,
+    /// The batch names another sealing key than its segment.
+    #[error("batch is sealed under key {found:08x}, its segment under {expected:08x}")]
+    OtherKey {
+        /// The key id in the batch.
+        found: KeyId,
+        /// The key id in the segment.
+        expected: KeyId,
+    },
+    /// A record is sealed and its batch is not, or the other way round.
+    #[error("record {sequence} and its batch disagree about being sealed")]
+    Seal {
+        /// Which record.
+        sequence: u64,
     },
     /// A record is damaged.
     #[error("record {sequence} at byte {at} of the batch: {fault}")]
@@ -150,6 +161,8 @@ impl BatchHeader {
             .put(&self.first_sequence.to_le_bytes())
             .put(&self.synced_through.to_le_bytes())
             .put(&self.offset.to_le_bytes())
+            .put(&self.key_id.to_le_bytes())
+            .put(&self.nonce)
             .finish();
         let checksum = crc32c::crc32c_append(seed, &bytes[8..]);
         bytes[4..8].copy_from_slice(&checksum.to_le_bytes());
@@ -167,21 +180,18 @@ impl BatchHeader {
         if found != computed {
             return Err(BatchFault::HeaderChecksum { found, computed });
         }
-        let (decoded, key_id) = Self::decode_fields(&mut fields).ok_or(BatchFault::NoHeader)?;
-        if key_id != 0 {
-            return Err(BatchFault::Sealed { key_id });
-        }
-        Ok(decoded)
+        Self::decode_fields(&mut fields).ok_or(BatchFault::NoHeader)
     }
 
-    fn decode_fields(fields: &mut FieldReader<'_>) -> Option<(Self, u32)> {
+    fn decode_fields(fields: &mut FieldReader<'_>) -> Option<Self> {
         let batch_bytes = fields.u32()?;
         let records = fields.u32()?;
         let first_sequence = fields.u64()?;
         let synced_through = fields.u64()?;
         let offset = fields.u64()?;
         let key_id = fields.u32()?;
-        Some((Self { batch_bytes, records, first_sequence, synced_through, offset }, key_id))
+        let nonce = fields.array()?;
+        Some(Self { batch_bytes, records, first_sequence, synced_through, offset, key_id, nonce })
     }
 }
 
@@ -238,6 +248,9 @@ fn check_records(seed: u32, header: &BatchHeader, records: &[u8]) -> Result<u64,
             read_record(seed, rest).map_err(|fault| BatchFault::Record { sequence: expected, at, fault })?;
         if record.header.sequence != expected {
             return Err(BatchFault::RecordOrder { at, found: record.header.sequence, expected });
+        }
+        if record.header.is_sealed() != (header.key_id != 0) {
+            return Err(BatchFault::Seal { sequence: expected });
         }
         rest = rest.get(record.bytes..).unwrap_or_default();
         last = Some(expected);
@@ -310,8 +323,15 @@ mod tests {
         let second = BATCH_HEADER_BYTES + place_record(SEED, 5, 0, &mut batch[BATCH_HEADER_BYTES..]).unwrap();
         place_record(SEED, 6, 0, &mut batch[second..]).unwrap();
         let batch_bytes = u32::try_from(batch.len() + BATCH_TRAILER_BYTES).unwrap();
-        let header =
-            BatchHeader { batch_bytes, records: 2, first_sequence: 5, synced_through: 4, offset: OFFSET };
+        let header = BatchHeader {
+            batch_bytes,
+            records: 2,
+            first_sequence: 5,
+            synced_through: 4,
+            offset: OFFSET,
+            key_id: 0,
+            nonce: [0; 12],
+        };
         batch[..BATCH_HEADER_BYTES].copy_from_slice(&header.encode(SEED));
         let chain = chain_after(&CHAIN_START, &batch);
         batch.extend_from_slice(&encode_trailer(SEED, 6, &chain));

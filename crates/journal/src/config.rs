@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::{BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES};
 use crate::error::JournalError;
+use crate::seal::SealingKeys;
 use crate::segment::{SEGMENT_BYTES_MAX, is_block_size};
 
 /// When an answer may leave.
@@ -70,6 +71,8 @@ pub struct JournalConfig {
     pub retain_segments: usize,
     /// Below this many free bytes, [`crate::Space::Low`] is reported and approvals should stop.
     pub free_bytes_min: u64,
+    /// Keys that payloads are sealed under, the newest first; without any they are written in clear.
+    pub keys: SealingKeys,
 }
 
 impl JournalConfig {
@@ -94,6 +97,7 @@ impl JournalConfig {
             // 1 GiB of history at the default segment length.
             retain_segments: 16,
             free_bytes_min: 256 * 1024 * 1024,
+            keys: SealingKeys::default(),
         }
     }
 
@@ -132,6 +136,12 @@ impl JournalConfig {
         }
         if self.batch_bytes_max == 0 || self.batch_bytes_max > self.write_bytes_max {
             return setting("batch_bytes_max", self.batch_bytes_max as u64, "1 to write_bytes_max");
+        }
+        // Sealing adds 16 bytes to a record of 40 at the least.
+        let sealed = (self.batch_bytes_max as u64).saturating_mul(7) / 5;
+        if self.keys.newest() != 0 && sealed > self.segment_records_bytes_max() {
+            let allowed = "with sealing keys, at most 5/7 of segment_bytes less one block and 112 bytes";
+            return setting("batch_bytes_max", self.batch_bytes_max as u64, allowed);
         }
         if self.unsynced_records_max == 0 {
             return setting("unsynced_records_max", 0, "1 record or more");

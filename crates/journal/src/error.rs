@@ -4,6 +4,7 @@
 
 use std::io;
 
+use crate::seal::SealError;
 use crate::segment::HeaderFault;
 
 /// What a callback may say about a record it cannot take.
@@ -65,6 +66,16 @@ pub enum JournalError {
         /// Node in the configuration.
         expected: u32,
     },
+    /// Payloads cannot be opened, or a data key cannot be made.
+    #[error("{path}, offset {offset}: {because}")]
+    Seal {
+        /// The file.
+        path: String,
+        /// Where in it.
+        offset: u64,
+        /// Why, with the id of the key that is needed.
+        because: SealError,
+    },
     /// Neither slot of the mark file is whole.
     #[error("{path}: neither of the two marks is whole, so what was acknowledged cannot be known")]
     MarkUnreadable {
@@ -94,6 +105,14 @@ pub enum JournalError {
         /// What the caller said.
         #[source]
         source: ReplayError,
+    },
+    /// A record that must be there is behind the end.
+    #[error("{path}: the journal ends before record {sequence}")]
+    EndsBefore {
+        /// The directory.
+        path: String,
+        /// The record.
+        sequence: u64,
     },
     /// A thread of the journal could not be started.
     #[error("cannot start the journal's {name} thread")]
@@ -148,6 +167,10 @@ fn at_risk(first: u64, last: Option<u64>) -> String {
 }
 
 impl JournalError {
+    pub(crate) fn seal(path: &str, offset: u64, because: SealError) -> Self {
+        Self::Seal { path: path.to_owned(), offset, because }
+    }
+
     pub(crate) fn io(doing: &'static str, path: &str, source: io::Error) -> Self {
         Self::Io { doing, path: path.to_owned(), source }
     }

@@ -67,12 +67,14 @@ pub mod batch;
 pub mod mark;
 pub mod payload;
 pub mod record;
+pub mod seal;
 pub mod segment;
 pub mod snapshot;
 
 pub mod faults;
 
 // The disk.
+mod copy;
 mod file_storage;
 mod retention;
 pub mod simulated_disk;
@@ -80,6 +82,7 @@ mod spare;
 pub mod storage;
 
 // Reading.
+mod cut;
 mod offline;
 mod range;
 mod recovery;
@@ -99,9 +102,12 @@ mod shared;
 mod upkeep;
 mod writer;
 
+mod backup;
+
 #[cfg(test)]
 mod crash_tests;
 
+pub use backup::{BackupError, MANIFEST_NAME, Manifest, Target, back_up, restore_backup};
 pub use buffer::{Batch, RecordBuffer};
 pub use config::{Acknowledge, JournalConfig};
 pub use error::{Damage, JournalError, ReplayError};
@@ -113,5 +119,6 @@ pub use range::{SegmentSpan, read_between, segments_behind};
 pub use recovery::{Journal, Recovered, open, open_on};
 pub use repair::{RepairError, Repaired, repair};
 pub use scan::RecoveredRecord;
+pub use seal::{KeyId, SealError, SealingKeys};
 pub use shared::{Exposure, Positions, Space};
 pub use tail::{Tail, TornTail};

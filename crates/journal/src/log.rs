@@ -12,7 +12,8 @@ use crate::batch::{BATCH_HEADER_BYTES, BATCH_TRAILER_BYTES, BatchHeader, chain_a
 use crate::buffer::RecordBuffer;
 use crate::error::JournalError;
 use crate::mark::{Mark, MarkFile};
-use crate::record::place_record;
+use crate::record::{FLAG_SEALED, RECORD_HEADER_BYTES, RecordHeader, place_record, record_bytes};
+use crate::seal::{DataKey, NonceSalt, SEAL_BYTES, SealingKeys};
 use crate::segment::{Chain, SegmentHeader, segment_name};
 use crate::spare::Spare;
 use crate::storage::{Storage, StorageFile, StorageFileExt};
@@ -22,6 +23,8 @@ pub(crate) struct ActiveSegment {
     pub(crate) file: Box<dyn StorageFile>,
     pub(crate) header: SegmentHeader,
     pub(crate) next_batch_at: u64,
+    /// Seals its payloads, if they are sealed.
+    pub(crate) data_key: Option<DataKey>,
 }
 
 /// The end of the journal.
@@ -36,6 +39,8 @@ pub(crate) struct Log {
     synced: u64,
     mark: MarkFile,
     buffer: Vec<u8>,
+    keys: SealingKeys,
+    salt: NonceSalt,
 }
 
 impl Log {
@@ -47,10 +52,25 @@ impl Log {
         next_sequence: u64,
         chain: Chain,
         mark: MarkFile,
-    ) -> Self {
+        keys: SealingKeys,
+    ) -> Result<Self, JournalError> {
         let seed = active.header.seed();
         let synced = next_sequence - 1;
-        Self { storage, active, block_bytes, seed, next_sequence, chain, synced, mark, buffer: Vec::new() }
+        let salt = NonceSalt::draw().map_err(|because| JournalError::seal(&storage.path(""), 0, because))?;
+        let buffer = Vec::new();
+        Ok(Self {
+            storage,
+            active,
+            block_bytes,
+            seed,
+            next_sequence,
+            chain,
+            synced,
+            mark,
+            buffer,
+            keys,
+            salt,
+        })
     }
 
     /// Sequence of the last record written; 0 before the first.
@@ -74,6 +94,17 @@ impl Log {
         self.active.header.segment_bytes.saturating_sub(self.active.next_batch_at + overhead)
     }
 
+    /// Bytes that the records of a buffer take in the active segment.
+    pub(crate) fn bytes_of(&self, records: &RecordBuffer) -> usize {
+        let seals = if self.active.data_key.is_some() { records.records() as usize * SEAL_BYTES } else { 0 };
+        records.bytes() + seals
+    }
+
+    /// Whether the active segment is not sealed as the settings have it: what comes next belongs into a new one.
+    pub(crate) fn must_change_segment(&self) -> bool {
+        self.active.header.key_id != self.keys.newest()
+    }
+
     /// Writes the records of all `buffers` as one batch. They are not durable until [`Log::sync`].
     ///
     /// The caller has made sure of [`Log::room`]; there must be at least one record.
@@ -92,6 +123,8 @@ impl Log {
             first_sequence,
             synced_through: self.synced,
             offset,
+            key_id: self.active.header.key_id,
+            nonce: if self.active.data_key.is_some() { self.nonce(first_sequence) } else { [0; 12] },
         };
         self.buffer[..BATCH_HEADER_BYTES].copy_from_slice(&header.encode(self.seed));
         let chain = chain_after(&self.chain, &self.buffer);
@@ -111,8 +144,10 @@ impl Log {
     fn place<'a>(&mut self, buffers: impl Iterator<Item = &'a RecordBuffer>) -> Result<u32, JournalError> {
         self.buffer.clear();
         self.buffer.resize(BATCH_HEADER_BYTES, 0);
-        for records in buffers {
-            self.buffer.extend_from_slice(records.as_bytes());
+        if self.active.data_key.is_some() {
+            self.copy_sealed(buffers)?;
+        } else {
+            buffers.for_each(|records| self.buffer.extend_from_slice(records.as_bytes()));
         }
         let mut at = BATCH_HEADER_BYTES;
         let mut records: u32 = 0;
@@ -128,6 +163,49 @@ impl Log {
             return Err(JournalError::Buffer { sequence: self.next_sequence });
         }
         Ok(records)
+    }
+
+    /// Copies the records with their payloads sealed. Sequence and epoch are filled in first: they are authenticated.
+    fn copy_sealed<'a>(
+        &mut self,
+        buffers: impl Iterator<Item = &'a RecordBuffer>,
+    ) -> Result<(), JournalError> {
+        let mut sequence = self.next_sequence;
+        for records in buffers {
+            let mut rest = records.as_bytes();
+            while !rest.is_empty() {
+                let used = self.copy_one_sealed(sequence, rest).ok_or(JournalError::Buffer { sequence })?;
+                rest = rest.get(used..).unwrap_or_default();
+                sequence += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies the record at the front of `from`; how long it is there. `None` when it is not a record.
+    fn copy_one_sealed(&mut self, sequence: u64, from: &[u8]) -> Option<usize> {
+        let header = RecordHeader::decode(from)?;
+        let payload_bytes = usize::try_from(header.payload_bytes).ok()?;
+        let payload = from.get(RECORD_HEADER_BYTES..RECORD_HEADER_BYTES + payload_bytes)?;
+        let stored = payload_bytes + SEAL_BYTES;
+        let flags = header.flags | FLAG_SEALED;
+        let sealed = RecordHeader { payload_bytes: u32::try_from(stored).ok()?, sequence, flags, ..header };
+        let head = sealed.encode();
+        let start = self.buffer.len() + RECORD_HEADER_BYTES;
+        self.buffer.extend_from_slice(&head);
+        self.buffer.extend_from_slice(payload);
+        self.buffer.resize(start + stored, 0);
+        let nonce = self.nonce(sequence);
+        self.active.data_key.as_ref()?.seal(nonce, &head[4..], self.buffer.get_mut(start..)?);
+        self.buffer.resize(start - RECORD_HEADER_BYTES + record_bytes(stored), 0);
+        Some(record_bytes(payload_bytes))
+    }
+
+    /// The nonce of a record in the active segment.
+    fn nonce(&self, sequence: u64) -> [u8; 12] {
+        // A segment of 1 GiB holds fewer than 2^25 records.
+        let place = sequence.saturating_sub(self.active.header.first_sequence);
+        self.salt.nonce(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
     /// Makes every written batch durable.
@@ -149,12 +227,13 @@ impl Log {
             block_bytes: self.block_bytes,
             opened_at_utc_micros: at_utc_micros,
             chain: self.chain,
+            key_id: self.keys.newest(),
             ..self.active.header.clone()
         };
-        let file = spare.activate(&*self.storage, &header)?;
+        let (file, data_key) = spare.activate(&*self.storage, &header, &self.keys)?;
         let next_batch_at = header.first_batch_at();
         self.seed = header.seed();
-        self.active = ActiveSegment { file, header, next_batch_at };
+        self.active = ActiveSegment { file, header, next_batch_at, data_key };
         Ok(())
     }
 

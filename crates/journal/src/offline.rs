@@ -11,6 +11,7 @@ use crate::file_storage::LOCK_NAME;
 use crate::mark::Mark;
 use crate::recovery::lock_error;
 use crate::scan::{RecoveredRecord, Scan, header_of, scan, segment_numbers};
+use crate::seal::{KeyId, SealingKeys};
 use crate::segment::Chain;
 use crate::storage::Storage;
 use crate::tail::{Tail, judge};
@@ -36,15 +37,26 @@ pub struct Verified {
     pub tail: Tail,
     /// What the mark file says; `None` for an empty directory.
     pub mark: Option<Mark>,
+    /// The sealing key of the last segment; 0 when its payloads are in clear.
+    pub key_id: KeyId,
 }
 
-/// Checks every header, checksum, sequence number and chain value of a directory, and judges its end.
+/// Checks every header, checksum, sequence number and chain value of a directory, and judges its end. With `keys`,
+/// every sealed payload is opened as well; without, sealed payloads are checked as they are.
 ///
 /// # Errors
-/// The first damage, or that the directory is in use or cannot be read.
-pub fn verify(storage: &dyn Storage) -> Result<Verified, JournalError> {
+/// The first damage, a key that is missing, or that the directory is in use or cannot be read.
+pub fn verify(storage: &dyn Storage, keys: Option<&SealingKeys>) -> Result<Verified, JournalError> {
     let _lock = lock_if_allowed(storage)?;
-    let found = scan(storage, None, journal_start(storage)?, &mut |_| Ok(()))?;
+    verify_locked(storage, keys)
+}
+
+/// As [`verify`], by somebody who has the directory for himself.
+pub(crate) fn verify_locked(
+    storage: &dyn Storage,
+    keys: Option<&SealingKeys>,
+) -> Result<Verified, JournalError> {
+    let found = scan(storage, None, journal_start(storage)?, keys, &mut |_| Ok(()))?;
     let tail = judge(storage, &found)?;
     Ok(Verified {
         segments: found.segments,
@@ -56,6 +68,7 @@ pub fn verify(storage: &dyn Storage) -> Result<Verified, JournalError> {
         chain: found.chain,
         tail,
         mark: found.mark,
+        key_id: found.last.as_ref().map_or(0, |last| last.header.key_id),
     })
 }
 
@@ -65,12 +78,14 @@ pub fn verify(storage: &dyn Storage) -> Result<Verified, JournalError> {
 /// As [`verify`], after all records before the damage have been handed out; or what `on_record` says.
 pub fn dump<E: Into<ReplayError>>(
     storage: &dyn Storage,
+    keys: &SealingKeys,
     after: u64,
     mut on_record: impl FnMut(RecoveredRecord<'_>) -> Result<(), E>,
 ) -> Result<(), JournalError> {
     let _lock = lock_if_allowed(storage)?;
     let start = journal_start(storage)?.max(after);
-    let found: Scan = scan(storage, None, start, &mut |record| on_record(record).map_err(Into::into))?;
+    let mut on_record = |record: RecoveredRecord<'_>| on_record(record).map_err(Into::into);
+    let found: Scan = scan(storage, None, start, Some(keys), &mut on_record)?;
     judge(storage, &found).map(|_| ())
 }
 

@@ -9,10 +9,10 @@
 //!     24    4 epoch         reserved for replication; 0
 //!     28    2 shard         which shard the fact belongs to
 //!     30    1 kind          1 = fact
-//!     31    1 flags         bit 0 = payload sealed (reserved); all others 0
+//!     31    1 flags         bit 0 = payload sealed (see `seal`); all others 0
 //!     32    2 payload format version of the payload's encoding
 //!     34    6 reserved      0
-//!     40    n payload
+//!     40    n payload         sealed: ciphertext, then the tag of 16 bytes; bytes 4..40 are authenticated with it
 //!   40+n  0-7 padding       0
 //! ```
 //!
@@ -21,6 +21,7 @@
 //! payload. Sequence, epoch and checksum are filled in by the writer thread, which alone knows the order.
 
 use crate::layout::{FieldReader, FieldWriter};
+use crate::seal::SEAL_BYTES;
 
 /// Bytes of the fixed part in front of each payload.
 pub const RECORD_HEADER_BYTES: usize = 40;
@@ -31,8 +32,14 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024;
 /// Records start at multiples of this, so that a header never straddles more than it must.
 const RECORD_ALIGN: usize = 8;
 
-/// Flag bits a record of this format version may carry. Bit 0 (sealed payload) is reserved and not yet written.
-const FLAGS_KNOWN: u8 = 0;
+/// The flag of a sealed payload.
+pub(crate) const FLAG_SEALED: u8 = 1;
+
+/// Flag bits a record of this format version may carry.
+const FLAGS_KNOWN: u8 = FLAG_SEALED;
+
+/// Most payload bytes in a record: a sealed payload is longer by its tag.
+const STORED_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + SEAL_BYTES;
 
 /// What a record is. New kinds get new numbers; a number is never used twice.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -75,6 +82,11 @@ pub(crate) struct RecordHeader {
 }
 
 impl RecordHeader {
+    /// Whether the payload is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.flags & FLAG_SEALED != 0
+    }
+
     pub(crate) fn encode(&self) -> [u8; RECORD_HEADER_BYTES] {
         FieldWriter::new()
             .put(&self.checksum.to_le_bytes())
@@ -126,7 +138,7 @@ pub enum RecordFault {
         left: usize,
     },
     /// The payload length is over the bound.
-    #[error("record claims a payload of {found} bytes, over the maximum of {PAYLOAD_BYTES_MAX}")]
+    #[error("record claims a payload of {found} bytes, over the maximum of {STORED_BYTES_MAX}")]
     TooLong {
         /// Bytes claimed.
         found: u32,
@@ -159,7 +171,7 @@ pub(crate) fn read_record(seed: u32, bytes: &[u8]) -> Result<RecordView<'_>, Rec
     let short = |needed| RecordFault::Short { needed, left: bytes.len() };
     let header = RecordHeader::decode(bytes).ok_or(short(RECORD_HEADER_BYTES))?;
     let payload_bytes = usize::try_from(header.payload_bytes).unwrap_or(usize::MAX);
-    if payload_bytes > PAYLOAD_BYTES_MAX {
+    if payload_bytes > STORED_BYTES_MAX {
         return Err(RecordFault::TooLong { found: header.payload_bytes });
     }
     let whole = record_bytes(payload_bytes);

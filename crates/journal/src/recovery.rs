@@ -22,6 +22,7 @@ use crate::file_storage::{FileStorage, LOCK_NAME};
 use crate::log::{ActiveSegment, Log};
 use crate::mark::{MARK_NAME, Mark, MarkFile};
 use crate::scan::{LastSegment, RecoveredRecord, Scan, scan};
+use crate::seal::SealingKeys;
 use crate::segment::{CHAIN_START, SegmentHeader};
 use crate::spare::{Spare, fill_with_zeros, is_half_made, ready_serial};
 use crate::storage::{Storage, StorageFileExt};
@@ -95,8 +96,8 @@ where
 {
     config.check()?;
     let lock = take_lock(&*storage)?;
-    let mut found =
-        scan(&*storage, Some(config.node), after, &mut |record| on_record(record).map_err(Into::into))?;
+    let mut on_record = |record: RecoveredRecord<'_>| on_record(record).map_err(Into::into);
+    let mut found = scan(&*storage, Some(config.node), after, Some(&config.keys), &mut on_record)?;
     let tail = judge(&*storage, &found)?;
     check_reaches(&*storage, &found, after)?;
     let created = found.mark.is_none();
@@ -110,13 +111,20 @@ where
         .map_err(|source| JournalError::io("sync the journal directory", &storage.path(""), source))?;
     let recovered = report(&found, tail, created);
     let active = match found.last.take() {
-        Some(last) => mend(&*storage, last)?,
+        Some(last) => mend(&*storage, last, &config.keys)?,
         None => first_segment(&*storage, &config, spares.pop(), next_serial)?,
     };
     let mark = found.mark.unwrap_or(Mark { node: config.node, ..Mark::default() });
     let mark = MarkFile::open(&*storage, mark)?;
-    let mut log =
-        Log::new(storage.clone(), active, config.block_bytes, found.next_sequence, found.chain, mark);
+    let mut log = Log::new(
+        storage.clone(),
+        active,
+        config.block_bytes,
+        found.next_sequence,
+        found.chain,
+        mark,
+        config.keys.clone(),
+    )?;
     // Both slots are made to say the same: no older mark can come back.
     for _ in 0..2 {
         log.mark(log.synced(), false)?;
@@ -172,7 +180,9 @@ fn report(found: &Scan, tail: Tail, created: bool) -> Recovered {
 }
 
 /// Cuts what lies behind the last whole batch, and makes sure that everything before it is on disk.
-fn mend(storage: &dyn Storage, last: LastSegment) -> Result<ActiveSegment, JournalError> {
+fn mend(storage: &dyn Storage, last: LastSegment, keys: &SealingKeys) -> Result<ActiveSegment, JournalError> {
+    let data_key = last.header.data_key(&last.bytes, keys);
+    let data_key = data_key.map_err(|because| JournalError::seal(&last.path, 0, because))?;
     let io = |source| JournalError::io("mend the last segment", &last.path, source);
     let name = crate::segment::segment_name(last.header.number);
     let mut file = storage.open(&name).map_err(io)?;
@@ -183,7 +193,7 @@ fn mend(storage: &dyn Storage, last: LastSegment) -> Result<ActiveSegment, Journ
         file.write_all_at(bytes, from as u64).map_err(io)?;
     }
     file.sync().map_err(io)?;
-    Ok(ActiveSegment { file, header: last.header, next_batch_at: last.next_batch_at })
+    Ok(ActiveSegment { file, header: last.header, next_batch_at: last.next_batch_at, data_key })
 }
 
 /// Begins a journal in an empty directory.
@@ -205,10 +215,11 @@ fn first_segment(
         block_bytes: config.block_bytes,
         opened_at_utc_micros: 0,
         chain: CHAIN_START,
+        key_id: config.keys.newest(),
     };
-    let file = spare.activate(storage, &header)?;
+    let (file, data_key) = spare.activate(storage, &header, &config.keys)?;
     let next_batch_at = header.first_batch_at();
-    Ok(ActiveSegment { file, header, next_batch_at })
+    Ok(ActiveSegment { file, header, next_batch_at, data_key })
 }
 
 /// Takes over ready spares of today's size, removes what is half-made or of another size; also the first free

@@ -10,6 +10,7 @@
 
 use std::io;
 
+use crate::copy::copy_file;
 use crate::error::JournalError;
 use crate::mark::{MARK_NAME, Mark, MarkFile, read_mark};
 use crate::offline::journal_start;
@@ -17,11 +18,8 @@ use crate::recovery::take_lock;
 use crate::scan::{Scan, scan_while_whole, segment_numbers};
 use crate::segment::segment_name;
 use crate::spare::fill_with_zeros;
-use crate::storage::{Storage, StorageFileExt};
+use crate::storage::Storage;
 use crate::tail::judge;
-
-/// Bytes copied at once.
-const COPY_BYTES: usize = 1024 * 1024;
 
 /// What was given up.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -70,7 +68,7 @@ pub fn repair(storage: &dyn Storage, accept_loss_from: u64) -> Result<Repaired, 
         Err(error) => return Err(error.into()),
     };
     let start = journal_start(storage)?;
-    let (found, outcome) = scan_while_whole(storage, mark, None, start, &mut |_| Ok(()));
+    let (found, outcome) = scan_while_whole(storage, mark, None, start, None, &mut |_| Ok(()));
     let refusal = refusal(storage, &found, mark_refusal, outcome)?;
     if found.next_sequence != accept_loss_from {
         let (found, accepted) = (found.next_sequence, accept_loss_from);
@@ -132,19 +130,7 @@ fn put_aside(storage: &dyn Storage, found: &Scan) -> io::Result<Vec<String>> {
 
 fn copy_aside(storage: &dyn Storage, name: &str) -> io::Result<String> {
     let aside = free_name(storage, name)?;
-    let from = storage.open_to_read(name)?;
-    let mut to = storage.create(&aside)?;
-    let mut bytes = vec![0; COPY_BYTES];
-    let mut at = 0;
-    loop {
-        let read = from.read_up_to(&mut bytes, at)?;
-        if read == 0 {
-            break;
-        }
-        to.write_all_at(&bytes[..read], at)?;
-        at += read as u64;
-    }
-    to.sync()?;
+    copy_file(storage, name, storage, &aside)?;
     storage.sync_directory()?;
     Ok(aside)
 }

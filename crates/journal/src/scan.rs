@@ -11,6 +11,7 @@ use crate::error::{Damage, JournalError, ReplayError};
 use crate::mark::{MARK_NAME, Mark, read_mark};
 use crate::payload::{self, PayloadError};
 use crate::record::{RecordKind, RecordView};
+use crate::seal::{DataKey, SealingKeys, nonce_after};
 use crate::segment::{
     BLOCK_BYTES_MIN, CHAIN_START, Chain, HeaderFault, SEGMENT_BYTES_MAX, SEGMENT_HEADER_BYTES, SegmentHeader,
     segment_name, segment_number,
@@ -30,7 +31,7 @@ pub struct RecoveredRecord<'a> {
     pub kind: RecordKind,
     /// How the payload is encoded.
     pub payload_version: u16,
-    /// The payload's bytes.
+    /// The payload's bytes, opened if they were sealed and the keys were given.
     pub payload: &'a [u8],
     /// Number of its segment.
     pub segment: u64,
@@ -107,11 +108,13 @@ pub(crate) struct Scan {
 }
 
 /// Walks the directory. `node` is checked if given; records up to `after` are not handed out, and segments that hold
-/// only such records are not read and may be missing.
+/// only such records are not read and may be missing. With `keys`, sealed payloads are opened; without, they are handed
+/// out as they are.
 pub(crate) fn scan(
     storage: &dyn Storage,
     node: Option<u32>,
     after: u64,
+    keys: Option<&SealingKeys>,
     on_record: &mut OnRecord<'_>,
 ) -> Result<Scan, JournalError> {
     let mark = read_mark(storage)?;
@@ -123,7 +126,7 @@ pub(crate) fn scan(
             return Err(JournalError::MarkMissing { path: storage.path(MARK_NAME), segments });
         }
     }
-    let (found, outcome) = scan_while_whole(storage, mark, node, after, on_record);
+    let (found, outcome) = scan_while_whole(storage, mark, node, after, keys, on_record);
     outcome.map(|()| found)
 }
 
@@ -133,9 +136,10 @@ pub(crate) fn scan_while_whole(
     mark: Option<Mark>,
     node: Option<u32>,
     after: u64,
+    keys: Option<&SealingKeys>,
     on_record: &mut OnRecord<'_>,
 ) -> (Scan, Result<(), JournalError>) {
-    let mut walk = Walk { storage, node, after, found: Scan::empty(mark) };
+    let mut walk = Walk { storage, node, after, keys, opened: Vec::new(), found: Scan::empty(mark) };
     let outcome = needed_segments(storage, after)
         .and_then(|numbers| numbers.into_iter().try_for_each(|number| walk.segment(number, on_record)));
     (walk.found, outcome)
@@ -211,6 +215,9 @@ struct Walk<'s> {
     storage: &'s dyn Storage,
     node: Option<u32>,
     after: u64,
+    keys: Option<&'s SealingKeys>,
+    /// A payload while it is being opened.
+    opened: Vec<u8>,
     found: Scan,
 }
 
@@ -227,17 +234,22 @@ impl Walk<'_> {
         let synced = self.found.mark.map_or(0, |mark| mark.synced);
         let mut offset = header.first_batch_at();
         let mut unsynced_from = None;
+        let data_key = self.data_key(&header, &bytes, &path)?;
         let fault = loop {
             let batch = match read_batch(seed, &bytes, offset) {
                 Ok(batch) => batch,
                 Err(fault) => break fault,
             };
+            if batch.header.key_id != header.key_id {
+                break BatchFault::OtherKey { found: batch.header.key_id, expected: header.key_id };
+            }
             self.found.chain = match batch.follows(self.found.next_sequence, &self.found.chain) {
                 Ok(chain) => chain,
                 Err(fault) => break fault,
             };
-            for (at, record) in batch.records(seed) {
-                self.hand_out(number, at, &record, &path, on_record)?;
+            for (steps, (at, record)) in (0..).zip(batch.records(seed)) {
+                let sealed = data_key.as_ref().map(|key| (key, nonce_after(batch.header.nonce, steps)));
+                self.hand_out(number, at, &record, sealed, &path, on_record)?;
             }
             if batch.last_sequence > synced {
                 unsynced_from = unsynced_from.or(Some(offset));
@@ -262,6 +274,7 @@ impl Walk<'_> {
         segment: u64,
         offset: u64,
         record: &RecordView<'_>,
+        sealed: Option<(&DataKey, [u8; 12])>,
         path: &str,
         on_record: &mut OnRecord<'_>,
     ) -> Result<(), JournalError> {
@@ -270,13 +283,22 @@ impl Walk<'_> {
         if sequence <= self.after {
             return Ok(());
         }
+        let payload = match sealed {
+            Some((key, nonce)) => {
+                self.opened.clear();
+                self.opened.extend_from_slice(record.payload);
+                let opened = key.open(nonce, &record.header.encode()[4..], &mut self.opened);
+                opened.map_err(|because| JournalError::seal(path, offset, because))?
+            }
+            None => record.payload,
+        };
         let recovered = RecoveredRecord {
             sequence,
             shard: record.header.shard,
             at_utc_micros: record.header.at_utc_micros,
             kind: record.kind,
             payload_version: record.header.payload_version,
-            payload: record.payload,
+            payload,
             segment,
             offset,
         };
@@ -286,6 +308,21 @@ impl Walk<'_> {
             sequence,
             source,
         })
+    }
+
+    /// The data key of a segment, if it is sealed and any of its records is to be opened.
+    fn data_key(
+        &self,
+        header: &SegmentHeader,
+        bytes: &[u8],
+        path: &str,
+    ) -> Result<Option<DataKey>, JournalError> {
+        if !header.has_whole_data_key(bytes) {
+            let found = "the wrapped data key is damaged".to_owned();
+            return Err(self.damage(path, 0, found, "it is on disk before the segment gets its name"));
+        }
+        let Some(keys) = self.keys else { return Ok(None) };
+        header.data_key(bytes, keys).map_err(|because| JournalError::seal(path, 0, because))
     }
 
     /// Reads a whole segment; its header is checked before its length is believed.

@@ -3,7 +3,7 @@
 //! ```text
 //! segment-00000000000000000001.journal      number in the name and in the header
 //!
-//! block 0      header, 128 bytes, then zeros to the end of the block
+//! block 0      header, 128 bytes; wrapped data key, 68 bytes, if the key id is not 0; zeros to the end of the block
 //! block 1..    batches (see `batch`), each starting at a block boundary
 //! the rest     zeros, written before the segment was taken into use
 //!
@@ -19,9 +19,14 @@
 //!     44    4 epoch          reserved for replication; 0
 //!     48    8 time           of the record that opened the segment, microseconds UTC; 0 for the first
 //!     56   32 chain          chain value (SHA-256) of the batch before this segment; zeros for the first
-//!     88    4 key id         reserved for encryption; 0 = payloads are in clear
+//!     88    4 key id         of the sealing key that wraps the data key (see `seal`); 0 = payloads are in clear
 //!     92   32 reserved       0
 //!    124    4 checksum       CRC-32C over bytes 0..124
+//! wrapped data key, zeros when the key id is 0
+//!    128    4 magic          "WKEY"
+//!    132    4 checksum       CRC-32C, started from the segment's seed, over bytes 136..196
+//!    136   12 nonce
+//!    148   48 data key       AES-256-GCM under the sealing key, bytes 0..124 authenticated; the last 16 are the tag
 //! ```
 //!
 //! The header's checksum is the **seed** of every checksum in the segment. It covers node, number, first
@@ -32,6 +37,7 @@
 //! a bad header is damage and never an interrupted start.
 
 use crate::layout::{FieldReader, FieldWriter};
+use crate::seal::{DataKey, KeyId, SealError, SealingKeys, WRAPPED_BYTES};
 
 /// Version of the format drawn in this crate.
 pub const FORMAT_VERSION: u16 = 1;
@@ -56,6 +62,10 @@ pub const CHAIN_START: Chain = [0; 32];
 
 const MAGIC: [u8; 8] = *b"ASWJRNL\n";
 const CHECKSUM_AT: usize = SEGMENT_HEADER_BYTES - 4;
+const WRAPPED_MAGIC: [u8; 4] = *b"WKEY";
+const WRAPPED_AT: usize = SEGMENT_HEADER_BYTES + 8;
+/// What is written in front of the first batch: the header and the wrapped data key.
+const FRONT_BYTES: usize = WRAPPED_AT + WRAPPED_BYTES;
 const NAME_PREFIX: &str = "segment-";
 const NAME_SUFFIX: &str = ".journal";
 
@@ -76,6 +86,8 @@ pub struct SegmentHeader {
     pub opened_at_utc_micros: i64,
     /// Chain value of everything before.
     pub chain: Chain,
+    /// The sealing key that its data key is wrapped under; 0 when payloads are in clear.
+    pub key_id: KeyId,
 }
 
 /// Why bytes are not a segment header.
@@ -151,7 +163,54 @@ impl SegmentHeader {
             .put(&0_u32.to_le_bytes())
             .put(&self.opened_at_utc_micros.to_le_bytes())
             .put(&self.chain)
+            .put(&self.key_id.to_le_bytes())
             .finish()
+    }
+
+    /// What is written in front of the first batch, with a new data key if the segment is to be sealed.
+    pub(crate) fn front(
+        &self,
+        keys: &SealingKeys,
+    ) -> Result<([u8; FRONT_BYTES], Option<DataKey>), SealError> {
+        let mut bytes = [0; FRONT_BYTES];
+        bytes[..SEGMENT_HEADER_BYTES].copy_from_slice(&self.encode());
+        if self.key_id == 0 {
+            return Ok((bytes, None));
+        }
+        let made = keys.new_data_key(&self.fields()[..CHECKSUM_AT])?;
+        let missing = || SealError::Missing { id: self.key_id, known: keys.ids() };
+        let (data_key, wrapped) = made.filter(|_| keys.newest() == self.key_id).ok_or_else(missing)?;
+        let checksum = crc32c::crc32c_append(self.seed(), &wrapped);
+        bytes[SEGMENT_HEADER_BYTES..SEGMENT_HEADER_BYTES + 4].copy_from_slice(&WRAPPED_MAGIC);
+        bytes[SEGMENT_HEADER_BYTES + 4..WRAPPED_AT].copy_from_slice(&checksum.to_le_bytes());
+        bytes[WRAPPED_AT..].copy_from_slice(&wrapped);
+        Ok((bytes, Some(data_key)))
+    }
+
+    /// The data key of a segment whose first bytes are `bytes`; `None` when its payloads are in clear.
+    pub(crate) fn data_key(&self, bytes: &[u8], keys: &SealingKeys) -> Result<Option<DataKey>, SealError> {
+        if self.key_id == 0 {
+            return Ok(None);
+        }
+        if !keys.ids().contains(&self.key_id) {
+            return Err(SealError::Missing { id: self.key_id, known: keys.ids() });
+        }
+        let wrapped = self.wrapped(bytes).ok_or(SealError::DoesNotOpen)?;
+        keys.unwrap(self.key_id, &wrapped, &self.fields()[..CHECKSUM_AT]).map(Some)
+    }
+
+    /// Whether the wrapped data key is whole, as far as can be told without a key.
+    pub(crate) fn has_whole_data_key(&self, bytes: &[u8]) -> bool {
+        self.key_id == 0 || self.wrapped(bytes).is_some()
+    }
+
+    fn wrapped(&self, bytes: &[u8]) -> Option<[u8; WRAPPED_BYTES]> {
+        let mut fields = FieldReader::new(bytes.get(SEGMENT_HEADER_BYTES..FRONT_BYTES)?);
+        let magic = fields.array::<4>()?;
+        let checksum = fields.u32()?;
+        let wrapped = fields.array::<WRAPPED_BYTES>()?;
+        let whole = magic == WRAPPED_MAGIC && checksum == crc32c::crc32c_append(self.seed(), &wrapped);
+        whole.then_some(wrapped)
     }
 
     /// Reads and checks a header at the front of a segment's bytes.
@@ -188,7 +247,17 @@ impl SegmentHeader {
         let _epoch = fields.u32()?;
         let opened_at_utc_micros = fields.i64()?;
         let chain = fields.array()?;
-        Some(Self { node, number, first_sequence, segment_bytes, block_bytes, opened_at_utc_micros, chain })
+        let key_id = fields.u32()?;
+        Some(Self {
+            node,
+            number,
+            first_sequence,
+            segment_bytes,
+            block_bytes,
+            opened_at_utc_micros,
+            chain,
+            key_id,
+        })
     }
 
     fn checked(self) -> Result<Self, HeaderFault> {
@@ -242,6 +311,7 @@ mod tests {
             block_bytes: 512,
             opened_at_utc_micros: 1_763_600_000_000_000,
             chain: [0xab; 32],
+            key_id: 0,
         }
     }
 

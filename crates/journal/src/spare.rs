@@ -20,6 +20,7 @@
 use std::io::ErrorKind;
 
 use crate::error::JournalError;
+use crate::seal::{DataKey, SealingKeys};
 use crate::segment::{SegmentHeader, segment_name};
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
@@ -123,14 +124,18 @@ impl Spare {
         mut self,
         storage: &dyn Storage,
         header: &SegmentHeader,
-    ) -> Result<Box<dyn StorageFile>, JournalError> {
+        keys: &SealingKeys,
+    ) -> Result<(Box<dyn StorageFile>, Option<DataKey>), JournalError> {
         let name = segment_name(header.number);
         let io = |source| JournalError::io("take a segment into use", &storage.path(&name), source);
-        self.file.write_all_at(&header.encode(), 0).map_err(io)?;
+        let front = header.front(keys);
+        let (front, data_key) =
+            front.map_err(|because| JournalError::seal(&storage.path(&name), 0, because))?;
+        self.file.write_all_at(&front, 0).map_err(io)?;
         self.file.sync().map_err(io)?;
         storage.rename(&self.name, &name).map_err(io)?;
         storage.sync_directory().map_err(io)?;
-        Ok(self.file)
+        Ok((self.file, data_key))
     }
 }
 

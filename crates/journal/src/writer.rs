@@ -108,8 +108,8 @@ where
         if self.group.is_empty() && !self.collect() {
             return Ok(Step::Idle);
         }
-        let bytes: usize = self.group.iter().map(|entry| entry.records.bytes()).sum();
-        if bytes as u64 > self.log.room() && bytes > 0 {
+        let bytes: usize = self.group.iter().map(|entry| self.log.bytes_of(&entry.records)).sum();
+        if bytes > 0 && (bytes as u64 > self.log.room() || self.log.must_change_segment()) {
             let Some(spare) = self.shared.spares.pop() else {
                 return Ok(Step::NeedsSegment);
             };
@@ -126,7 +126,7 @@ where
         let most = self.config().write_bytes_max;
         let mut bytes = 0;
         while let Some(entry) = self.carried.take().or_else(|| self.shared.pop()) {
-            bytes += entry.records.bytes();
+            bytes += self.log.bytes_of(&entry.records);
             if bytes > most && !self.group.is_empty() {
                 self.carried = Some(entry);
                 break;

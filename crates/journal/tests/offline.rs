@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use journal::{FileStorage, JournalConfig, JournalError, Tail, dump, verify};
+use journal::{FileStorage, JournalConfig, JournalError, SealingKeys, Tail, dump, verify};
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v1")
@@ -27,7 +27,7 @@ fn storage(directory: &Path) -> FileStorage {
 
 fn dumped(directory: &Path, after: u64) -> (Vec<(u64, String)>, Result<(), JournalError>) {
     let mut records = Vec::new();
-    let outcome = dump(&storage(directory), after, |record| {
+    let outcome = dump(&storage(directory), &SealingKeys::default(), after, |record| {
         records.push((record.sequence, hex(record.payload)));
         Ok::<_, JournalError>(())
     });
@@ -41,7 +41,7 @@ fn hex(bytes: &[u8]) -> String {
 #[test]
 fn a_good_directory_is_verified_and_dumped() {
     let directory = copy_of_golden();
-    let verified = verify(&storage(directory.path())).unwrap();
+    let verified = verify(&storage(directory.path()), None).unwrap();
     assert_eq!((verified.segments, verified.records, verified.last_sequence), (2, 60, 60));
     assert_eq!(verified.tail, Tail::Whole);
     assert!(verified.mark.unwrap().clean);
@@ -63,13 +63,13 @@ fn a_damaged_directory_is_dumped_up_to_the_damage_and_then_refused() {
     assert!(message.contains("segment-00000000000000000002.journal at offset 512"), "{message}");
     let first_at_risk = records.last().unwrap().0 + 1;
     assert!(message.contains(&format!("facts at risk: sequences {first_at_risk} to ")), "{message}");
-    assert_eq!(verify(&storage(directory.path())).unwrap_err().to_string(), message);
+    assert_eq!(verify(&storage(directory.path()), None).unwrap_err().to_string(), message);
 }
 
 #[test]
 fn an_empty_directory_is_a_good_journal_without_records() {
     let directory = tempfile::tempdir().unwrap();
-    let verified = verify(&storage(directory.path())).unwrap();
+    let verified = verify(&storage(directory.path()), None).unwrap();
     assert_eq!((verified.segments, verified.last_sequence, verified.mark), (0, 0, None));
 }
 
@@ -81,10 +81,10 @@ fn a_directory_in_use_is_refused() {
         JournalConfig { segment_bytes: 65_536, batch_bytes_max: 4096, write_bytes_max: 4096, ..config };
     let (_, journal) = journal::open(config, |_| Ok::<_, JournalError>(())).unwrap();
     let journal = journal.start(|_: &mut Vec<()>| {}, Arc::new(())).unwrap();
-    let error = verify(&storage(directory.path())).unwrap_err();
+    let error = verify(&storage(directory.path()), None).unwrap_err();
     assert!(matches!(error, JournalError::Locked { .. }), "{error}");
     drop(journal);
-    verify(&storage(directory.path())).unwrap();
+    verify(&storage(directory.path()), None).unwrap();
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_reader_that_knows_only_the_drawn_format_finds_the_same() {
     let summary = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{summary}");
     let directory = copy_of_golden();
-    let chain = hex(&verify(&storage(directory.path())).unwrap().chain);
+    let chain = hex(&verify(&storage(directory.path()), None).unwrap().chain);
     assert_eq!(summary.trim(), format!("2 segments, 60 records, chain {chain}"));
     let lines = String::from_utf8(output.stdout).unwrap();
     for ((sequence, payload), line) in dumped(directory.path(), 0).0.iter().zip(lines.lines()) {

@@ -25,9 +25,11 @@ use simulators::processor::{self, Arrivals, Pace, Population, ProcessorConfig, W
 use simulators::report::{DemoReport, Style};
 use stage::{DIALECTS, Stage};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use switch_books::SwitchBooks;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Requests of the import under way at once.
 const IMPORT_CONCURRENCY: u16 = 32;
@@ -35,8 +37,8 @@ const IMPORT_CONCURRENCY: u16 = 32;
 /// How long the switch may take, after the traffic, to tell the balance service what it owes it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
-/// How long the processor waits for an answer. The links' `answer_within` is 200 ms less, for the way back.
-const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);
+/// How long the processor waits for an answer under kills: the machine is at its limit then, and lateness not the point.
+const PATIENCE_UNDER_KILLS: Duration = Duration::from_secs(30);
 
 /// How long answers are awaited after the last message: a switch that was killed late must be back by then.
 const DRAIN_WITHIN: Duration = Duration::from_secs(30);
@@ -64,6 +66,9 @@ pub(crate) struct Arguments {
     /// How many accounts and cards, TOML. Default: config/demo/population.toml, built in.
     #[arg(long, value_name = "FILE")]
     sizes: Option<PathBuf>,
+    /// How long the processor waits for an answer; more for machines that are busy with other things.
+    #[arg(long, hide = true, default_value = "2500ms", value_parser = traffic::duration)]
+    patience: Duration,
     /// Keep configuration, keys, journal and log in this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -74,8 +79,11 @@ pub(crate) struct Arguments {
 
 /// Runs the demo.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let shown = runtime::block_on(async { show(arguments).await.map_err(|error| (Exit::Failed, error)) });
-    let (report, broken) = shown?;
+    let kill_after = [arguments.duration / 2];
+    let played = runtime::block_on(async {
+        play(arguments, &kill_after).await.map_err(|error| (Exit::Failed, error))
+    });
+    let Played { report, broken, .. } = played?;
     output::print(&report.to_text(Style::of_stdout()))?;
     let path = arguments
         .report
@@ -89,8 +97,53 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
-/// Plays the demo; returns the report, and what was not as it should be.
-async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)> {
+/// The demo's traffic in a folder of the caller's, with more kills.
+pub(crate) struct KillRun<'f> {
+    pub(crate) folder: &'f Path,
+    pub(crate) duration: Duration,
+    pub(crate) rate: u32,
+    pub(crate) seed: u64,
+    /// How long the switch is left alone before each kill.
+    pub(crate) pauses: Vec<Duration>,
+}
+
+/// What came of it.
+pub(crate) struct UnderKills {
+    /// From each kill until the switch was ready again.
+    pub(crate) downtimes: Vec<Duration>,
+    /// Approvals that the processor has seen.
+    pub(crate) approvals: usize,
+    /// Those of them that the journal does not hold.
+    pub(crate) lost: usize,
+    /// What was not as it should be.
+    pub(crate) broken: Vec<String>,
+}
+
+/// Runs traffic while the switch is killed again and again.
+pub(crate) async fn under_kills(run: KillRun<'_>) -> anyhow::Result<UnderKills> {
+    let KillRun { folder, duration, rate, seed, pauses } = run;
+    let keep = Some(folder.to_owned());
+    let patience = PATIENCE_UNDER_KILLS;
+    let arguments = Arguments { duration, rate, seed, sizes: None, patience, keep, report: None };
+    let Played { outages, approvals, lost, broken, .. } = play(&arguments, &pauses).await?;
+    let downtimes = outages.iter().map(|outage| outage.downtime).collect();
+    Ok(UnderKills { downtimes, approvals, lost: lost.unwrap_or(approvals), broken })
+}
+
+/// What was played.
+struct Played {
+    report: DemoReport,
+    outages: Vec<Outage>,
+    /// Approvals that the processor has seen.
+    approvals: usize,
+    /// Those that are not in the journal, if it could be read.
+    lost: Option<usize>,
+    /// What was not as it should be.
+    broken: Vec<String>,
+}
+
+/// Plays the demo, with a kill after each of `pauses`.
+async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Played> {
     let stage = Stage::set(arguments.keep.as_deref())?;
     let profile = scenery::profile(None).map_err(|(_, error)| error)?;
     let sizes = scenery::population_sizes(arguments.sizes.as_deref()).map_err(|(_, error)| error)?;
@@ -107,7 +160,7 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
     .await?;
 
     let config = processor_config(arguments, &stage, &population)?;
-    let (outcome, outage) = traffic_with_a_kill(config, &mut switch, &api).await?;
+    let (outcome, outages) = traffic_with_kills(config, pauses, &mut switch, &api).await?;
     let (settled, books) = unless_interrupted(async {
         let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
         let accounts: Vec<_> = population.accounts.iter().map(|account| account.id).collect();
@@ -123,33 +176,45 @@ async fn show(arguments: &Arguments) -> anyhow::Result<(DemoReport, Vec<String>)
 
     let mut report = DemoReport::of("authswitch demo", &outcome);
     report.conditions = conditions(arguments, &population, &profile, journal.as_ref().ok().copied());
-    if let Some(outage) = &outage {
-        let words =
-            outage.in_words(arguments.duration / 2, outcome.approvals.len(), lost.as_ref().ok().copied());
-        report.conditions.push(("killed, SIGKILL".to_owned(), words));
-    }
+    let (approvals, lost_count) = (outcome.approvals.len(), lost.as_ref().ok().copied());
+    report.conditions.extend(outage::in_words(&outages, approvals, lost_count));
     report.books = books;
     let steps = [settled.map(drop), stopped, journal.map(drop), lost.and_then(none_lost)];
-    let broken = broken_promises(&report, &outcome, usize::from(outage.is_some()), steps, &log);
-    Ok((report, broken))
+    let broken = broken_promises(&report, &outcome, outages.len(), steps, &log);
+    Ok(Played { report, outages, approvals, lost: lost_count, broken })
 }
 
-/// Runs the traffic, and kills the switch half-way; `None` when the traffic was interrupted before.
-async fn traffic_with_a_kill(
+/// Runs the traffic and kills the switch after each pause, as long as the traffic lasts.
+async fn traffic_with_kills(
     config: ProcessorConfig,
+    pauses: &[Duration],
     switch: &mut Daemon,
     api: &Api,
-) -> anyhow::Result<(processor::Outcome, Option<Outage>)> {
-    let half_way = config.duration / 2;
-    let mut traffic = std::pin::pin!(traffic::run(config));
-    tokio::select! {
-        outcome = &mut traffic => return Ok((outcome?, None)),
-        () = tokio::time::sleep(half_way) => {}
-    }
-    let (outcome, outage) = tokio::join!(traffic, Outage::make(switch, api));
-    // Without a switch the traffic ends in lost links: why it did not come back is what matters.
-    let outage = outage.context("after the kill")?;
-    Ok((outcome?, Some(outage)))
+) -> anyhow::Result<(processor::Outcome, Vec<Outage>)> {
+    let sent_by = Instant::now() + config.duration;
+    let over = Notify::new();
+    let traffic = async {
+        let outcome = traffic::run(config).await;
+        over.notify_one();
+        outcome.context("the traffic")
+    };
+    let kills = async {
+        let mut outages = Vec::new();
+        for pause in pauses {
+            tokio::select! {
+                () = tokio::time::sleep(*pause) => {}
+                () = over.notified() => break,
+            }
+            // The last answers are awaited in peace.
+            if Instant::now() >= sent_by {
+                break;
+            }
+            outages.push(Outage::make(switch, api).await.context("after a kill")?);
+        }
+        Ok(outages)
+    };
+    // A switch that does not come back ends the traffic too.
+    tokio::try_join!(traffic, kills)
 }
 
 fn none_lost(lost: usize) -> anyhow::Result<()> {
@@ -212,7 +277,8 @@ fn processor_config(
         pace: Pace::Open { rate_per_second: arguments.rate, arrivals: Arrivals::Poisson },
         duration: arguments.duration,
         seed: arguments.seed,
-        answer_within: ANSWER_WITHIN,
+        // The links' `answer_within` is 200 ms less than the default, for the way back.
+        answer_within: arguments.patience,
         drain_within: DRAIN_WITHIN,
         when_unanswered: WhenUnanswered::Repeat,
         keep_approvals: true,
@@ -225,7 +291,7 @@ fn verify_journal(stage: &Stage) -> anyhow::Result<u64> {
     let folder = stage.journal();
     let storage = journal::FileStorage::open_existing(&folder)
         .with_context(|| format!("{} cannot be opened", folder.display()))?;
-    Ok(journal::verify(&storage).context("the journal does not verify")?.records)
+    Ok(journal::verify(&storage, None).context("the journal does not verify")?.records)
 }
 
 fn conditions(

@@ -6,7 +6,7 @@ use super::settle::gauge;
 use crate::api_client::{Api, Call};
 use anyhow::Context;
 use domain::{Authorization, Fact, TransactionNo};
-use journal::{FileStorage, RecoveredRecord, ReplayError};
+use journal::{FileStorage, RecoveredRecord, ReplayError, SealingKeys};
 use simulators::processor::Approval;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -15,6 +15,9 @@ use tokio::time::Instant;
 
 /// The gauge with the number of facts that the start has read back.
 const REPLAYED: &str = "authswitch_recovery_records";
+
+/// Kills that the report names one by one.
+const NAMED_MAX: usize = 3;
 
 /// What the kill came to.
 #[derive(Clone, Copy, Debug)]
@@ -38,16 +41,21 @@ impl Outage {
         Ok(Self { downtime, replayed })
     }
 
-    /// One line of the report.
-    pub(super) fn in_words(&self, after: Duration, seen: usize, lost: Option<usize>) -> String {
-        let lost = lost.map_or_else(|| "not counted".to_owned(), |lost| lost.to_string());
-        format!(
-            "after {:.1} s; ready again {:.2} s later; {} facts replayed; approvals lost {lost} of {seen}",
-            after.as_secs_f64(),
-            self.downtime.as_secs_f64(),
-            self.replayed,
-        )
+    fn in_words(&self) -> (String, String) {
+        let Self { downtime, replayed } = self;
+        let words = format!("ready again after {:.2} s, {replayed} facts replayed", downtime.as_secs_f64());
+        ("killed, SIGKILL".to_owned(), words)
     }
+}
+
+/// Lines of the report: each of the first kills, and what all of them took.
+pub(super) fn in_words(outages: &[Outage], seen: usize, lost: Option<usize>) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = outages.iter().take(NAMED_MAX).map(Outage::in_words).collect();
+    if !outages.is_empty() {
+        let lost = lost.map_or_else(|| "not counted".to_owned(), |lost| lost.to_string());
+        lines.push(("approvals lost".to_owned(), format!("{lost} of {seen} that the processor has seen")));
+    }
+    lines
 }
 
 /// How many of the requests that the processor has seen approved are not approved in the journal.
@@ -55,7 +63,8 @@ pub(super) fn lost_approvals(journal: &Path, seen: &[Approval]) -> anyhow::Resul
     let storage = FileStorage::open_existing(journal)
         .with_context(|| format!("{} cannot be opened", journal.display()))?;
     let mut kept = Kept::default();
-    journal::dump(&storage, 0, |record| kept.take(&record)).context("the journal cannot be read")?;
+    journal::dump(&storage, &SealingKeys::default(), 0, |record| kept.take(&record))
+        .context("the journal cannot be read")?;
     // An advice of an approval by somebody else is acknowledged, and may say what the journal knows already.
     let requests = seen.iter().filter(|approval| !approval.advice);
     let keys: HashSet<Key> = requests.map(|approval| (approval.stan, approval.transmission)).collect();

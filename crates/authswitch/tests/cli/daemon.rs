@@ -142,6 +142,12 @@ impl Daemon {
         }
     }
 
+    /// Stops the switch in the middle of whatever it does (SIGSTOP); it can only be killed then.
+    pub(crate) fn stand_still(&self) {
+        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(id, Signal::STOP).unwrap();
+    }
+
     /// Kills the switch where it stands, as a crash would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -114,3 +114,148 @@ fn a_journal_in_use_or_missing_is_refused() {
     let ran = authswitch(&["journal", "verify", &site.text("journal")]).ended(1);
     assert!(ran.err.contains("in use"), "{}", ran.err);
 }
+
+/// The line of the settings that turns encryption on, and its key file.
+fn encrypt(site: &Site, key: &str) -> String {
+    let file = site.write("journal.key", &key.repeat(64));
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    site.write(
+        "authswitch.toml",
+        &config.replace("segment_bytes =", "encryption_keys = [\"journal.key\"], segment_bytes ="),
+    );
+    file
+}
+
+#[test]
+fn a_backup_is_taken_from_a_running_switch_and_restored_to_any_record() {
+    let site = after_a_run();
+    let switch = site.start();
+    let (backup, restored) = (site.text("backup"), site.text("restored"));
+    let ran = authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(0);
+    assert!(ran.out.contains("up to sequence 5") && ran.out.contains("verified"), "{}", ran.out);
+    let mut link = switch.connect();
+    assert_eq!(link.exchange(&Purchase::new(NUMBER, 100, 3).message("0100")).code, "00");
+    authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(2);
+
+    let ran = authswitch(&["journal", "restore", &backup, "--to", &restored, "--to-sequence", "4"]).ended(0);
+    assert!(ran.out.contains("4 records"), "{}", ran.out);
+    authswitch(&["journal", "verify", &restored]).ended(0);
+    authswitch(&["journal", "restore", &backup, "--to", &site.text("late"), "--to-sequence", "6"]).ended(1);
+    authswitch(&[
+        "journal",
+        "restore",
+        &backup,
+        "--to",
+        &site.text("t"),
+        "--to-time",
+        "1999-01-01T00:00:00Z",
+    ])
+    .ended(0);
+
+    // A switch on the restored journal holds what it had approved by then.
+    drop(switch);
+    std::fs::rename(site.path("journal"), site.path("journal-before")).unwrap();
+    std::fs::rename(site.path("restored"), site.path("journal")).unwrap();
+    assert_eq!(site.start().balance("a"), (2_000, 1_500));
+}
+
+#[test]
+fn an_encrypted_journal_is_read_with_its_key_alone() {
+    let site = Site::new("http://127.0.0.1:9");
+    let key = encrypt(&site, "c");
+    let switch = site.start();
+    let lines = r#"{"account": {"id": "who-is-it", "asset": "USD"}}"#;
+    site.import(lines).ended(0);
+    assert_eq!(switch.stop(), Some(0));
+    let journal = site.text("journal");
+    let bytes = std::fs::read(segment(&site, "journal")).unwrap();
+    assert!(
+        !bytes.windows(9).any(|window| window == b"who-is-it"),
+        "the account is not to be read on the disk"
+    );
+    let ran = authswitch(&["journal", "dump", &journal]).ended(1);
+    assert!(ran.err.contains("sealed under key") && ran.err.contains("(none)"), "{}", ran.err);
+    let ran = authswitch(&["journal", "dump", &journal, "--key", &key]).ended(0);
+    assert!(ran.out.contains("who-is-it"), "{}", ran.out);
+    assert!(authswitch(&["journal", "verify", &journal]).ended(0).out.contains("not opened"));
+    assert!(
+        authswitch(&["journal", "verify", &journal, "--key", &key])
+            .ended(0)
+            .out
+            .contains("every payload opened")
+    );
+
+    // The same journal without the key in the settings.
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    site.write("authswitch.toml", &config.replace("encryption_keys = [\"journal.key\"], ", ""));
+    let ran = authswitch(&["run", &site.config()]).ended(3);
+    assert!(ran.err.contains("sealed under key"), "{}", ran.err);
+    site.write("journal.key", "not a key");
+    let ran = authswitch(&["journal", "dump", &journal, "--key", &key]).ended(2);
+    assert!(ran.err.contains("64 hexadecimal digits"), "{}", ran.err);
+}
+
+#[test]
+fn a_damaged_journal_is_repaired_by_an_order_that_names_the_first_loss() {
+    let site = after_a_run();
+    let file = segment(&site, "journal");
+    let mut bytes = std::fs::read(&file).unwrap();
+    // Somewhere in the last batch.
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[end - 60] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let journal = site.text("journal");
+    let refused = authswitch(&["journal", "verify", &journal]).ended(1).err;
+    let (_, first) = refused.split_once("facts at risk: sequence ").unwrap();
+    let first: String = first.chars().take_while(char::is_ascii_digit).collect();
+    authswitch(&["journal", "repair", &journal]).ended(2);
+    let other = (first.parse::<u64>().unwrap() - 1).to_string();
+    let ran = authswitch(&["journal", "repair", &journal, "--accept-loss-from", &other]).ended(2);
+    assert!(ran.err.contains("nothing was changed"), "{}", ran.err);
+
+    let ran = authswitch(&["journal", "repair", &journal, "--accept-loss-from", &first]).ended(0);
+    let report = std::fs::read_to_string(site.path("journal/lost-report-1.txt")).unwrap();
+    assert!(
+        report.contains("it was refused because: journal damage")
+            && report.contains("put aside: lost-1-segment"),
+        "{report}"
+    );
+    assert!(ran.out.contains(report.trim()), "{}", ran.out);
+    authswitch(&["journal", "verify", &journal]).ended(0);
+    authswitch(&["journal", "repair", &journal, "--accept-loss-from", &first]).ended(1);
+    assert_eq!(site.start().stop(), Some(0));
+}
+
+#[test]
+fn torture_reports_on_flushes_kills_and_damage_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().to_str().unwrap();
+    let ran = authswitch(&[
+        "torture",
+        "--dir",
+        dir,
+        "--seconds",
+        "8",
+        "--kills",
+        "2",
+        "--rate",
+        "100",
+        "--seed",
+        "5",
+    ]);
+    // On a file system in memory the flush part says so, and is right.
+    if ran.code != 0 {
+        assert!(ran.code == 1 && ran.err.contains("is memory"), "{} {}", ran.out, ran.err);
+        return;
+    }
+    for part in [
+        "Flush: as promised",
+        "Kills: as promised",
+        "Damage: as promised",
+        "0 of them not in the journal",
+        "seed 5",
+    ] {
+        assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

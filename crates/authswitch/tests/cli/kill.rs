@@ -17,8 +17,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc;
 use std::time::Duration;
 
-const KILLS: usize = 5;
+/// Kills, unless AUTHSWITCH_KILLS says otherwise; hundreds take some minutes. At most 330: each takes STANs of its own.
+const KILLS: usize = 6;
 const LINKS: u32 = 2;
+const STANS: u32 = 1_500;
 /// Requests of one link that wait for their answers.
 const WINDOW: usize = 24;
 
@@ -30,14 +32,14 @@ const DOLLARS: i128 = 20_000;
 
 /// A card, its account, and who has the money.
 #[derive(Clone)]
-struct Card {
+pub(crate) struct Card {
     id: String,
     number: String,
     account: String,
-    jit: bool,
+    pub(crate) jit: bool,
 }
 
-fn cards() -> Vec<Card> {
+pub(crate) fn cards() -> Vec<Card> {
     let card = |place: usize| {
         // Two cards share each account, so that they compete for its money.
         let (jit, account) = (place % 4 >= 2, place / 2);
@@ -66,7 +68,7 @@ fn is_luhn(number: &str) -> bool {
     number.bytes().rev().enumerate().map(value).sum::<u32>() % 10 == 0
 }
 
-fn import_lines(cards: &[Card]) -> String {
+pub(crate) fn import_lines(cards: &[Card]) -> String {
     let mut lines = Vec::new();
     for card in cards {
         if !lines.iter().any(|line: &Value| line["account"]["id"] == card.account.as_str()) {
@@ -84,18 +86,34 @@ fn import_lines(cards: &[Card]) -> String {
 
 /// What the client has seen: every request that it sent, and the first answer to each.
 #[derive(Default)]
-struct Seen {
-    sent: BTreeMap<u32, Purchase>,
-    answers: HashMap<u32, Answer>,
+pub(crate) struct Seen {
+    pub(crate) sent: BTreeMap<u32, Purchase>,
+    pub(crate) answers: HashMap<u32, Answer>,
 }
 
-enum Event {
+impl Seen {
+    /// Notes an event; whether it was an answer.
+    pub(crate) fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Sent(purchase) => {
+                self.sent.insert(purchase.stan, purchase);
+                false
+            }
+            Event::Answered(answer) => {
+                assert!(self.answers.insert(answer.stan, answer).is_none(), "answered twice");
+                true
+            }
+        }
+    }
+}
+
+pub(crate) enum Event {
     Sent(Purchase),
     Answered(Answer),
 }
 
 /// Sends purchases on one connection until it breaks, with `WINDOW` of them in flight.
-fn keep_buying(
+pub(crate) fn keep_buying(
     mut link: Link,
     cards: &[Card],
     stans: std::ops::Range<u32>,
@@ -127,25 +145,17 @@ fn buy_and_kill(daemon: Daemon, cards: &[Card], round: usize, answers: usize, se
     let (events, inbox) = mpsc::channel();
     std::thread::scope(|scope| {
         for link in 0..LINKS {
-            let start = u32::try_from(round).unwrap() * 100_000 + link * 50_000 + 1;
+            let start = (u32::try_from(round).unwrap() * LINKS + link) * STANS + 1;
             let (events, connection) = (events.clone(), daemon.connect());
             scope.spawn(move || {
-                keep_buying(connection, cards, start..start + 49_000, seed + u64::from(link), &events)
+                keep_buying(connection, cards, start..start + STANS, seed + u64::from(link), &events)
             });
         }
         drop(events);
         let mut daemon = Some(daemon);
         let mut count = 0;
         while let Ok(event) = inbox.recv_timeout(PATIENCE) {
-            match event {
-                Event::Sent(purchase) => {
-                    seen.sent.insert(purchase.stan, purchase);
-                }
-                Event::Answered(answer) => {
-                    count += 1;
-                    assert!(seen.answers.insert(answer.stan, answer).is_none(), "answered twice");
-                }
-            }
+            count += usize::from(seen.take(event));
             if count >= answers
                 && let Some(daemon) = daemon.take()
             {
@@ -157,9 +167,18 @@ fn buy_and_kill(daemon: Daemon, cards: &[Card], round: usize, answers: usize, se
 }
 
 /// Repeats every request. An answer that was seen must come again byte for byte; one that was not is seen now.
-fn repeat_all(daemon: &Daemon, seen: &mut Seen) {
+pub(crate) fn repeat_all(daemon: &Daemon, seen: &mut Seen) {
+    repeat(daemon, seen, |_| true);
+}
+
+/// Repeats the requests from `stan` on, and every 20th of the older ones.
+fn repeat_latest(daemon: &Daemon, seen: &mut Seen, stan: u32) {
+    repeat(daemon, seen, |purchase| purchase.stan >= stan || purchase.stan.is_multiple_of(20));
+}
+
+fn repeat(daemon: &Daemon, seen: &mut Seen, which: impl Fn(&Purchase) -> bool) {
     let mut link = daemon.connect();
-    let requests: Vec<&Purchase> = seen.sent.values().collect();
+    let requests: Vec<&Purchase> = seen.sent.values().filter(|purchase| which(purchase)).collect();
     for part in requests.chunks(REPEATS) {
         for purchase in part {
             link.send(&purchase.message("0101")).unwrap();
@@ -185,10 +204,11 @@ fn nothing_that_was_approved_is_forgotten_when_the_switch_is_killed() {
 
     let mut daemon = site.start();
     site.import(&import_lines(&cards)).ended(0);
-    for round in 0..KILLS {
-        buy_and_kill(daemon, &cards, round, random.random_range(200..600), random.random(), &mut seen);
+    let kills = std::env::var("AUTHSWITCH_KILLS").map_or(KILLS, |kills| kills.parse().unwrap());
+    for round in 0..kills {
+        buy_and_kill(daemon, &cards, round, random.random_range(100..600), random.random(), &mut seen);
         daemon = site.start();
-        repeat_all(&daemon, &mut seen);
+        repeat_latest(&daemon, &mut seen, u32::try_from(round).unwrap() * LINKS * STANS + 1);
     }
     daemon.settle();
     repeat_all(&daemon, &mut seen);
@@ -245,7 +265,7 @@ fn options(cards: &[Card], seed: u64) -> Options {
 }
 
 /// What the processor saw approved, in cents.
-fn held_by_account(cards: &[Card], seen: &Seen) -> HashMap<String, i128> {
+pub(crate) fn held_by_account(cards: &[Card], seen: &Seen) -> HashMap<String, i128> {
     let mut held: HashMap<String, i128> = cards.iter().map(|card| (card.account.clone(), 0)).collect();
     for (stan, answer) in &seen.answers {
         if answer.is_approval() {
@@ -258,7 +278,7 @@ fn held_by_account(cards: &[Card], seen: &Seen) -> HashMap<String, i128> {
 }
 
 /// Exactly the approvals that the processor saw are facts, and none of them twice.
-fn journal_holds_every_approval_once(site: &Site, seen: &Seen) {
+pub(crate) fn journal_holds_every_approval_once(site: &Site, seen: &Seen) {
     let folder = site.text("journal");
     authswitch(&["journal", "verify", &folder]).ended(0);
     let dump = authswitch(&["journal", "dump", &folder]).ended(0).out;

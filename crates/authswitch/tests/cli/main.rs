@@ -15,6 +15,7 @@ mod describe;
 mod import;
 mod journal;
 mod kill;
+mod power_cut;
 mod processor;
 mod simulate;
 mod tool;

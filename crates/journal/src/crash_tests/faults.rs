@@ -109,6 +109,64 @@ fn a_write_that_the_disk_never_stored_is_refused_or_harmless() {
     assert!(refused > 50 && whole > 50, "{refused} refused, {whole} whole");
 }
 
+/// Opens a killed journal once for each of its reads, with that read gone wrong, and once more with none.
+fn wrong_reads(plan: fn(&mut Faults, u64)) -> (u64, u64) {
+    let (mut refused, mut whole) = (0, 0);
+    for seed in 0..40 {
+        let (_, files, facts) = live_journal(seed);
+        let reads = {
+            let disk = files.kill(seed);
+            open(&disk, &config(Acknowledge::Disk)).unwrap();
+            disk.reads()
+        };
+        for read in 0..reads {
+            let disk = files.kill(seed);
+            let mut faults = Faults::default();
+            plan(&mut faults, read);
+            disk.plan(faults);
+            match open(&disk, &config(Acknowledge::Disk)) {
+                Ok((_, _, found)) => {
+                    assert_eq!(found, facts, "seed {seed}, read {read}");
+                    whole += 1;
+                }
+                Err(_) => refused += 1,
+            }
+            // What a wrong read was answered with must not have harmed the files.
+            disk.plan(Faults::default());
+            let (_, _, found) = open(&disk.kill(seed), &config(Acknowledge::Disk)).unwrap();
+            assert_eq!(found, facts, "seed {seed}, after read {read}");
+        }
+    }
+    (refused, whole)
+}
+
+/// A disk on which a journal was running, and what is durable on it.
+fn live_journal(seed: u64) -> (u64, SimulatedDisk, Facts) {
+    let disk = SimulatedDisk::new(seed);
+    let (_, journal, facts) = open(&disk, &config(Acknowledge::Disk)).unwrap();
+    let (known, failure) = live(journal, facts, &mut Random::new(seed), 30, 0);
+    assert!(failure.is_none(), "{failure:?}");
+    (seed, disk, known.handed_over[..known.durable].to_vec())
+}
+
+#[test]
+fn a_read_error_in_the_recovery_is_refused_and_harms_nothing() {
+    let (refused, whole) = wrong_reads(|faults, at| faults.read_fails_at = Some(at));
+    assert!(refused > 100 && whole == 0, "{refused} refused, {whole} whole");
+}
+
+#[test]
+fn a_stale_read_in_the_recovery_is_refused_or_harmless() {
+    let (refused, whole) = wrong_reads(|faults, at| faults.read_stale_at = Some(at));
+    assert!(refused > 30 && whole > 30, "{refused} refused, {whole} whole");
+}
+
+#[test]
+fn a_misdirected_read_in_the_recovery_is_refused_or_harmless() {
+    let (refused, _) = wrong_reads(|faults, at| faults.read_misdirected_at = Some(at));
+    assert!(refused > 100, "{refused} refused");
+}
+
 #[test]
 fn a_rotted_tail_is_refused_and_a_torn_one_is_cut() {
     let flip_last = |files: &mut Files| {

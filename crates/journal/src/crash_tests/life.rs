@@ -10,6 +10,7 @@ use crate::simulated_disk::{Random, SimulatedDisk};
 use crate::writer::{Step, Writer};
 use crate::{
     Acknowledge, Appended, Batch, JournalConfig, JournalError, JournalHandle, RecordBuffer, Recovered,
+    SealingKeys,
 };
 
 /// Small segments, so that every schedule changes segment.
@@ -28,6 +29,13 @@ pub(super) fn config(acknowledge: Acknowledge) -> JournalConfig {
         retain_segments: usize::MAX,
         ..JournalConfig::new(Path::new("simulated"))
     }
+}
+
+/// Two sealing keys, the first of them the newest; `swapped` after a rotation.
+pub(super) fn keys(swapped: bool) -> SealingKeys {
+    let keys = ["3c".repeat(32), "5a".repeat(32)];
+    let ordered = if swapped { [&keys[1], &keys[0]] } else { [&keys[0], &keys[1]] };
+    SealingKeys::parse(ordered.map(String::as_str)).unwrap()
 }
 
 /// The facts of a journal: what each record's payload says, which is also its sequence number in this world.

@@ -14,3 +14,4 @@ mod range;
 mod repair;
 mod retention;
 mod schedules;
+mod sealed;

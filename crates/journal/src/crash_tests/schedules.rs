@@ -1,6 +1,6 @@
 //! Power cuts and killed processes, by the ten thousand.
 
-use super::life::{Known, config, live, open_after};
+use super::life::{Known, config, keys, live, open_after};
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
 use crate::{Acknowledge, JournalConfig, JournalError, Tail};
 
@@ -17,7 +17,9 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
     let mut random = Random::new(seed);
     let modes = [Acknowledge::Disk, Acknowledge::Disk, Acknowledge::Os, Acknowledge::Memory];
     let retain_segments = [usize::MAX, 0, 1][random.below(3) as usize];
-    let config = JournalConfig { retain_segments, ..config(modes[random.below(4) as usize]) };
+    let mut config = JournalConfig { retain_segments, ..config(modes[random.below(4) as usize]) };
+    // Some journals are sealed, and change the key between lives.
+    let sealed = random.chance(1, 4);
     let mut disk = SimulatedDisk::new(seed);
     let mut before = Known::default();
     let mut must = 0;
@@ -35,6 +37,14 @@ fn run(seed: u64, lie: fn(&mut Faults)) -> Result<(), String> {
                 sync_failed = true;
             }
             _ => faults.power_fails_at = Some(fatal),
+        }
+        if random.chance(1, 8) {
+            // Room for a few more segments: the disk is full before the life is over.
+            let used: u64 = disk.files().iter().map(|(_, bytes)| *bytes as u64).sum();
+            faults.capacity_bytes = Some(used + 8192 + random.below(4) * config.segment_bytes);
+        }
+        if sealed {
+            config.keys = keys(random.chance(1, 3));
         }
         lie(&mut faults);
         disk.plan(faults);
@@ -90,6 +100,8 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// `JOURNAL_SEED=7` runs one schedule; `JOURNAL_SCHEDULES=10000000 JOURNAL_FIRST_SEED=$RANDOM` runs as many as asked
+/// for, other ones each time: `cargo test --release -p journal schedules -- --nocapture`.
 #[test]
 fn ten_thousand_schedules_lose_nothing_that_was_promised() {
     if let Some(seed) = setting("JOURNAL_SEED") {
@@ -97,11 +109,13 @@ fn ten_thousand_schedules_lose_nothing_that_was_promised() {
         return;
     }
     let schedules = setting("JOURNAL_SCHEDULES").unwrap_or(10_000);
+    let first = setting("JOURNAL_FIRST_SEED").unwrap_or(0) << 32;
+    println!("schedules {first} to {}", first + schedules - 1);
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
-                for seed in (thread..schedules).step_by(threads as usize) {
+                for seed in (first + thread..first + schedules).step_by(threads as usize) {
                     if let Err(what) = run(seed, |_| {}) {
                         panic!("JOURNAL_SEED={seed}: {what}");
                     }

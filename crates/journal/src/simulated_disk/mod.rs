@@ -8,8 +8,11 @@
 //! Faults are planned by the number of the operation they hit: [`Faults`]. Operations that change something are
 //! counted from 0: create, write, allocate, sync, rename, remove, sync of the directory.
 //!
+//! Reads are counted by themselves, from 0 at the start of each life: one may fail, bring what was there before the last
+//! sync, or bring another place.
+//!
 //! For tests, fuzzing and simulations; the switch never runs on it. It is not a file system: one directory, no
-//! permissions, and reads never fail.
+//! permissions.
 
 mod crash;
 mod random;
@@ -40,6 +43,12 @@ pub struct Faults {
     pub write_lost_at: Option<u64>,
     /// Every write takes only a part of what it is given.
     pub short_writes: bool,
+    /// This read fails with EIO.
+    pub read_fails_at: Option<u64>,
+    /// This read brings what the file held before its last sync.
+    pub read_stale_at: Option<u64>,
+    /// This read brings the sector after the right one.
+    pub read_misdirected_at: Option<u64>,
     /// Bytes that files may have together.
     pub capacity_bytes: Option<u64>,
     /// The whole disk is honest except that file syncs do nothing (to test the tests).
@@ -62,6 +71,7 @@ struct State {
     name_changes: Vec<NameChange>,
     locked: bool,
     operations: u64,
+    reads: u64,
     faults: Faults,
     off: bool,
     sync_failed: bool,
@@ -73,6 +83,8 @@ struct State {
 struct FileState {
     seen: Vec<u8>,
     durable: Vec<u8>,
+    /// What was durable before the last sync.
+    before: Vec<u8>,
     /// Sector writes since the last sync, in order; each knows the operation that made it.
     unsynced: Vec<SectorWrite>,
 }
@@ -111,6 +123,12 @@ impl SimulatedDisk {
         self.state().operations
     }
 
+    /// How many reads there have been.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.state().reads
+    }
+
     /// Whether the planned power failure has happened.
     #[must_use]
     pub fn is_off(&self) -> bool {
@@ -141,7 +159,12 @@ impl SimulatedDisk {
     pub fn put(&self, name: &str, contents: &[u8]) {
         let mut state = self.state();
         let bytes = contents.to_vec();
-        state.files.push(FileState { seen: bytes.clone(), durable: bytes, unsynced: Vec::new() });
+        state.files.push(FileState {
+            seen: bytes.clone(),
+            before: bytes.clone(),
+            durable: bytes,
+            unsynced: Vec::new(),
+        });
         let file = state.files.len() - 1;
         state.names.insert(name.to_owned(), file);
         state.durable_names.insert(name.to_owned(), file);
@@ -333,9 +356,16 @@ impl StorageFile for SimulatedFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        let state = self.disk.state();
-        let seen = &state.files[self.file].seen;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(seen.len());
+        let mut state = self.disk.state();
+        let read = Some(state.reads);
+        state.reads += 1;
+        if state.faults.read_fails_at == read {
+            return Err(io::Error::other("input/output error"));
+        }
+        let astray = if state.faults.read_misdirected_at == read { SECTOR_BYTES } else { 0 };
+        let file = &state.files[self.file];
+        let seen = if state.faults.read_stale_at == read { &file.before } else { &file.seen };
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).saturating_add(astray).min(seen.len());
         let length = bytes.len().min(seen.len() - start);
         bytes[..length].copy_from_slice(&seen[start..start + length]);
         Ok(length)
@@ -380,6 +410,7 @@ impl StorageFile for SimulatedFile {
         }
         if !lies {
             let unsynced = std::mem::take(&mut file.unsynced);
+            file.before.clone_from(&file.durable);
             file.durable.resize(file.seen.len(), 0);
             for write in unsynced {
                 file.keep(&write);

@@ -46,6 +46,7 @@
 //! It does not decide when to make one, what is in a slice, or when segments may go: the caller does, and names
 //! [`Kept::retire_through`] to the journal.
 
+mod inspect;
 mod open;
 mod read;
 mod write;
@@ -53,6 +54,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use inspect::{Inspected, Inspection, inspect_all};
 pub use open::{OpenSnapshot, Part, PartReader};
 pub use read::verify;
 pub use write::{Kept, SnapshotWriter, kept};
@@ -261,6 +263,11 @@ fn encode_trailer(seed: u32, slices: u64, payload_bytes: u64, digest: &[u8; 32])
 
 fn snapshot_name(generation: u64) -> String {
     format!("{NAME_PREFIX}{generation:020}{NAME_SUFFIX}")
+}
+
+/// Whether a file's name is that of a snapshot.
+pub(crate) fn is_snapshot_name(name: &str) -> bool {
+    generation_of(name).is_some()
 }
 
 fn generation_of(name: &str) -> Option<u64> {

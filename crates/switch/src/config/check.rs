@@ -7,7 +7,7 @@ use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
 use cache::CacheConfig;
 use funding::{Backoff, BreakerConfig, FundingConfig};
-use journal::JournalConfig;
+use journal::{JournalConfig, SealingKeys};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -208,6 +208,7 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
     journal.free_bytes_min = section.free_bytes_min;
     let kept = section.keep_segments_bytes.checked_div(section.segment_bytes).unwrap_or(0);
     journal.retain_segments = usize::try_from(kept).unwrap_or(usize::MAX);
+    journal.keys = sealing_keys(&section.encryption_keys, base, faults);
     // A write must fit into a fresh segment; the file has no key for it, so it follows the segment's size.
     let fits = usize::try_from(journal.segment_records_bytes_max()).unwrap_or(usize::MAX);
     journal.write_bytes_max = journal.write_bytes_max.min(fits);
@@ -225,6 +226,20 @@ fn check_journal(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Journal
         );
     }
     journal
+}
+
+/// The keys that payloads are sealed under; none when any of them is wrong, and the switch then does not start.
+fn sealing_keys(files: &[PathBuf], base: &Path, faults: &mut Faults) -> SealingKeys {
+    const KEY: &str = "journal.encryption_keys";
+    let mut found = Vec::new();
+    for file in files {
+        match keys::File::read(base, file) {
+            Ok(file) => found.push(file),
+            Err(error) => faults.add(KEY, error.to_string()),
+        }
+    }
+    let parsed = SealingKeys::parse(found.iter().map(keys::File::text));
+    parsed.map_err(|error| faults.add(KEY, error.to_string())).unwrap_or_default()
 }
 
 fn check_funding(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<FundingConfig> {

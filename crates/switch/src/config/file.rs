@@ -257,6 +257,8 @@ pub struct JournalSection {
     /// How long segments are kept that no start needs any more.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub keep_segments_for: Duration,
+    /// Key files that payloads are encrypted under, the newest first.
+    pub encryption_keys: Vec<PathBuf>,
 }
 
 impl Default for JournalSection {
@@ -277,6 +279,7 @@ impl Default for JournalSection {
             snapshot_at_stop: true,
             keep_segments_bytes: 1024 * 1024 * 1024,
             keep_segments_for: Duration::ZERO,
+            encryption_keys: Vec::new(),
         }
     }
 }
