@@ -12,6 +12,7 @@ mod fact_json;
 mod import;
 mod journal_backup;
 mod journal_dump;
+mod journal_export;
 mod journal_keys;
 mod journal_repair;
 mod journal_verify;
@@ -94,6 +95,8 @@ enum JournalCommand {
     Verify(journal_verify::Arguments),
     /// Print the facts of a journal, one JSON object a line.
     Dump(journal_dump::Arguments),
+    /// Print postings or transactions, CSV or JSON lines.
+    Export(journal_export::Arguments),
     /// Copy the journal of a running or stopped switch, consistently.
     Backup(journal_backup::BackupArguments),
     /// Build a journal from a backup, as it was at its end or at an earlier moment.
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
         Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
         Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),
         Command::Journal(JournalCommand::Dump(arguments)) => journal_dump::run(arguments),
+        Command::Journal(JournalCommand::Export(arguments)) => journal_export::run(arguments),
         Command::Journal(JournalCommand::Backup(arguments)) => journal_backup::backup(arguments),
         Command::Journal(JournalCommand::Restore(arguments)) => journal_backup::restore(arguments),
         Command::Journal(JournalCommand::Repair(arguments)) => journal_repair::run(arguments),

@@ -25,10 +25,11 @@ async fn serve(config: Config) -> Outcome {
     if config.uses_published_keys() {
         tracing::warn!("development keys from the source are in use; they are no secret");
     }
-    let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
+    // Before the start: a switch that says it is ready must stop in good order from then on.
     let mut terminate = listen_for(SignalKind::terminate())?;
     let mut interrupt = listen_for(SignalKind::interrupt())?;
     let mut hang_up = listen_for(SignalKind::hangup())?;
+    let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, FlockOperation};
 
+use crate::seal::SealingKeys;
 use crate::storage::{Storage, StorageFile};
 
 /// Name of the file that carries the lock.
@@ -25,6 +26,7 @@ const FILE_MODE: u32 = 0o600;
 pub struct FileStorage {
     directory: PathBuf,
     handle: File,
+    keys: SealingKeys,
 }
 
 impl FileStorage {
@@ -55,7 +57,13 @@ impl FileStorage {
         if !handle.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { directory: directory.to_owned(), handle })
+        Ok(Self { directory: directory.to_owned(), handle, keys: SealingKeys::default() })
+    }
+
+    /// The same directory, with the keys that snapshots are sealed under and that open what is sealed.
+    #[must_use]
+    pub fn with_keys(self, keys: SealingKeys) -> Self {
+        Self { keys, ..self }
     }
 
     fn options() -> OpenOptions {
@@ -66,6 +74,10 @@ impl FileStorage {
 }
 
 impl Storage for FileStorage {
+    fn keys(&self) -> SealingKeys {
+        self.keys.clone()
+    }
+
     fn path(&self, name: &str) -> String {
         self.directory.join(name).display().to_string()
     }

@@ -64,7 +64,8 @@ pub fn read_between(
         ended = on_record(record).is_break() || last;
         if ended { Err("enough was read".into()) } else { Ok(()) }
     };
-    let (found, outcome) = scan_while_whole(storage, None, Some(node), after, &mut take);
+    let (found, outcome) =
+        scan_while_whole(storage, None, Some(node), after, Some(&storage.keys()), &mut take);
     match outcome {
         Err(JournalError::Replay { .. }) if ended => Ok(()),
         Err(error) => Err(error),

@@ -8,8 +8,16 @@
 use std::any::Any;
 use std::io;
 
+use crate::seal::SealingKeys;
+
 /// One directory and its files.
 pub trait Storage: Send + Sync + 'static {
+    /// The keys of what lies here: snapshots are sealed under the first, and whatever is read opens under them. None
+    /// unless the storage was given some.
+    fn keys(&self) -> SealingKeys {
+        SealingKeys::default()
+    }
+
     /// The full path of a file, for messages only.
     fn path(&self, name: &str) -> String;
 

@@ -25,7 +25,7 @@ pub fn recover(
         path: config.directory.display().to_string(),
         source,
     })?;
-    let storage: Arc<dyn Storage> = Arc::new(storage);
+    let storage: Arc<dyn Storage> = Arc::new(storage.with_keys(config.keys.clone()));
     let plan = Plan { node: config.node, policy, room: (0, 0), threads };
     let (state, report, _journal) = recovery::recover(config, &storage, plan, &SystemClock::start())?;
     Ok((state, report))

@@ -375,7 +375,7 @@ fn start_cache(
 fn open_storage(config: &Config) -> Result<Arc<dyn Storage>, StartError> {
     let directory = &config.journal.directory;
     match FileStorage::create_or_open(directory) {
-        Ok(storage) => Ok(Arc::new(storage)),
+        Ok(storage) => Ok(Arc::new(storage.with_keys(config.journal.keys.clone()))),
         Err(source) => Err(StartError::Journal(JournalError::Io {
             doing: "open the journal directory",
             path: directory.display().to_string(),

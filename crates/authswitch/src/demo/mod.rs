@@ -69,6 +69,9 @@ pub(crate) struct Arguments {
     /// How long the processor waits for an answer; more for machines that are busy with other things.
     #[arg(long, hide = true, default_value = "2500ms", value_parser = traffic::duration)]
     patience: Duration,
+    /// Size of the journal's segments.
+    #[arg(long, hide = true, default_value_t = 64 * 1024 * 1024)]
+    segment_bytes: u64,
     /// Keep configuration, keys, journal and log in this folder.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -124,7 +127,10 @@ pub(crate) async fn under_kills(run: KillRun<'_>) -> anyhow::Result<UnderKills> 
     let KillRun { folder, duration, rate, seed, pauses } = run;
     let keep = Some(folder.to_owned());
     let patience = PATIENCE_UNDER_KILLS;
-    let arguments = Arguments { duration, rate, seed, sizes: None, patience, keep, report: None };
+    // Small segments: many changes of segment, and a journal that is read quickly when it is damaged.
+    let segment_bytes = 8 * 1024 * 1024;
+    let arguments =
+        Arguments { duration, rate, seed, sizes: None, patience, segment_bytes, keep, report: None };
     let Played { outages, approvals, lost, broken, .. } = play(&arguments, &pauses).await?;
     let downtimes = outages.iter().map(|outage| outage.downtime).collect();
     Ok(UnderKills { downtimes, approvals, lost: lost.unwrap_or(approvals), broken })
@@ -151,7 +157,7 @@ async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Play
     let service = start_balance_service(&stage, &population, profile, arguments.seed).await?;
     let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;
     let mut connection = api.connection();
-    let config = stage.write_config(&service.url())?;
+    let config = stage.write_config(&service.url(), arguments.segment_bytes)?;
     let mut switch = unless_interrupted(async {
         let switch = Daemon::start(&stage, &config, &mut connection).await?;
         import_population(&population, &api).await?;

@@ -82,7 +82,7 @@ impl Stage {
     }
 
     /// Writes the configuration file of a switch that asks the balance service at `endpoint`.
-    pub(super) fn write_config(&self, endpoint: &str) -> anyhow::Result<PathBuf> {
+    pub(super) fn write_config(&self, endpoint: &str, segment_bytes: u64) -> anyhow::Result<PathBuf> {
         let mut file = ConfigFile::default();
         file.node.name = "demo".to_owned();
         file.keys.card_tokens = "card-tokens.key".into();
@@ -91,6 +91,7 @@ impl Stage {
         file.keys.funding_answers = "funding.key".into();
         file.admin.listen = self.admin;
         file.journal.directory = "journal".into();
+        file.journal.segment_bytes = segment_bytes;
         endpoint.clone_into(&mut file.funding.endpoint);
         file.funding.duty_within = DUTY_WITHIN;
         file.funding.duty_pause_min = DUTY_PAUSE_MIN;

@@ -260,3 +260,30 @@ fn torture_reports_on_flushes_kills_and_damage_and_leaves_nothing_behind() {
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn postings_and_transactions_are_exported_without_card_data() {
+    let site = after_a_run();
+    let journal = site.text("journal");
+    let export = |what: &str, format: &str| {
+        authswitch(&["journal", "export", &journal, "--what", what, "--format", format]).ended(0).out
+    };
+    let table = export("postings", "csv");
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(
+        lines[0].starts_with("sequence,time,fact,account,asset,ledger_change,held_change,ledger,held"),
+        "{table}"
+    );
+    assert_eq!(lines.len(), 3, "a credit and a hold: {table}");
+    assert!(lines[1].contains("Posted,a,USD,20.00,0.00,20.00,0.00,20.00,,,"), "{table}");
+    assert!(lines[2].contains("Approved,a,USD,0.00,15.00,20.00,15.00,5.00,c,"), "{table}");
+
+    let objects = export("transactions", "json-lines");
+    let events: Vec<Value> = objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let states: Vec<&str> = events.iter().map(|event| event["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["approved", "declined"], "{objects}");
+    assert_eq!((events[0]["held"].as_str(), events[0]["stan"].as_str()), (Some("15.00"), Some("000001")));
+    for secret in [NUMBER, "42424242424", "2088"] {
+        assert!(!table.contains(secret) && !objects.contains(secret), "{secret}");
+    }
+}

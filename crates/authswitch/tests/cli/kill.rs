@@ -236,8 +236,10 @@ fn nothing_that_was_approved_is_forgotten_when_the_switch_is_killed() {
             assert_eq!(ledger, DOLLARS * 100, "{}: the ledger moves by credits alone", card.account);
         }
     }
+    let balances = cards.iter().map(|card| (card.account.clone(), daemon.balance(&card.account))).collect();
     assert_eq!(daemon.stop(), Some(0));
     journal_holds_every_approval_once(&site, &seen);
+    another_reader_finds_the_balances(&site, &balances);
     runtime.block_on(service.shutdown(Duration::from_secs(5)));
 }
 
@@ -303,4 +305,22 @@ pub(crate) fn journal_holds_every_approval_once(site: &Site, seen: &Seen) {
     let seen: HashSet<u32> =
         seen.answers.values().filter(|answer| answer.is_approval()).map(|answer| answer.stan).collect();
     assert_eq!(approved, seen);
+}
+
+/// A reader that shares no line with the switch makes the same balances of the journal.
+pub(crate) fn another_reader_finds_the_balances(site: &Site, balances: &BTreeMap<String, (i128, i128)>) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal/tests/balances.py");
+    let Ok(output) = std::process::Command::new("python3").args([script, &site.text("journal")]).output()
+    else {
+        eprintln!("skipped: there is no python3 here");
+        return;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut found = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let units = |name: &str| i128::from(line[name].as_i64().unwrap());
+        found.insert(line["account"].as_str().unwrap().to_owned(), (units("ledger"), units("held")));
+    }
+    assert_eq!(found, *balances);
 }

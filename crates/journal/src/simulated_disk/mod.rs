@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::seal::SealingKeys;
 use crate::storage::{Storage, StorageFile};
 pub use random::Random;
 
@@ -61,6 +62,7 @@ pub struct Faults {
 #[derive(Clone, Default)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    keys: SealingKeys,
 }
 
 #[derive(Default)]
@@ -110,6 +112,12 @@ impl SimulatedDisk {
         let disk = Self::default();
         disk.state().random = Random::new(seed);
         disk
+    }
+
+    /// The same disk, with sealing keys; the disk after a cut or a kill has none until it is given some.
+    #[must_use]
+    pub fn with_keys(self, keys: SealingKeys) -> Self {
+        Self { keys, ..self }
     }
 
     /// Plans faults, in place of those planned before.
@@ -264,6 +272,10 @@ impl State {
 }
 
 impl Storage for SimulatedDisk {
+    fn keys(&self) -> SealingKeys {
+        self.keys.clone()
+    }
+
     fn path(&self, name: &str) -> String {
         format!("simulated/{name}")
     }

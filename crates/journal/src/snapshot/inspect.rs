@@ -1,6 +1,6 @@
 //! Looks at all snapshots of a directory, for tools: which are whole, and how far they reach.
 
-use super::read::verify;
+use super::read::verify_file;
 use super::{
     HEADER_BYTES, SLICE_HEADER_BYTES, SliceHeader, SnapshotError, SnapshotHeader, TRAILER_BYTES, generations,
     snapshot_name,
@@ -39,7 +39,7 @@ pub fn inspect_all(storage: &dyn Storage) -> Result<Vec<Inspection>, SnapshotErr
 }
 
 fn inspect(storage: &dyn Storage, name: &str) -> Result<Inspected, SnapshotError> {
-    let header = verify(storage, name)?;
+    let header = verify_file(storage, name)?;
     let io = |source| SnapshotError::Io { doing: "read a snapshot", path: storage.path(name), source };
     let file = storage.open_to_read(name).map_err(io)?;
     let end = file.length().map_err(io)?.saturating_sub(TRAILER_BYTES as u64);

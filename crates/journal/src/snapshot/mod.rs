@@ -15,21 +15,21 @@
 //!     16    8 generation      first 1
 //!     24    8 through         every slice holds at least the records up to here
 //!     32    8 time            microseconds since 1970-01-01 UTC
-//!     40    4 key id          reserved for encryption; 0 = slices in clear
-//!     44   12 nonce           reserved
-//!     56   68 reserved        0
+//!     40    4 key id          of the sealing key that wraps the data key (see `seal`); 0 = slices in clear
+//!     44   60 data key        nonce of 12 bytes, then the wrapped key with its tag, bytes 0..40 authenticated
+//!    104   20 reserved        0
 //!    124    4 checksum        CRC-32C over bytes 0..124; the seed of every checksum in the file
 //! slices, one after another
 //!      0    4 magic           "SLIC"
 //!      4    4 checksum        CRC-32C, started from the seed, over bytes 8..40 and the payload
-//!      8    4 payload bytes   at most 16 MiB
+//!      8    4 payload bytes   at most 16 MiB; sealed, 16 more: ciphertext, then the tag
 //!     12    2 shard
 //!     14    2 kind            the caller's: 1 = state, 2 = control totals, ...
 //!     16    8 through         the record after which the slice was made
 //!     24    8 number          first 0, no gaps
 //!     32    2 payload format
 //!     34    6 reserved        0
-//!     40    n payload
+//!     40    n payload         sealed under the number as nonce, bytes 8..40 authenticated
 //! trailer, 64 bytes
 //!      0    8 magic           "ASWSNPE\n"
 //!      8    8 slices          how many
@@ -60,6 +60,7 @@ pub use read::verify;
 pub use write::{Kept, SnapshotWriter, kept};
 
 use crate::layout::{FieldReader, FieldWriter};
+use crate::seal::{DataKey, KeyId, SEAL_BYTES, SealError, SealingKeys, WRAPPED_BYTES};
 
 /// Most bytes in one slice; bounds what reading one allocates.
 pub const SLICE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -67,7 +68,13 @@ pub const SLICE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Generations kept.
 pub const GENERATIONS_KEPT: usize = 2;
 
+/// Most bytes of a slice on disk: a sealed one is longer by its tag.
+const STORED_BYTES_MAX: usize = SLICE_BYTES_MAX + SEAL_BYTES;
+
 const HEADER_BYTES: usize = 128;
+/// What identifies a snapshot, and its data key.
+const IDENTITY_BYTES: usize = 40;
+const KEY_ID_AT: usize = IDENTITY_BYTES;
 const SLICE_HEADER_BYTES: usize = 40;
 const TRAILER_BYTES: usize = 64;
 const FORMAT_VERSION: u16 = 1;
@@ -139,6 +146,14 @@ pub enum SnapshotError {
         /// Node in the configuration.
         expected: u32,
     },
+    /// Slices cannot be opened, or a data key cannot be made.
+    #[error("{path}: {because}")]
+    Seal {
+        /// The file.
+        path: String,
+        /// Why, with the id of the key that is needed.
+        because: SealError,
+    },
     /// A slice is over the bound.
     #[error("slice of {found} bytes for shard {shard} exceeds the maximum of {SLICE_BYTES_MAX}")]
     SliceTooLong {
@@ -208,7 +223,8 @@ impl SliceHeader {
 }
 
 impl SnapshotHeader {
-    fn encode(&self) -> ([u8; HEADER_BYTES], u32) {
+    /// The header's bytes and their seed, with a new data key if there are keys.
+    fn encode(&self, keys: &SealingKeys) -> Result<([u8; HEADER_BYTES], u32, Option<DataKey>), SealError> {
         let mut bytes: [u8; HEADER_BYTES] = FieldWriter::new()
             .put(&HEADER_MAGIC)
             .put(&FORMAT_VERSION.to_le_bytes())
@@ -218,9 +234,16 @@ impl SnapshotHeader {
             .put(&self.through.to_le_bytes())
             .put(&self.at_utc_micros.to_le_bytes())
             .finish();
+        let made = keys.new_data_key(&bytes[..IDENTITY_BYTES])?;
+        let data_key = made.map(|(data_key, wrapped)| {
+            let wrapped_at = KEY_ID_AT + 4;
+            bytes[KEY_ID_AT..wrapped_at].copy_from_slice(&keys.newest().to_le_bytes());
+            bytes[wrapped_at..wrapped_at + WRAPPED_BYTES].copy_from_slice(&wrapped);
+            data_key
+        });
         let seed = crc32c::crc32c(&bytes[..HEADER_BYTES - 4]);
         bytes[HEADER_BYTES - 4..].copy_from_slice(&seed.to_le_bytes());
-        (bytes, seed)
+        Ok((bytes, seed, data_key))
     }
 
     /// The header and its seed; else what is wrong.
@@ -246,6 +269,23 @@ impl SnapshotHeader {
         };
         Ok((header, seed))
     }
+}
+
+/// The data key of the snapshot with this header; `None` when its slices are in clear.
+fn data_key(header: &[u8; HEADER_BYTES], keys: &SealingKeys) -> Result<Option<DataKey>, SealError> {
+    let mut fields = FieldReader::new(&header[KEY_ID_AT..]);
+    let id: KeyId = fields.u32().unwrap_or_default();
+    match fields.array::<WRAPPED_BYTES>() {
+        Some(wrapped) if id != 0 => keys.unwrap(id, &wrapped, &header[..IDENTITY_BYTES]).map(Some),
+        Some(_) | None => Ok(None),
+    }
+}
+
+/// The nonce of a slice: each has a number of its own under a data key of the file's own.
+fn nonce_of(number: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce[..8].copy_from_slice(&number.to_le_bytes());
+    nonce
 }
 
 /// What closes a snapshot.

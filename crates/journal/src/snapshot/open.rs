@@ -11,10 +11,11 @@
 use std::sync::Arc;
 
 use super::{
-    HEADER_BYTES, SLICE_BYTES_MAX, SLICE_HEADER_BYTES, Slice, SliceHeader, SnapshotError, SnapshotHeader,
-    TRAILER_BYTES, TRAILER_MAGIC, snapshot_name,
+    HEADER_BYTES, SLICE_HEADER_BYTES, STORED_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader,
+    TRAILER_BYTES, TRAILER_MAGIC, data_key, nonce_of, snapshot_name,
 };
 use crate::layout::FieldReader;
+use crate::seal::DataKey;
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
 /// Where a slice lies, and what its header says.
@@ -51,6 +52,7 @@ pub struct OpenSnapshot {
     header: SnapshotHeader,
     seed: u32,
     parts: Vec<Part>,
+    data_key: Option<Arc<DataKey>>,
 }
 
 /// Reads payloads of one snapshot; each thread has its own.
@@ -59,6 +61,7 @@ pub struct PartReader {
     path: String,
     seed: u32,
     payload: Vec<u8>,
+    data_key: Option<Arc<DataKey>>,
 }
 
 impl OpenSnapshot {
@@ -69,7 +72,7 @@ impl OpenSnapshot {
     pub fn open(storage: &Arc<dyn Storage>, node: u32, generation: u64) -> Result<Self, SnapshotError> {
         let name = snapshot_name(generation);
         let mut walk = Walk::open(&**storage, &name)?;
-        let (header, seed) = walk.header()?;
+        let (header, seed, first_bytes) = walk.header()?;
         if header.node != node {
             return Err(SnapshotError::WrongNode { path: walk.path, found: header.node, expected: node });
         }
@@ -77,7 +80,10 @@ impl OpenSnapshot {
             return Err(walk.damaged("the header names another generation"));
         }
         let parts = walk.parts(&header, seed)?;
-        Ok(Self { storage: Arc::clone(storage), name, header, seed, parts })
+        let data_key = data_key(&first_bytes, &storage.keys())
+            .map_err(|because| SnapshotError::Seal { path: walk.path, because })?
+            .map(Arc::new);
+        Ok(Self { storage: Arc::clone(storage), name, header, seed, parts, data_key })
     }
 
     /// What the snapshot is of.
@@ -105,7 +111,10 @@ impl OpenSnapshot {
     pub fn reader(&self) -> Result<PartReader, SnapshotError> {
         let path = self.storage.path(&self.name);
         match self.storage.open_to_read(&self.name) {
-            Ok(file) => Ok(PartReader { file, path, seed: self.seed, payload: Vec::new() }),
+            Ok(file) => {
+                let data_key = self.data_key.clone();
+                Ok(PartReader { file, path, seed: self.seed, payload: Vec::new(), data_key })
+            }
             Err(source) => Err(SnapshotError::Io { doing: "open a snapshot", path, source }),
         }
     }
@@ -117,7 +126,7 @@ impl PartReader {
     /// # Errors
     /// It cannot be read, or its checksum does not match.
     pub fn read(&mut self, part: &Part) -> Result<Slice<'_>, SnapshotError> {
-        let length = usize::try_from(part.header.payload_bytes).unwrap_or(usize::MAX).min(SLICE_BYTES_MAX);
+        let length = usize::try_from(part.header.payload_bytes).unwrap_or(usize::MAX).min(STORED_BYTES_MAX);
         self.payload.resize(length, 0);
         let read = self.file.read_up_to(&mut self.payload, part.at + SLICE_HEADER_BYTES as u64);
         let read = read.map_err(|source| SnapshotError::Io {
@@ -129,8 +138,14 @@ impl PartReader {
             let found = "the slice's checksum does not match";
             return Err(SnapshotError::Damaged { path: self.path.clone(), offset: part.at, found });
         }
-        let SliceHeader { shard, kind, through, payload_version, .. } = part.header;
-        Ok(Slice { shard, kind, through, payload_version, payload: &self.payload })
+        let SliceHeader { shard, kind, through, payload_version, number, .. } = part.header;
+        let payload = match &self.data_key {
+            None => self.payload.as_slice(),
+            Some(key) => key
+                .open(nonce_of(number), &part.header.encode()[8..], &mut self.payload)
+                .map_err(|because| SnapshotError::Seal { path: self.path.clone(), because })?,
+        };
+        Ok(Slice { shard, kind, through, payload_version, payload })
     }
 }
 
@@ -162,11 +177,11 @@ impl Walk {
         if read < N { Err(self.damaged("the file ends too early")) } else { Ok(bytes) }
     }
 
-    fn header(&mut self) -> Result<(SnapshotHeader, u32), SnapshotError> {
+    fn header(&mut self) -> Result<(SnapshotHeader, u32, [u8; HEADER_BYTES]), SnapshotError> {
         let bytes = self.array::<HEADER_BYTES>()?;
-        let header = SnapshotHeader::decode(&bytes).map_err(|found| self.damaged(found))?;
+        let (header, seed) = SnapshotHeader::decode(&bytes).map_err(|found| self.damaged(found))?;
         self.at = HEADER_BYTES as u64;
-        Ok(header)
+        Ok((header, seed, bytes))
     }
 
     /// Every slice's place, up to a trailer that agrees with them.
@@ -178,7 +193,7 @@ impl Walk {
             let header = SliceHeader::decode(&bytes).ok_or_else(|| self.damaged("no slice starts here"))?;
             let length = u64::from(header.payload_bytes);
             let end = self.at + SLICE_HEADER_BYTES as u64 + length;
-            if length > SLICE_BYTES_MAX as u64 || end > self.length {
+            if length > STORED_BYTES_MAX as u64 || end > self.length {
                 return Err(self.damaged("the slice claims more bytes than there can be"));
             }
             // Reserved bytes are not part of the decoded header, so its checksum would not see them.

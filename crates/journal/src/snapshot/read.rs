@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    HEADER_BYTES, SLICE_BYTES_MAX, SLICE_HEADER_BYTES, SliceHeader, SnapshotError, SnapshotHeader,
+    HEADER_BYTES, SLICE_HEADER_BYTES, STORED_BYTES_MAX, SliceHeader, SnapshotError, SnapshotHeader,
     TRAILER_BYTES, encode_trailer, snapshot_name,
 };
 use crate::layout::FieldReader;
@@ -103,7 +103,7 @@ impl Reader {
         let header = SliceHeader::decode(&bytes).ok_or_else(|| self.damaged("no slice starts here"))?;
         let length = usize::try_from(header.payload_bytes).unwrap_or(usize::MAX);
         // Both before anything is allocated for it.
-        if length > SLICE_BYTES_MAX || length as u64 > self.left() {
+        if length > STORED_BYTES_MAX || length as u64 > self.left() {
             return Err(self.damaged("the slice claims more bytes than there can be"));
         }
         payload.resize(length, 0);

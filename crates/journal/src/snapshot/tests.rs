@@ -188,3 +188,35 @@ fn version_1_is_written_byte_by_byte_and_read() {
     old.put(&snapshot_name(1), &kept);
     assert_eq!(restored(&old), (1, 0));
 }
+
+/// A sealing key of one digit.
+fn keys(digit: &str) -> crate::SealingKeys {
+    crate::SealingKeys::parse([digit.repeat(64).as_str()]).unwrap()
+}
+
+#[test]
+fn a_sealed_snapshot_opens_under_its_key_alone_and_shows_no_payload() {
+    let disk = SimulatedDisk::new(7).with_keys(keys("7"));
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let mut writer = SnapshotWriter::begin(Arc::clone(&storage), 1, 5, 9).unwrap();
+    for (shard, payload) in [(3, "who bought what"), (4, "who bought more")] {
+        let payload = payload.as_bytes();
+        writer.push(&Slice { shard, kind: 1, through: 5, payload_version: 2, payload }).unwrap();
+    }
+    writer.finish().unwrap();
+    let bytes = disk.contents(&snapshot_name(1)).unwrap();
+    assert!(!bytes.windows(10).any(|window| window == b"who bought"), "a payload can be read");
+
+    let opened = OpenSnapshot::open(&storage, 1, 1).unwrap();
+    let mut reader = opened.reader().unwrap();
+    let payloads: Vec<Vec<u8>> =
+        opened.parts().iter().map(|part| reader.read(part).unwrap().payload.to_vec()).collect();
+    assert_eq!(payloads, [b"who bought what".to_vec(), b"who bought more".to_vec()]);
+    // Whole or not can be told without the key.
+    verify(&disk, 1).unwrap();
+    for other in [disk.clone().with_keys(keys("8")), disk.clone().with_keys(crate::SealingKeys::default())] {
+        let storage: Arc<dyn Storage> = Arc::new(other);
+        let error = OpenSnapshot::open(&storage, 1, 1).err().unwrap().to_string();
+        assert!(error.contains(&format!("sealed under key {:08x}", keys("7").newest())), "{error}");
+    }
+}

@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use super::read::{read_header, verify_file};
 use super::{
     GENERATIONS_KEPT, SLICE_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader, encode_trailer,
-    generations, snapshot_name,
+    generations, nonce_of, snapshot_name,
 };
+use crate::seal::{DataKey, SEAL_BYTES};
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
 /// Written at once; a slice may be much smaller.
@@ -31,6 +32,9 @@ pub struct SnapshotWriter {
     payload_bytes: u64,
     digest: Sha256,
     named: bool,
+    data_key: Option<DataKey>,
+    /// A payload while it is being sealed.
+    sealed: Vec<u8>,
 }
 
 /// What is there after a snapshot was finished.
@@ -81,7 +85,9 @@ impl SnapshotWriter {
             storage.remove(&making).map_err(io)?;
         }
         let file = storage.create(&making).map_err(io)?;
-        let (bytes, seed) = header.encode();
+        let encoded = header.encode(&storage.keys());
+        let (bytes, seed, data_key) =
+            encoded.map_err(|because| SnapshotError::Seal { path: storage.path(&making), because })?;
         let mut writer = Self {
             storage,
             header,
@@ -95,6 +101,8 @@ impl SnapshotWriter {
             payload_bytes: 0,
             digest: Sha256::new(),
             named: false,
+            data_key,
+            sealed: Vec::new(),
         };
         writer.put(&bytes)?;
         Ok(writer)
@@ -112,7 +120,9 @@ impl SnapshotWriter {
             let (found, promised) = (slice.through, self.header.through);
             return Err(SnapshotError::SliceTooOld { shard: slice.shard, found, promised });
         }
-        let payload_bytes = u32::try_from(found).ok().filter(|_| found <= SLICE_BYTES_MAX).ok_or(too_long)?;
+        let stored = found + if self.data_key.is_some() { SEAL_BYTES } else { 0 };
+        let payload_bytes =
+            u32::try_from(stored).ok().filter(|_| found <= SLICE_BYTES_MAX).ok_or(too_long)?;
         let mut header = SliceHeader {
             checksum: 0,
             payload_bytes,
@@ -122,12 +132,26 @@ impl SnapshotWriter {
             number: self.slices,
             payload_version: slice.payload_version,
         };
-        header.checksum = header.checksum_with(self.seed, slice.payload);
+        let sealed = self.seal(&header, slice.payload);
+        let payload = sealed.as_deref().unwrap_or(slice.payload);
+        header.checksum = header.checksum_with(self.seed, payload);
         self.put(&header.encode())?;
-        self.put(slice.payload)?;
+        self.put(payload)?;
         self.slices += 1;
-        self.payload_bytes += found as u64;
+        self.payload_bytes += stored as u64;
+        self.sealed = sealed.unwrap_or_default();
         Ok(())
+    }
+
+    /// The payload sealed, if slices are.
+    fn seal(&mut self, header: &SliceHeader, payload: &[u8]) -> Option<Vec<u8>> {
+        let data_key = self.data_key.as_ref()?;
+        let mut sealed = std::mem::take(&mut self.sealed);
+        sealed.clear();
+        sealed.extend_from_slice(payload);
+        sealed.resize(payload.len() + SEAL_BYTES, 0);
+        data_key.seal(nonce_of(header.number), &header.encode()[8..], &mut sealed);
+        Some(sealed)
     }
 
     /// Bytes of the slices so far, without their headers.
