@@ -193,5 +193,6 @@ const fn reason_of(failure: FundingFailure) -> Reason {
         | FundingFailure::BreakerOpen => Reason::FundingUnavailable,
         FundingFailure::Malformed => Reason::FundingMalformed,
         FundingFailure::Overloaded => Reason::FundingOverloaded,
+        FundingFailure::StaleRate => Reason::RateUnavailable,
     }
 }

@@ -73,6 +73,8 @@ pub enum FundingFailure {
     Interrupted,
     /// The service has failed so often lately that it is left alone for a while.
     BreakerOpen,
+    /// The rate of the ask is too old, or the quote of the answer is over.
+    StaleRate,
 }
 
 impl FundingFailure {
@@ -88,6 +90,7 @@ impl FundingFailure {
             Self::Overloaded => "overloaded",
             Self::Interrupted => "interrupted",
             Self::BreakerOpen => "breaker_open",
+            Self::StaleRate => "stale_rate",
         }
     }
 }

@@ -3,80 +3,30 @@
 //! The outcome says what the books need to know. `NotAsked` only where no byte can have left; `Unknown` wherever
 //! the service may have reserved, and the switch then owes it a cancel. The ask's time covers everything:
 //! connecting, sending, waiting and reading the body.
+//!
+//! Nothing is sent twice, with two exceptions. Where no byte was sent, the standby is asked instead. And where
+//! the endpoint declares that one id reserves once, an ask that takes longer than nearly all others is sent a
+//! second time within a budget (E24); the first answer counts, and the other is read and dropped.
 
 use crate::budget::AskWindow;
-use crate::client::{ExchangeFailure, MayHaveSeen, UntrustedAnswer, check_signed};
+use crate::client::ExchangeFailure;
 use crate::connection::{Answer, Outgoing, Progress};
-use crate::contract::{self, AnswerError, Verdict};
-use crate::gate::Pass;
+use crate::contract::{self, Message};
 use crate::inner::Inner;
-use crate::resolver::Resolution;
+use crate::judging;
+use crate::open_ask::OpenAsk;
+use crate::site::Site;
 use domain::{Ask, FundingFailure, FundingOutcome, Mono, TransactionId};
-use http::StatusCode;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// An ask that was admitted and has not ended. If it is dropped, because the runtime stops or a task dies, it
-/// ends as interrupted: no ask is ever left without an outcome.
-pub(crate) struct OpenAsk {
-    inner: Arc<Inner>,
-    transaction: TransactionId,
-    taken: Mono,
-    allowed: Duration,
-    pass: Pass,
-    progress: Progress,
-    ended: AtomicBool,
-}
+type Exchange = Pin<Box<dyn Future<Output = Result<Answer, ExchangeFailure>> + Send>>;
 
-impl OpenAsk {
-    /// An ask that the resolver has just admitted.
-    pub(crate) fn new(
-        inner: Arc<Inner>,
-        transaction: TransactionId,
-        taken: Mono,
-        allowed: Duration,
-        pass: Pass,
-    ) -> Self {
-        let (progress, ended) = (Progress::default(), AtomicBool::new(false));
-        Self { inner, transaction, taken, allowed, pass, progress, ended }
-    }
-
-    /// Ends the ask with `outcome`, unless it ended before or the outcome is too late to be used. Returns the
-    /// outcome that counts, if it was this call that ended the ask.
-    fn end(&self, outcome: FundingOutcome) -> Option<FundingOutcome> {
-        if self.ended.swap(true, Ordering::AcqRel) {
-            return None;
-        }
-        let now = self.inner.sink.now().mono;
-        let resolution = self.inner.resolver().end(self.transaction, outcome, now);
-        match resolution {
-            Resolution::Ended(outcome) => {
-                let took = now.since(self.taken);
-                let change = self.inner.gate.leave(self.pass, outcome, took, self.allowed, now);
-                self.inner.sink.ask_ended(self.transaction, outcome, took);
-                self.inner.tell_of(change);
-                Some(outcome)
-            }
-            Resolution::EndedBefore => None,
-        }
-    }
-
-    /// The outcome of giving up now.
-    fn given_up(&self, failure: FundingFailure) -> FundingOutcome {
-        if self.progress.may_have_sent() {
-            FundingOutcome::Unknown(failure)
-        } else {
-            FundingOutcome::NotAsked(failure)
-        }
-    }
-}
-
-impl Drop for OpenAsk {
-    fn drop(&mut self) {
-        self.end(self.given_up(FundingFailure::Interrupted));
-    }
+/// One request under way.
+struct Call {
+    exchange: Exchange,
+    progress: Arc<Progress>,
 }
 
 /// Why waiting for an answer stopped.
@@ -87,101 +37,167 @@ enum End {
 }
 
 /// Asks the service, and ends the ask.
-pub(crate) async fn run(open: OpenAsk, ask: Ask, window: AskWindow) {
-    let inner = &open.inner;
-    let clock = || inner.sink.now().mono;
-    let request = match request(inner, &ask, window) {
-        Ok(request) => request,
-        Err(failure) => {
-            open.end(FundingOutcome::NotAsked(failure));
+pub(crate) async fn run(mut open: OpenAsk, ask: Ask, window: AskWindow) {
+    let inner = Arc::clone(open.inner());
+    let message = match contract::ask(&ask, window.remaining, window.expires_at) {
+        Ok(message) => message,
+        Err(error) => {
+            tracing::error!(transaction = %ask.transaction, %error, "an ask could not be written");
+            open.end(FundingOutcome::NotAsked(FundingFailure::Malformed));
             return;
         }
     };
-    let mut exchange = pin!(inner.client.exchange(request, &open.progress, clock));
-    let end = tokio::select! {
-        biased;
-        result = &mut exchange => End::Exchanged(result),
-        () = inner.stop.cancelled() => End::Stopped,
-        () = tokio::time::sleep(window.answer_by.since(clock())) => End::OutOfTime,
+    loop {
+        let result = attempt(&mut open, &ask, &message, window).await;
+        let Some(failure) = result else { return };
+        // No byte was sent, so another endpoint for the same books may be asked in what is left of the time.
+        let now = inner.sink.now().mono;
+        let nothing_left = window.answer_by.since(now) <= inner.config.budget.ask_min;
+        if nothing_left || !open.go_elsewhere(&ask, failure, now) {
+            open.end(FundingOutcome::NotAsked(failure));
+            return;
+        }
+    }
+}
+
+/// One try at one endpoint. Returns a failure only if no byte was sent and the ask is still open.
+async fn attempt(
+    open: &mut OpenAsk,
+    ask: &Ask,
+    message: &Message,
+    window: AskWindow,
+) -> Option<FundingFailure> {
+    let inner = Arc::clone(open.inner());
+    let site = Arc::clone(open.site());
+    let remaining = window.answer_by.since(inner.sink.now().mono);
+    let request = match site.client.request(message, Some(remaining), inner.sink.now()) {
+        Ok(request) => request,
+        Err(failure) => return Some(failure.classify().0),
     };
+    let hedge_after = site.hedger().and_then(|mut hedger| hedger.asked());
+    let started = inner.sink.now().mono;
+    let mut first = call(open, &inner, &site, request.clone());
+    let (end, second) = race(open, &mut first, window, hedge_after, request).await;
+    let transaction = ask.transaction;
     match end {
+        End::Exchanged(Err(failure)) if !open.may_have_sent() => Some(failure.classify().0),
         End::Exchanged(result) => {
-            let answered = result.is_ok();
-            let ended = open.end(outcome(inner, &ask, result));
-            if answered && ended == Some(FundingOutcome::Unknown(FundingFailure::TimedOut)) {
-                inner.sink.answer_was_late(open.transaction, clock().since(window.answer_by));
+            let (answered, now) = (result.is_ok(), inner.sink.now());
+            if answered && let Some(mut hedger) = site.hedger() {
+                hedger.answered(now.mono.since(started));
             }
+            let judged = judging::outcome(&inner, &site, ask, result, now);
+            if let Some(told) = &judged.told {
+                inner.sink.service_told(transaction, told);
+            }
+            let ended = open.end(judged.outcome);
+            if answered && ended == Some(FundingOutcome::Unknown(FundingFailure::TimedOut)) {
+                inner.sink.answer_was_late(transaction, now.mono.since(window.answer_by));
+            }
+            if let Some(loser) = second {
+                let quiet = finish_quietly(Arc::clone(&inner), loser.exchange);
+                inner.tasks.spawn_on(quiet, &inner.runtime);
+            }
+            None
         }
         End::Stopped => {
             open.end(open.given_up(FundingFailure::Interrupted));
+            None
         }
         End::OutOfTime => {
             open.end(open.given_up(FundingFailure::TimedOut));
-            if open.progress.may_have_sent() {
-                let transaction = open.transaction;
-                await_late_answer(inner, transaction, window.answer_by, exchange).await;
+            if first.progress.may_have_sent() {
+                await_late_answer(&inner, transaction, window.answer_by, first.exchange).await;
             }
+            None
         }
     }
 }
 
-fn request(inner: &Inner, ask: &Ask, window: AskWindow) -> Result<Outgoing, FundingFailure> {
-    let message = contract::ask(ask, window.remaining, window.expires_at).map_err(|error| {
-        tracing::error!(transaction = %ask.transaction, %error, "an ask could not be written");
-        FundingFailure::Malformed
-    })?;
-    let request = inner.client.request(message, Some(window.remaining), inner.sink.now());
-    request.map_err(|failure| failure.classify().0)
+/// Begins a request to the ask's endpoint.
+fn call(open: &mut OpenAsk, inner: &Arc<Inner>, site: &Arc<Site>, request: Outgoing) -> Call {
+    let progress = open.new_progress();
+    let (inner, site, seen) = (Arc::clone(inner), Arc::clone(site), Arc::clone(&progress));
+    let exchange = Box::pin(async move {
+        let clock = || inner.sink.now().mono;
+        site.client.exchange(request, &seen, clock).await
+    });
+    Call { exchange, progress }
 }
 
-/// What an exchange that ended by itself means.
-fn outcome(inner: &Inner, ask: &Ask, result: Result<Answer, ExchangeFailure>) -> FundingOutcome {
-    let answer = match result {
-        Ok(answer) => answer,
-        Err(failure) => {
-            return match failure.classify() {
-                (failure, MayHaveSeen::Nothing) => FundingOutcome::NotAsked(failure),
-                (failure, MayHaveSeen::Everything) => FundingOutcome::Unknown(failure),
-            };
-        }
-    };
-    if answer.status != StatusCode::OK {
-        if inner.may_warn() {
-            // 401 and 403 are our configuration, or theirs: they do not pass by themselves.
-            tracing::warn!(transaction = %ask.transaction, status = %answer.status, "the balance service failed");
-        }
-        return FundingOutcome::Unknown(FundingFailure::HttpError);
-    }
-    match judge(inner, ask, &answer) {
-        Ok(Verdict::Approved(units)) => FundingOutcome::Approved { units },
-        Ok(Verdict::Declined(code)) => FundingOutcome::Declined { code },
-        Err(problem) => {
-            if inner.may_warn() {
-                tracing::warn!(transaction = %ask.transaction, %problem, "the balance service's answer is malformed");
+/// Waits for the first answer, and sends the ask a second time when that is due and allowed. Returns the call
+/// that is still under way beside the one that ended.
+async fn race(
+    open: &mut OpenAsk,
+    first: &mut Call,
+    window: AskWindow,
+    hedge_after: Option<Duration>,
+    request: Outgoing,
+) -> (End, Option<Call>) {
+    let inner = Arc::clone(open.inner());
+    let site = Arc::clone(open.site());
+    let now = inner.sink.now().mono;
+    let mut out_of_time = std::pin::pin!(tokio::time::sleep(window.answer_by.since(now)));
+    let hedge = hedge_after.filter(|after| now.plus(*after) < window.answer_by);
+    let mut hedge_due = std::pin::pin!(tokio::time::sleep(hedge.unwrap_or_default()));
+    let mut awaits_hedge = hedge.is_some();
+    let mut second: Option<Call> = None;
+    let mut failed = None;
+    loop {
+        tokio::select! {
+            biased;
+            result = &mut first.exchange, if failed.is_none() => match (result, &second) {
+                // The first broke; the second may still bring the answer.
+                (Err(failure), Some(_)) => failed = Some(failure),
+                (result, _) => return (End::Exchanged(result), second),
+            },
+            result = exchanged(&mut second), if second.is_some() => match (result, failed) {
+                (Err(failure), None) => {
+                    tracing::debug!(?failure, "a second call to the balance service failed");
+                    second = None;
+                }
+                (result, None) => {
+                    let loser = std::mem::replace(&mut first.exchange, Box::pin(std::future::pending()));
+                    let progress = Arc::clone(&first.progress);
+                    return (End::Exchanged(result), Some(Call { exchange: loser, progress }));
+                }
+                (result, Some(_)) => return (End::Exchanged(result), None),
+            },
+            () = &mut hedge_due, if awaits_hedge => {
+                awaits_hedge = false;
+                let allowed = first.progress.may_have_sent()
+                    && open.may_hedge()
+                    && site.hedger().is_some_and(|mut hedger| hedger.may_hedge());
+                if allowed {
+                    inner.sink.ask_hedged();
+                    second = Some(call(open, &inner, &site, request.clone()));
+                }
             }
-            FundingOutcome::Unknown(FundingFailure::Malformed)
+            () = inner.stop.cancelled() => return (End::Stopped, None),
+            () = &mut out_of_time => return (End::OutOfTime, None),
         }
     }
 }
 
-/// What an answer says, if it can be believed.
-fn judge(inner: &Inner, ask: &Ask, answer: &Answer) -> Result<Verdict, BadAnswer> {
-    if let Some(keys) = &inner.config.answer_keys {
-        check_signed(answer, &ask.transaction.to_string(), keys, inner.sink.now())?;
+/// The end of the second call; never, without one.
+async fn exchanged(second: &mut Option<Call>) -> Result<Answer, ExchangeFailure> {
+    match second {
+        Some(call) => (&mut call.exchange).await,
+        None => std::future::pending().await,
     }
-    Ok(contract::verdict(ask, &answer.body)?)
 }
 
-/// Why an answer is not one.
-#[derive(Debug, thiserror::Error)]
-enum BadAnswer {
-    #[error(transparent)]
-    Untrusted(#[from] UntrustedAnswer),
-    #[error(transparent)]
-    Contract(#[from] AnswerError),
+/// Reads the answer that was not needed, so that its connection can be kept. Within the bound on late answers.
+async fn finish_quietly(inner: Arc<Inner>, exchange: Exchange) {
+    let Ok(_permit) = inner.late_answers.try_acquire() else { return };
+    tokio::select! {
+        _ = exchange => {}
+        () = inner.closing.cancelled() => {}
+        () = tokio::time::sleep(inner.config.late_answer_wait) => {}
+    }
 }
 
-/// Waits a while for the answer to an ask that has ended, only to count how late it was. With as many late
+/// Waits a while for the answer to an ask that has ended, only to count how late it was (E1). With as many late
 /// answers awaited as there may be, the connection is closed instead.
 async fn await_late_answer(
     inner: &Inner,

@@ -87,6 +87,17 @@ pub struct Permit {
     serial: u64,
 }
 
+/// What a call would be worth as a probe.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Probe {
+    /// Little is lost if it fails: a small ask, or a question after the service's health.
+    Cheap,
+    /// A cardholder's larger payment: it probes only when nothing cheaper came along for as long as a probe may take.
+    Dear,
+    /// Something else probes this service.
+    Never,
+}
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CallEnd {
@@ -117,11 +128,11 @@ pub struct Breaker {
 enum State {
     Closed(Window),
     Open { until: Mono },
-    HalfOpen { probes: Vec<Probe>, succeeded: u32 },
+    HalfOpen { since: Mono, probes: Vec<OpenProbe>, succeeded: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Probe {
+struct OpenProbe {
     serial: u64,
     expires: Mono,
 }
@@ -134,26 +145,37 @@ impl Breaker {
         Self { config, state, epoch: 0, serial: 0, opened: 0, chance: Chance::new(seed) }
     }
 
-    /// Leave to call the service now, or `None`.
+    /// Leave to call the service now, or `None`. Any call may probe.
     pub fn permit(&mut self, now: Mono) -> Option<Permit> {
+        self.permit_for(now, Probe::Cheap)
+    }
+
+    /// Leave to call the service now, or `None`, for a call of this worth as a probe.
+    pub fn permit_for(&mut self, now: Mono, worth: Probe) -> Option<Permit> {
         if let State::Open { until } = self.state
             && now >= until
         {
-            self.enter(State::HalfOpen { probes: Vec::new(), succeeded: 0 });
+            self.enter(State::HalfOpen { since: now, probes: Vec::new(), succeeded: 0 });
         }
         self.serial = self.serial.wrapping_add(1);
         let permit = Permit { epoch: self.epoch, serial: self.serial };
         match &mut self.state {
             State::Closed(_) => Some(permit),
             State::Open { .. } => None,
-            State::HalfOpen { probes, .. } => {
+            State::HalfOpen { since, probes, .. } => {
                 probes.retain(|probe| probe.expires > now);
+                let nothing_cheaper = now.since(*since) >= self.config.probe_expires;
+                match worth {
+                    Probe::Cheap => {}
+                    Probe::Dear if nothing_cheaper => {}
+                    Probe::Dear | Probe::Never => return None,
+                }
                 let places = usize::try_from(self.config.probes_max).unwrap_or(usize::MAX);
                 if probes.len() >= places {
                     return None;
                 }
                 let expires = now.plus(self.config.probe_expires);
-                probes.push(Probe { serial: permit.serial, expires });
+                probes.push(OpenProbe { serial: permit.serial, expires });
                 Some(permit)
             }
         }
@@ -172,7 +194,7 @@ impl Breaker {
                     self.open(now);
                 }
             }
-            State::HalfOpen { probes, succeeded } => {
+            State::HalfOpen { since: _, probes, succeeded } => {
                 let before = probes.len();
                 probes.retain(|probe| probe.serial != permit.serial);
                 if probes.len() == before {

@@ -186,3 +186,18 @@ proptest! {
         prop_assert!(breaker.permit(rested).is_some());
     }
 }
+
+#[test]
+fn e23_a_small_call_probes_before_a_large_one() {
+    let (mut breaker, until) = opened();
+    assert_eq!(breaker.permit_for(until, Probe::Dear), None, "a large payment does not probe first");
+    assert_eq!(breaker.permit_for(until, Probe::Never), None);
+    assert!(breaker.permit_for(until, Probe::Cheap).is_some());
+    let waited = until.plus(CONFIG.probe_expires);
+    assert!(breaker.permit_for(waited, Probe::Dear).is_some(), "nothing cheaper came along");
+    assert_eq!(
+        breaker.permit_for(waited, Probe::Never),
+        None,
+        "something else probes, however long it takes"
+    );
+}

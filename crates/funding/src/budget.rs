@@ -6,7 +6,7 @@
 //!
 //! Pure: the deadline and `now` are arguments. What fills the margins is measured elsewhere.
 
-use domain::{Moment, Mono, Timestamp};
+use domain::{AccountId, Moment, Mono, Timestamp};
 use std::time::Duration;
 
 /// The runtime's timers tick in milliseconds, so a time-out may be noticed this much after it was due.
@@ -25,6 +25,26 @@ pub struct Budget {
     pub ask_min: Duration,
 }
 
+/// A program whose asks may take less than others: a group of accounts by the beginning of their names.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ProgramBudget {
+    /// How the names of its accounts begin.
+    pub account_prefix: String,
+    /// The most that one of its asks may take.
+    pub ask_max: Duration,
+}
+
+/// The most that an ask for `account` may take: its program's time, where it has one. Of several programs that
+/// fit, the longest prefix names the account's.
+#[must_use]
+pub(crate) fn ask_max(programs: &[ProgramBudget], account: &AccountId) -> Option<Duration> {
+    programs
+        .iter()
+        .filter(|program| account.as_str().starts_with(&program.account_prefix))
+        .max_by_key(|program| program.account_prefix.len())
+        .map(|program| program.ask_max)
+}
+
 /// The time that one ask has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct AskWindow {
@@ -37,6 +57,12 @@ pub struct AskWindow {
 }
 
 impl Budget {
+    /// The same, for asks that may take at most `ask_max`.
+    #[must_use]
+    pub fn within(self, ask_max: Option<Duration>) -> Self {
+        Self { ask_max: ask_max.map_or(self.ask_max, |most| most.min(self.ask_max)), ..self }
+    }
+
     /// The time left for an ask whose answer must have left the switch at `deadline`; `None` when it is less
     /// than is worth asking with.
     #[must_use]
@@ -81,6 +107,14 @@ mod tests {
     fn a_patient_processor_does_not_make_an_ask_endless() {
         assert_eq!(budget().window(at(3_000).mono, at(0)).unwrap().remaining, MS(1_800));
         assert_eq!(budget().window(Mono::MAX, at(7)).unwrap().answer_by, at(1_807).mono);
+    }
+
+    #[test]
+    fn a_program_may_have_less_time_and_the_longest_prefix_names_it() {
+        let program = |prefix: &str, ms| ProgramBudget { account_prefix: prefix.into(), ask_max: MS(ms) };
+        let programs = [program("eu_", 900), program("eu_gold_", 1_200)];
+        let of = |name: &str| ask_max(&programs, &AccountId::new(name).unwrap());
+        assert_eq!((of("eu_1"), of("eu_gold_1"), of("us_1")), (Some(MS(900)), Some(MS(1_200)), None));
     }
 
     #[test]

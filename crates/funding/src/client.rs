@@ -1,26 +1,30 @@
-//! Requests to the balance service over connections that are kept open.
+//! Requests to one endpoint of the balance service over connections that are kept open.
 //!
-//! The connection used last is used first, so that a burst's surplus ages and closes. There is no queue: who
-//! needs a connection and finds none idle opens one, and the callers' own bounds (asks, duties, late answers)
-//! bound the sockets. Nothing is ever sent twice, with one exception that cannot be seen by the service: a kept
-//! connection which turns out closed before a byte was written is replaced by a fresh one, once.
+//! The connection used last is used first, so that a burst's surplus ages and closes; over HTTP/2 the least
+//! burdened is shared. There is no queue: who needs a connection and finds none opens one, and with as many open
+//! as there may be the request is refused at once. Nothing is ever sent twice here, with one exception that
+//! cannot be seen by the service: a kept connection which turns out closed before a byte was written is replaced
+//! by a fresh one, once.
 
 use crate::config::FundingConfig;
 use crate::connection::{
-    Answer, BodyFailure, Connection, Outgoing, Progress, SendFailure, look_up, read_body,
+    Answer, BodyFailure, Connection, Dialler, Outgoing, Progress, Protocol, SendFailure, look_up, read_body,
 };
 use crate::contract::{DEADLINE_HEADER, Message};
+use crate::endpoint::{Endpoint, Scheme};
 use crate::signature::{ID_HEADER, Keys, SIGNATURE_HEADER, SignatureError, Signed, TIMESTAMP_HEADER};
+use crate::tls;
 use bytes::Bytes;
 use domain::{FundingFailure, Moment, Mono};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// How long a connection that nobody waits for may take to open.
@@ -30,10 +34,12 @@ const BACKGROUND_CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 
 /// The pool of connections, and how requests are made.
-#[derive(Debug)]
 pub(crate) struct Client {
     config: Arc<FundingConfig>,
+    endpoint: Endpoint,
     host: HeaderValue,
+    dialler: Dialler,
+    places: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
     addresses: Mutex<Addresses>,
 }
@@ -49,6 +55,8 @@ struct Addresses {
 pub(crate) enum ExchangeFailure {
     /// No connection could be had: the service has seen nothing.
     NotConnected,
+    /// As many connections are open as there may be: the service has seen nothing.
+    NoPlace,
     /// The request could not be written down: the service has seen nothing.
     NotWritable,
     /// The connection broke; the service may have seen everything.
@@ -57,11 +65,23 @@ pub(crate) enum ExchangeFailure {
     TooLarge,
 }
 
+/// Why a client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    #[error("the host cannot be sent in a header")]
+    Host(#[from] http::header::InvalidHeaderValue),
+    #[error("the host is neither a name nor an address that a certificate could bear")]
+    Name,
+    #[error("an https endpoint needs the file of authorities that its certificate comes from")]
+    NoTls,
+}
+
 impl ExchangeFailure {
     /// The word for it, and whether the service may have seen the request.
     pub(crate) const fn classify(self) -> (FundingFailure, MayHaveSeen) {
         match self {
             Self::NotConnected => (FundingFailure::Refused, MayHaveSeen::Nothing),
+            Self::NoPlace => (FundingFailure::Overloaded, MayHaveSeen::Nothing),
             Self::NotWritable => (FundingFailure::Malformed, MayHaveSeen::Nothing),
             Self::Broken => (FundingFailure::Reset, MayHaveSeen::Everything),
             Self::TooLarge => (FundingFailure::Malformed, MayHaveSeen::Everything),
@@ -79,40 +99,64 @@ pub(crate) enum MayHaveSeen {
 }
 
 impl Client {
-    /// A client without any connection yet. Fails when the endpoint's host cannot stand in a header.
-    pub(crate) fn new(config: Arc<FundingConfig>) -> Result<Self, http::Error> {
-        let host = HeaderValue::try_from(config.endpoint.authority())?;
-        Ok(Self { config, host, idle: Mutex::default(), addresses: Mutex::default() })
+    /// A client without any connection yet.
+    pub(crate) fn new(config: Arc<FundingConfig>, endpoint: Endpoint) -> Result<Self, ClientError> {
+        let host = HeaderValue::try_from(endpoint.authority())?;
+        let tls = match endpoint.scheme() {
+            Scheme::Http => None,
+            Scheme::Https => {
+                let settings = config.tls.as_ref().ok_or(ClientError::NoTls)?;
+                let name = tls::server_name(&endpoint).ok_or(ClientError::Name)?;
+                Some((settings.speaking(config.protocol.alpn()), name))
+            }
+        };
+        let dialler = Dialler { protocol: config.protocol, tls };
+        let places = Arc::new(Semaphore::new(config.connections_max));
+        let (idle, addresses) = (Mutex::default(), Mutex::default());
+        Ok(Self { config, endpoint, host, dialler, places, idle, addresses })
     }
 
-    /// Writes and signs a request. `remaining` is told to the service where it has a deadline.
+    /// Writes and signs a message. `remaining` is told to the service where it has a deadline.
     pub(crate) fn request(
         &self,
-        message: Message,
+        message: &Message,
         remaining: Option<Duration>,
         now: Moment,
     ) -> Result<Outgoing, ExchangeFailure> {
         let timestamp = (now.utc.micros() / 1_000_000).to_string();
         let signature = self.config.request_keys.sign(&message.id, &timestamp, &message.body);
-        let mut request = Request::post(format!("{}{}", self.config.endpoint.base(), message.path))
-            .header(HOST, self.host.clone())
+        let mut request = self
+            .begin(Method::POST, message.path)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(ID_HEADER, message.id)
+            .header(ID_HEADER, message.id.as_str())
             .header(TIMESTAMP_HEADER, timestamp)
             .header(SIGNATURE_HEADER, signature);
         if let Some(remaining) = remaining {
             let milliseconds = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
             request = request.header(DEADLINE_HEADER, milliseconds);
         }
-        request.body(Full::new(Bytes::from(message.body))).map_err(|error| {
-            tracing::error!(%error, "a request to the balance service could not be written");
-            ExchangeFailure::NotWritable
-        })
+        finish(request, message.body.clone())
+    }
+
+    /// Asks whether the service is well.
+    pub(crate) fn health_request(&self, path: &str) -> Result<Outgoing, ExchangeFailure> {
+        finish(self.begin(Method::GET, path), Bytes::new())
+    }
+
+    fn begin(&self, method: Method, path: &str) -> http::request::Builder {
+        let base = self.endpoint.base();
+        let builder = Request::builder().method(method);
+        let json = HeaderValue::from_static("application/json");
+        match self.config.protocol {
+            Protocol::Http1 => builder.uri(format!("{base}{path}")).header(HOST, self.host.clone()),
+            // HTTP/2 has no Host header; the authority travels with the address.
+            Protocol::Http2 => builder.uri(format!("{}{path}", self.endpoint)),
+        }
+        .header(ACCEPT, json)
     }
 
     /// Sends a request and reads the whole answer. Has no time limit of its own: the caller's holds for all of
-    /// it, and dropping the future closes the connection.
+    /// it, and dropping the future ends the exchange.
     pub(crate) async fn exchange(
         &self,
         request: Outgoing,
@@ -126,9 +170,11 @@ impl Client {
             Err(BodyFailure::TooLarge) => return Err(ExchangeFailure::TooLarge),
             Err(BodyFailure::Broken) => return Err(ExchangeFailure::Broken),
         };
-        let now = clock();
-        connection.idle_since = now;
-        self.keep(connection, now);
+        if self.config.protocol == Protocol::Http1 {
+            let now = clock();
+            connection.idle_since = now;
+            self.keep(connection, now);
+        }
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
 
@@ -138,7 +184,7 @@ impl Client {
         progress: &Progress,
         clock: impl Fn() -> Mono,
     ) -> Result<(Connection, Response<Incoming>), ExchangeFailure> {
-        if let Some(mut kept) = self.take_idle(clock()) {
+        if let Some(mut kept) = self.take(clock()) {
             match kept.send(request, progress).await {
                 Ok(response) => return Ok((kept, response)),
                 Err(SendFailure::Broken) => return Err(ExchangeFailure::Broken),
@@ -146,9 +192,16 @@ impl Client {
             }
         }
         let mut fresh = self.connect(clock()).await.map_err(|error| {
-            tracing::debug!(%error, endpoint = %self.config.endpoint, "no connection to the balance service");
-            ExchangeFailure::NotConnected
+            tracing::debug!(%error, endpoint = %self.endpoint, "no connection to the balance service");
+            if error.kind() == io::ErrorKind::QuotaExceeded {
+                ExchangeFailure::NoPlace
+            } else {
+                ExchangeFailure::NotConnected
+            }
         })?;
+        if let Some(another) = fresh.share() {
+            self.keep(another, clock());
+        }
         match fresh.send(request, progress).await {
             Ok(response) => Ok((fresh, response)),
             Err(SendFailure::Broken) => Err(ExchangeFailure::Broken),
@@ -182,34 +235,56 @@ impl Client {
         self.lock_idle().iter().filter(|kept| kept.is_usable()).count()
     }
 
+    /// How many connections are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.config.connections_max.saturating_sub(self.places.available_permits())
+    }
+
     /// Looks the endpoint's name up again when that is due. A failure keeps the addresses that are known.
     pub(crate) async fn refresh_addresses(&self, now: Mono) -> io::Result<()> {
         let looked_up = self.lock_addresses().looked_up;
         if looked_up.is_some_and(|then| now.since(then) < self.config.lookup_interval) {
             return Ok(());
         }
-        let known = timeout(LOOKUP_WITHIN, look_up(&self.config.endpoint)).await??.into();
+        let known = timeout(LOOKUP_WITHIN, look_up(&self.endpoint)).await??.into();
         *self.lock_addresses() = Addresses { known, looked_up: Some(now) };
         Ok(())
     }
 
     async fn connect(&self, now: Mono) -> io::Result<Connection> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            io::Error::new(io::ErrorKind::QuotaExceeded, "as many connections are open as there may be")
+        })?;
         let never_looked_up = self.lock_addresses().looked_up.is_none();
         if never_looked_up {
             self.refresh_addresses(now).await?;
         }
         let addresses = Arc::clone(&self.lock_addresses().known);
-        Connection::open(&addresses, now).await
+        self.dialler.open(&addresses, place, now).await
     }
 
-    fn take_idle(&self, now: Mono) -> Option<Connection> {
+    /// A connection for one exchange, if one is open and free.
+    fn take(&self, now: Mono) -> Option<Connection> {
         let mut idle = self.lock_idle();
-        while let Some(kept) = idle.pop() {
-            if self.is_fresh(&kept, now) {
-                return Some(kept);
+        match self.config.protocol {
+            Protocol::Http1 => {
+                while let Some(kept) = idle.pop() {
+                    if self.is_fresh(&kept, now) {
+                        return Some(kept);
+                    }
+                }
+                None
+            }
+            Protocol::Http2 => {
+                idle.retain(|kept| self.is_fresh(kept, now));
+                let least = idle.iter_mut().min_by_key(|kept| kept.shared())?;
+                if least.shared() >= self.config.streams_per_connection_max {
+                    return None;
+                }
+                least.idle_since = now;
+                least.share()
             }
         }
-        None
     }
 
     /// Keeps a connection for the next exchange, if it is worth it. Returns whether it was.
@@ -235,6 +310,13 @@ impl Client {
     fn lock_addresses(&self) -> MutexGuard<'_, Addresses> {
         self.addresses.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn finish(request: http::request::Builder, body: impl Into<Bytes>) -> Result<Outgoing, ExchangeFailure> {
+    request.body(Full::new(body.into())).map_err(|error| {
+        tracing::error!(%error, "a request to the balance service could not be written");
+        ExchangeFailure::NotWritable
+    })
 }
 
 /// Checks that the service signed this answer, as the answer to the message `id`.

@@ -1,105 +1,56 @@
 //! What the funding part is told at start, checked once.
 //!
-//! Every bound is named here. The number of sockets follows from three of them, because HTTP/1.1 carries one
-//! exchange at a time on a connection: [`FundingConfig::connections_max`].
+//! Every bound is named here. Those on asks and connections hold for each endpoint by itself.
 
 use crate::backoff::Backoff;
 use crate::breaker::BreakerConfig;
-use crate::budget::Budget;
+use crate::budget::{Budget, ProgramBudget};
+use crate::connection::Protocol;
+use crate::endpoint::Endpoint;
+use crate::hedge::HedgeBudget;
+use crate::routes::RouteSettings;
 use crate::signature::Keys;
-use std::fmt;
-use std::str::FromStr;
+use crate::tls::TlsSettings;
 use std::time::Duration;
 
-/// Where the balance service is: `http://host[:port][/base]`.
+/// How the service says that it is well, beside its answers to asks.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Endpoint {
-    host: String,
-    port: u16,
-    base: String,
-}
-
-/// Why an endpoint was refused.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "endpoint {found:?}: {problem}; allowed is http://host[:port][/base], such as \"http://127.0.0.1:8584\""
-)]
-pub struct EndpointError {
-    found: String,
-    problem: &'static str,
-}
-
-impl Endpoint {
-    /// Host and port, as the `Host` header carries them.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        format!("{}:{}", self.host, self.port)
-    }
-
-    /// The name or address to connect to.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The TCP port.
-    #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// What stands before the paths of the contract: empty, or `/base` without a slash at its end.
-    #[must_use]
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = EndpointError;
-
-    fn from_str(text: &str) -> Result<Self, EndpointError> {
-        let refused = |problem| EndpointError { found: text.chars().take(200).collect(), problem };
-        let uri: http::Uri = text.parse().map_err(|_| refused("not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some(_) | None => return Err(refused("the scheme is not http")),
-        }
-        let authority = uri.authority().ok_or_else(|| refused("there is no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(refused("a user name or password does not belong here"));
-        }
-        if authority.host().is_empty() {
-            return Err(refused("there is no host"));
-        }
-        if uri.query().is_some() {
-            return Err(refused("a query does not belong here"));
-        }
-        let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host: authority.host().to_owned(), port: uri.port_u16().unwrap_or(80), base })
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}:{}{}", self.host, self.port, self.base)
-    }
+pub struct HealthSettings {
+    /// Where a GET answers 200 when all is well, below the base path.
+    pub path: String,
+    /// How often it is asked.
+    pub every: Duration,
 }
 
 /// Everything the funding part is told. [`FundingConfig::new`] has a default for all but endpoint and keys.
 #[derive(Clone, Debug)]
 pub struct FundingConfig {
-    /// Where the balance service is.
-    pub endpoint: Endpoint,
+    /// Where the balance service is, for accounts in none of the `ranges`.
+    pub route: RouteSettings,
+    /// Where it is for some accounts. No two share an account.
+    pub ranges: Vec<RouteSettings>,
+    /// Which HTTP is spoken.
+    pub protocol: Protocol,
+    /// Certificates, for `https` endpoints.
+    pub tls: Option<TlsSettings>,
+    /// How an endpoint says that it is well; `None` when only asks can tell.
+    pub health: Option<HealthSettings>,
+    /// Set where the same ask twice reserves once: the slowest asks may then be sent twice.
+    pub hedge: Option<HedgeBudget>,
     /// Signs what we send.
     pub request_keys: Keys,
     /// Verifies the answers to asks; `None` when the service does not sign.
     pub answer_keys: Option<Keys>,
     /// How the processor's time is split.
     pub budget: Budget,
+    /// Programs whose asks may take less than that.
+    pub programs: Vec<ProgramBudget>,
     /// When to leave a failing service alone; `None` to ask whatever happens.
     pub breaker: Option<BreakerConfig>,
-    /// Asks that may be open at once. One more is refused at once; there is no queue.
+    /// Asks of at most so much, in minor units of the card's currency, are preferred as probes of a service that
+    /// has failed.
+    pub probe_amount_max: i64,
+    /// Asks that may be open at once to one endpoint. One more is refused at once; there is no queue.
     pub asks_in_flight_max: usize,
     /// Duties that may be under way at once, on connections of their own.
     pub duties_in_flight_max: usize,
@@ -115,7 +66,11 @@ pub struct FundingConfig {
     pub duty_backoff: Backoff,
     /// Seeds the spread of those pauses.
     pub seed: u64,
-    /// Connections that are kept open ahead of need.
+    /// Connections that may be open to one endpoint, for asks and duties together.
+    pub connections_max: usize,
+    /// Exchanges that share one connection of HTTP/2; with more, another connection is opened.
+    pub streams_per_connection_max: usize,
+    /// Connections that are kept open ahead of need, to each endpoint.
     pub connections_warm: usize,
     /// An idle connection older than this is not used again: most servers close theirs after 5 s or more,
     /// and a request written to a connection that is being closed has an unknown outcome.
@@ -142,7 +97,12 @@ impl FundingConfig {
     #[must_use]
     pub const fn new(endpoint: Endpoint, request_keys: Keys) -> Self {
         Self {
-            endpoint,
+            route: RouteSettings::everybody(endpoint, None),
+            ranges: Vec::new(),
+            protocol: Protocol::Http1,
+            tls: None,
+            health: None,
+            hedge: None,
             request_keys,
             answer_keys: None,
             budget: Budget {
@@ -151,7 +111,9 @@ impl FundingConfig {
                 ask_max: Duration::from_millis(1_800),
                 ask_min: Duration::from_millis(5),
             },
+            programs: Vec::new(),
             breaker: None,
+            probe_amount_max: 5_000,
             asks_in_flight_max: 256,
             duties_in_flight_max: 16,
             late_answers_max: 64,
@@ -160,20 +122,14 @@ impl FundingConfig {
             duty_attempt_timeout: Duration::from_secs(5),
             duty_backoff: Backoff { min: Duration::from_millis(100), max: Duration::from_secs(30) },
             seed: 0,
+            connections_max: 1_024,
+            streams_per_connection_max: 64,
             connections_warm: 8,
             connection_idle_max: Duration::from_secs(4),
             connection_age_max: Duration::from_mins(5),
             lookup_interval: Duration::from_secs(30),
             answer_bytes_max: 16 * 1024,
         }
-    }
-
-    /// The most sockets that can be open to the service at once.
-    #[must_use]
-    pub const fn connections_max(&self) -> usize {
-        self.asks_in_flight_max
-            .saturating_add(self.duties_in_flight_max)
-            .saturating_add(self.late_answers_max)
     }
 
     /// Checks what cannot work, and returns the first such setting.
@@ -184,6 +140,8 @@ impl FundingConfig {
             ("duties_in_flight_max", self.duties_in_flight_max, 1..=65_535, "1 to 65535"),
             ("late_answers_max", self.late_answers_max, 0..=65_535, "0 to 65535"),
             ("duties_pending_max", self.duties_pending_max, 1..=10_000_000, "1 to 10000000"),
+            ("connections_max", self.connections_max, 1..=65_535, "1 to 65535"),
+            ("streams_per_connection_max", self.streams_per_connection_max, 1..=10_000, "1 to 10000"),
             ("answer_bytes_max", self.answer_bytes_max, 1..=1_048_576, "1 to 1048576"),
         ];
         for (key, found, range, allowed) in counts {
@@ -210,12 +168,59 @@ impl FundingConfig {
             let allowed = "at least duty_backoff.min";
             return Err(FundingConfigError { key: "duty_backoff.max", found, allowed });
         }
-        if self.connections_warm > self.asks_in_flight_max {
+        if self.connections_warm > self.asks_in_flight_max.min(self.connections_max) {
             let found = self.connections_warm.to_string();
-            let allowed = "at most asks_in_flight_max";
+            let allowed = "at most asks_in_flight_max and connections_max";
             return Err(FundingConfigError { key: "connections_warm", found, allowed });
         }
+        self.check_health()?;
+        self.check_routes()?;
         self.breaker.map_or(Ok(()), check_breaker)
+    }
+}
+
+impl FundingConfig {
+    fn check_health(&self) -> Result<(), FundingConfigError> {
+        if let Some(HedgeBudget { percent }) = self.hedge
+            && !(1..=5).contains(&percent)
+        {
+            let found = percent.to_string();
+            return Err(FundingConfigError { key: "hedge_percent", found, allowed: "1 to 5" });
+        }
+        let Some(health) = &self.health else { return Ok(()) };
+        let path = &health.path;
+        if !path.starts_with('/') || path.parse::<http::uri::PathAndQuery>().is_err() {
+            let allowed = "a path that starts with a slash";
+            return Err(FundingConfigError { key: "health_path", found: format!("{path:?}"), allowed });
+        }
+        if health.every < Duration::from_millis(10) {
+            let found = format!("{:?}", health.every);
+            return Err(FundingConfigError { key: "health_every", found, allowed: "10ms or more" });
+        }
+        Ok(())
+    }
+
+    fn check_routes(&self) -> Result<(), FundingConfigError> {
+        let all = || std::iter::once(&self.route).chain(&self.ranges);
+        let encrypted = all()
+            .flat_map(|route| std::iter::once(&route.primary).chain(&route.standby))
+            .find(|endpoint| endpoint.scheme() == crate::endpoint::Scheme::Https);
+        if let (None, Some(endpoint)) = (&self.tls, encrypted) {
+            let allowed = "http, or https with a file of authorities";
+            return Err(FundingConfigError { key: "endpoint", found: endpoint.to_string(), allowed });
+        }
+        for (index, range) in self.ranges.iter().enumerate() {
+            let named = || format!("{:?} to {:?}", range.accounts_from, range.accounts_below);
+            if !range.accounts_below.is_empty() && range.accounts_from >= range.accounts_below {
+                let allowed = "accounts_from before accounts_below";
+                return Err(FundingConfigError { key: "range", found: named(), allowed });
+            }
+            if self.ranges.iter().take(index).any(|other| other.overlaps(range)) {
+                let allowed = "ranges that share no account";
+                return Err(FundingConfigError { key: "range", found: named(), allowed });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -261,30 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_is_read_with_its_base_path() {
-        let endpoint: Endpoint = "http://balance.internal/cards/".parse().unwrap();
-        assert_eq!((endpoint.host(), endpoint.port(), endpoint.base()), ("balance.internal", 80, "/cards"));
-        let endpoint: Endpoint = "http://[::1]:8584".parse().unwrap();
-        assert_eq!((endpoint.host(), endpoint.base()), ("::1", ""));
-        assert_eq!(endpoint.authority(), "[::1]:8584");
-        assert_eq!(endpoint.to_string(), "http://[::1]:8584");
-    }
-
-    #[test]
-    fn other_endpoints_are_refused_with_a_reason() {
-        for (bad, problem) in [
-            ("https://127.0.0.1", "the scheme is not http"),
-            ("127.0.0.1:8584", "the scheme is not http"),
-            ("http://", "not a URL"),
-            ("http://user:password@host", "a user name or password does not belong here"),
-            ("http://host/?key=1", "a query does not belong here"),
-        ] {
-            let error = bad.parse::<Endpoint>().unwrap_err();
-            assert_eq!(error.problem, problem, "{bad}");
-        }
-    }
-
-    #[test]
     fn a_printed_configuration_holds_no_key() {
         let printed = format!("{:?}", FundingConfig { answer_keys: Some(config().request_keys), ..config() });
         assert_eq!(printed.matches("Secret(****)").count(), 2, "{printed}");
@@ -294,7 +275,6 @@ mod tests {
     #[test]
     fn the_defaults_work_and_what_cannot_work_is_named() {
         assert_eq!(config().check(), Ok(()));
-        assert_eq!(config().connections_max(), 336);
         let broken = FundingConfig { asks_in_flight_max: 0, ..config() };
         let error = broken.check().unwrap_err().to_string();
         assert_eq!(error, "funding.asks_in_flight_max is 0, allowed is 1 to 65535");
@@ -305,6 +285,23 @@ mod tests {
         let backoff = Backoff { min: Duration::from_secs(2), max: Duration::from_secs(1) };
         let broken = FundingConfig { duty_backoff: backoff, ..config() };
         assert!(broken.check().unwrap_err().to_string().contains("duty_backoff.max is 1s"));
+        let https = RouteSettings::everybody("https://balance".parse().unwrap(), None);
+        let error = FundingConfig { route: https, ..config() }.check().unwrap_err().to_string();
+        assert!(error.contains("https with a file of authorities"), "{error}");
+        let range = |from: &str, below: &str| RouteSettings {
+            accounts_from: from.into(),
+            accounts_below: below.into(),
+            ..config().route
+        };
+        for (ranges, problem) in [
+            (vec![range("m", "a")], "accounts_from before accounts_below"),
+            (vec![range("a", "m"), range("l", "")], "ranges that share no account"),
+        ] {
+            let error = FundingConfig { ranges, ..config() }.check().unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+        let hedge = Some(HedgeBudget { percent: 6 });
+        assert!(FundingConfig { hedge, ..config() }.check().is_err());
         let budget = Budget { ask_max: Duration::ZERO, ..config().budget };
         assert!(FundingConfig { budget, ..config() }.check().is_err());
         let sound = BreakerConfig::default();

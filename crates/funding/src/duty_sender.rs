@@ -8,6 +8,7 @@ use crate::connection::Progress;
 use crate::contract;
 use crate::duties::{Attempt, DutyKey};
 use crate::inner::Inner;
+use crate::judging;
 use domain::FundingFailure;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +85,19 @@ async fn send(inner: &Inner, attempt: &Attempt) -> Result<(), FundingFailure> {
         let (failure, MayHaveSeen::Nothing | MayHaveSeen::Everything) = failure.classify();
         failure
     };
-    let request = inner.client.request(message, None, inner.sink.now()).map_err(word)?;
-    let answer = inner.client.exchange(request, &Progress::default(), clock).await.map_err(word)?;
-    if answer.status.is_success() { Ok(()) } else { Err(FundingFailure::HttpError) }
+    let Some(site) = inner.sites_of(&attempt.duty.account).next() else {
+        return Err(FundingFailure::Refused);
+    };
+    let request = site.client.request(&message, None, inner.sink.now()).map_err(word)?;
+    let answer = match site.client.exchange(request, &Progress::default(), clock).await {
+        Ok(answer) => answer,
+        Err(failure) => return Err(word(failure)),
+    };
+    if answer.status.is_success() {
+        return Ok(());
+    }
+    if judging::is_configuration(answer.status) {
+        inner.raise_alarm(site, answer.status.as_str());
+    }
+    Err(FundingFailure::HttpError)
 }

@@ -1,15 +1,20 @@
 //! The handle that the switch holds.
 
-use crate::asking::{self, OpenAsk};
+use crate::asking;
 use crate::breaker::BreakerState;
-use crate::client::Client;
+use crate::budget;
 use crate::config::{FundingConfig, FundingConfigError};
 use crate::duties::Duties;
 use crate::duty_sender;
-use crate::gate::Gate;
+use crate::endpoint::Endpoint;
 use crate::inner::Inner;
+use crate::open_ask::OpenAsk;
+use crate::outcome::AskEnd;
 use crate::resolver::{Admission, Resolver};
+use crate::routes::Routes;
 use crate::sink::FundingSink;
+use crate::site::{EndpointGauges, Site};
+use crate::upkeep;
 use domain::{Ask, Duty, FundingFailure, FundingOutcome, ShardId};
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -19,12 +24,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// What an ask is told that the breaker stops.
-const BREAKER_OPEN: FundingFailure = FundingFailure::BreakerOpen;
-
-/// How often idle connections are looked after.
-const MAINTAIN_EVERY: Duration = Duration::from_millis(500);
 
 /// Just-in-Time funding: asks the balance service, and sends it what it is owed. Cheap to clone.
 /// Its tasks live until [`Funding::shutdown`] or the end of the runtime, not until the last clone is dropped.
@@ -39,9 +38,14 @@ pub enum FundingStartError {
     /// A setting cannot work.
     #[error(transparent)]
     Config(#[from] FundingConfigError),
-    /// The endpoint's host cannot stand in an HTTP header.
-    #[error("the balance service's host cannot be sent in a header")]
-    Host(#[source] http::Error),
+    /// An endpoint cannot be connected to as it is written.
+    #[error("endpoint {endpoint}: {problem}")]
+    Endpoint {
+        /// Which.
+        endpoint: Endpoint,
+        /// Why.
+        problem: String,
+    },
 }
 
 /// Numbers for metrics, each beside its bound.
@@ -51,12 +55,10 @@ pub struct FundingGauges {
     pub asks_in_flight: usize,
     /// Asks that may be open.
     pub asks_in_flight_max: usize,
-    /// How the breaker stands.
+    /// How the breaker of the first endpoint stands; see [`Funding::endpoints`] for each.
     pub breaker: BreakerState,
     /// Connections that wait for use.
     pub connections_idle: usize,
-    /// Connections that there may be in all.
-    pub connections_max: usize,
     /// Duties that are owed.
     pub duties_pending: usize,
     /// Duties that may be owed before asking stops.
@@ -83,23 +85,37 @@ impl Funding {
     ) -> Result<Self, FundingStartError> {
         config.check()?;
         let config = Arc::new(config);
+        let (routes, endpoints) = Routes::new(&config.route, &config.ranges);
+        let mut sites = Vec::with_capacity(endpoints.len());
+        for (seed, endpoint) in (config.seed..).zip(endpoints) {
+            let site = Site::new(&config, endpoint.clone(), seed)
+                .map_err(|error| FundingStartError::Endpoint { endpoint, problem: error.to_string() })?;
+            sites.push(Arc::new(site));
+        }
+        let asks_max = config.asks_in_flight_max.saturating_mul(sites.len());
         let inner = Arc::new(Inner {
-            client: Client::new(Arc::clone(&config)).map_err(FundingStartError::Host)?,
-            gate: Gate::new(config.breaker, config.seed),
+            routes,
+            sites,
             duties_changed: Notify::new(),
             late_answers: Semaphore::new(config.late_answers_max),
             runtime: runtime.clone(),
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),
-            open_asks: Mutex::new(Resolver::new(config.asks_in_flight_max)),
+            open_asks: Mutex::new(Resolver::new(asks_max)),
             owed: Mutex::new(Duties::new(config.duties_pending_max, config.duty_backoff, config.seed)),
             warned: AtomicU64::new(0),
             config,
             sink,
         });
         inner.tasks.spawn_on(duty_sender::run(Arc::clone(&inner)), runtime);
-        inner.tasks.spawn_on(look_after_connections(Arc::clone(&inner)), runtime);
+        for site in &inner.sites {
+            inner.tasks.spawn_on(upkeep::keep_warm(Arc::clone(&inner), Arc::clone(site)), runtime);
+            if let Some(health) = inner.config.health.clone() {
+                let watch = upkeep::watch_health(Arc::clone(&inner), Arc::clone(site), health);
+                inner.tasks.spawn_on(watch, runtime);
+            }
+        }
         Ok(Self { inner })
     }
 
@@ -111,7 +127,9 @@ impl Funding {
         let inner = &self.inner;
         let now = inner.sink.now();
         let refuse = |failure| {
-            inner.sink.ask_ended(ask.transaction, FundingOutcome::NotAsked(failure), Duration::ZERO);
+            let outcome = FundingOutcome::NotAsked(failure);
+            inner.sink.ask_counted(AskEnd::of(outcome, ask.amounts.units), Duration::ZERO);
+            inner.sink.ask_ended(ask.transaction, outcome, Duration::ZERO);
         };
         if inner.closing.is_cancelled() {
             return refuse(FundingFailure::Interrupted);
@@ -119,29 +137,29 @@ impl Funding {
         if inner.duties().is_full() {
             return refuse(FundingFailure::Overloaded);
         }
-        let Some(window) = inner.config.budget.window(ask.request.deadline, now) else {
+        let ask_max = budget::ask_max(&inner.config.programs, &ask.account);
+        let Some(window) = inner.config.budget.within(ask_max).window(ask.request.deadline, now) else {
             return refuse(FundingFailure::TimedOut);
         };
-        // An ask that went no further than here says nothing about the service.
-        let leave = |pass, failure| {
-            let outcome = FundingOutcome::NotAsked(failure);
-            inner.gate.leave(pass, outcome, Duration::ZERO, window.remaining, now.mono);
+        if ask.rate.as_ref().is_some_and(|rate| rate.as_of.plus(rate.max_age) < now.utc) {
+            return refuse(FundingFailure::StaleRate);
+        }
+        let way = match inner.way(&ask, now.mono, None) {
+            Ok(way) => way,
+            Err(failure) => return refuse(failure),
         };
-        let (pass, change) = inner.gate.enter(now.mono);
-        inner.tell_of(change);
-        let Some(pass) = pass else { return refuse(BREAKER_OPEN) };
         let admission = inner.resolver().admit(ask.transaction, window.answer_by);
         match admission {
             Admission::Full => {
-                leave(pass, FundingFailure::Overloaded);
+                inner.leave_unasked(way.place.site(), way.pass, now.mono);
                 refuse(FundingFailure::Overloaded);
             }
             Admission::AlreadyOpen => {
-                leave(pass, FundingFailure::Overloaded);
+                inner.leave_unasked(way.place.site(), way.pass, now.mono);
                 tracing::error!(transaction = %ask.transaction, "asked twice for one transaction");
             }
             Admission::Admitted => {
-                let open = OpenAsk::new(Arc::clone(inner), ask.transaction, now.mono, window.remaining, pass);
+                let open = OpenAsk::new(Arc::clone(inner), &ask, now.mono, window.remaining, way);
                 inner.tasks.spawn_on(asking::run(open, ask, window), &inner.runtime);
             }
         }
@@ -166,8 +184,28 @@ impl Funding {
     /// Returns how many are open.
     pub async fn warm_up(&self) -> io::Result<usize> {
         let now = self.inner.sink.now().mono;
-        self.inner.client.refresh_addresses(now).await?;
-        self.inner.client.warm_up(now).await
+        let (mut open, mut failure) = (0_usize, None);
+        for site in &self.inner.sites {
+            let warm = async {
+                site.client.refresh_addresses(now).await?;
+                site.client.warm_up(now).await
+            };
+            match warm.await {
+                Ok(warm) => open = open.saturating_add(warm),
+                Err(error) => {
+                    site.found(false);
+                    failure = failure.or(Some(error));
+                }
+            }
+        }
+        failure.map_or(Ok(open), Err)
+    }
+
+    /// Numbers of each endpoint, for metrics.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<EndpointGauges> {
+        let now = self.inner.sink.now().mono;
+        self.inner.sites.iter().map(|site| site.gauges(&self.inner.config, now)).collect()
     }
 
     /// Numbers for metrics.
@@ -179,10 +217,9 @@ impl Funding {
         let duties = self.inner.duties();
         FundingGauges {
             asks_in_flight,
-            asks_in_flight_max: config.asks_in_flight_max,
-            breaker: self.inner.gate.state(now),
-            connections_idle: self.inner.client.idle(),
-            connections_max: config.connections_max(),
+            asks_in_flight_max: config.asks_in_flight_max.saturating_mul(self.inner.sites.len()),
+            breaker: self.inner.sites.first().map_or(BreakerState::Closed, |site| site.gate.state(now)),
+            connections_idle: self.inner.sites.iter().map(|site| site.client.idle()).sum(),
             duties_pending: duties.pending(),
             duties_pending_max: config.duties_pending_max,
             duties_in_flight: duties.open(),
@@ -204,39 +241,6 @@ impl Funding {
             inner.stop.cancel();
             inner.tasks.wait().await;
         }
-        inner.client.close();
-    }
-}
-
-/// Keeps enough fresh connections open, and the endpoint's addresses current, off every ask's path.
-async fn look_after_connections(inner: Arc<Inner>) {
-    let mut reachable = true;
-    loop {
-        tokio::select! {
-            () = inner.closing.cancelled() => return,
-            () = tokio::time::sleep(MAINTAIN_EVERY) => {}
-        }
-        let now = inner.sink.now().mono;
-        inner.client.prune(now);
-        let upkeep = async {
-            inner.client.refresh_addresses(now).await?;
-            inner.client.warm_up(now).await
-        };
-        let endpoint = &inner.config.endpoint;
-        let upkeep = tokio::select! {
-            () = inner.closing.cancelled() => return,
-            upkeep = upkeep => upkeep,
-        };
-        match &upkeep {
-            Ok(_) if !reachable => {
-                tracing::info!(%endpoint, "the balance service can be reached again");
-                inner.hasten_duties();
-            }
-            Err(error) if reachable => {
-                tracing::warn!(%endpoint, %error, "the balance service cannot be reached");
-            }
-            Ok(_) | Err(_) => {}
-        }
-        reachable = upkeep.is_ok();
+        inner.sites.iter().for_each(|site| site.client.close());
     }
 }

@@ -1,6 +1,6 @@
 //! The breaker as all asks share it: in before the ask, out with its outcome.
 
-use crate::breaker::{Breaker, BreakerConfig, BreakerState, CallEnd, Permit};
+use crate::breaker::{Breaker, BreakerConfig, BreakerState, CallEnd, Permit, Probe};
 use domain::{FundingFailure, FundingOutcome, Mono};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -24,12 +24,12 @@ impl Gate {
         Self { guard: config.map(|config| (config, Mutex::new(Breaker::new(config, seed)))) }
     }
 
-    /// Lets an ask through, or `None`.
-    pub(crate) fn enter(&self, now: Mono) -> (Option<Pass>, Change) {
+    /// Lets an ask of this worth as a probe through, or `None`.
+    pub(crate) fn enter(&self, now: Mono, worth: Probe) -> (Option<Pass>, Change) {
         if self.guard.is_none() {
             return (Some(Pass(None)), None);
         }
-        let (permit, change) = self.with(|breaker| breaker.permit(now));
+        let (permit, change) = self.with(|breaker| breaker.permit_for(now, worth));
         (permit.flatten().map(|permit| Pass(Some(permit))), change)
     }
 
@@ -57,6 +57,13 @@ impl Gate {
         self.with(|breaker| breaker.ended(permit, end, now)).1
     }
 
+    /// Learns that a question after the service's health was answered, or was not.
+    pub(crate) fn probed(&self, pass: Pass, well: bool, now: Mono) -> Change {
+        let Pass(Some(permit)) = pass else { return None };
+        let end = if well { CallEnd::Answered } else { CallEnd::Failed };
+        self.with(|breaker| breaker.ended(permit, end, now)).1
+    }
+
     /// How the breaker stands; without one, the gate is closed to nobody.
     pub(crate) fn state(&self, now: Mono) -> BreakerState {
         self.with(|breaker| breaker.state(now)).0.unwrap_or(BreakerState::Closed)
@@ -72,11 +79,14 @@ impl Gate {
     }
 }
 
-/// What a failure says about the service: our own bounds and our own end say nothing.
+/// What a failure says about the service: our own bounds, our own end and a stale rate say nothing.
 fn judge(failure: FundingFailure) -> CallEnd {
     if matches!(
         failure,
-        FundingFailure::Overloaded | FundingFailure::Interrupted | FundingFailure::BreakerOpen
+        FundingFailure::Overloaded
+            | FundingFailure::Interrupted
+            | FundingFailure::BreakerOpen
+            | FundingFailure::StaleRate
     ) {
         CallEnd::NotJudged
     } else {
@@ -95,7 +105,8 @@ mod tests {
     fn after(outcome: FundingOutcome, took_ms: u64) -> BreakerState {
         let config = BreakerConfig::default();
         let (gate, now) = (Gate::new(Some(config), 1), Mono::default());
-        let passes: Vec<_> = (0..config.calls_min).map(|_| gate.enter(now).0.unwrap()).collect();
+        let passes: Vec<_> =
+            (0..config.calls_min).map(|_| gate.enter(now, Probe::Cheap).0.unwrap()).collect();
         for pass in passes {
             gate.leave(pass, outcome, Duration::from_millis(took_ms), ALLOWED, now);
         }
@@ -134,7 +145,7 @@ mod tests {
     #[test]
     fn without_a_breaker_everybody_passes() {
         let gate = Gate::new(None, 1);
-        let (pass, change) = gate.enter(Mono::default());
+        let (pass, change) = gate.enter(Mono::default(), Probe::Cheap);
         assert!(change.is_none());
         let failed = FundingOutcome::Unknown(FundingFailure::Reset);
         assert!(gate.leave(pass.unwrap(), failed, ALLOWED, ALLOWED, Mono::default()).is_none());

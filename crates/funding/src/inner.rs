@@ -2,14 +2,18 @@
 //! say that something changed. Locks are held for a few instructions and never across an await.
 
 use crate::breaker::BreakerState;
-use crate::client::Client;
 use crate::config::FundingConfig;
 use crate::duties::Duties;
-use crate::gate::{Change, Gate};
+use crate::gate::Change;
+use crate::open_ask::Way;
 use crate::resolver::Resolver;
+use crate::routes::Routes;
 use crate::sink::FundingSink;
+use crate::site::{self, Site};
+use domain::{AccountId, Ask, FundingFailure, Mono};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -18,8 +22,9 @@ use tokio_util::task::TaskTracker;
 pub(crate) struct Inner {
     pub(crate) config: Arc<FundingConfig>,
     pub(crate) sink: Arc<dyn FundingSink>,
-    pub(crate) client: Client,
-    pub(crate) gate: Gate,
+    pub(crate) routes: Routes,
+    /// Every endpoint, by its number in the routes.
+    pub(crate) sites: Vec<Arc<Site>>,
     pub(crate) duties_changed: Notify,
     pub(crate) late_answers: Semaphore,
     pub(crate) runtime: Handle,
@@ -57,10 +62,62 @@ impl Inner {
         self.duties_changed.notify_one();
     }
 
-    /// Says that the breaker has changed its state, if it has.
-    pub(crate) fn tell_of(&self, change: Change) {
+    /// The endpoints that keep an account's books: first those that are well, the primary before the standby.
+    pub(crate) fn sites_of(&self, account: &AccountId) -> impl Iterator<Item = &Arc<Site>> {
+        let sites = move || self.routes.of(account).sites.iter().filter_map(|number| self.sites.get(*number));
+        sites().filter(|site| site.is_well()).chain(sites().filter(|site| !site.is_well()))
+    }
+
+    /// A way to an endpoint for this ask. An endpoint that is left alone is passed over for the standby; one that
+    /// is full is not, because whoever is swamped should not swamp another.
+    pub(crate) fn way(
+        &self,
+        ask: &Ask,
+        now: Mono,
+        but_not: Option<&Arc<Site>>,
+    ) -> Result<Way, FundingFailure> {
+        let worth = site::worth(&self.config, ask);
+        let left = |site: &&Arc<Site>| but_not.is_none_or(|other| !Arc::ptr_eq(site, other));
+        for site in self.sites_of(&ask.account).filter(left) {
+            let (pass, change) = site.gate.enter(now, worth);
+            self.tell_of(site, change);
+            let Some(pass) = pass else { continue };
+            if let Some(place) = site.place(self.config.asks_in_flight_max) {
+                return Ok(Way { place, pass });
+            }
+            self.leave_unasked(site, pass, now);
+            return Err(FundingFailure::Overloaded);
+        }
+        Err(FundingFailure::BreakerOpen)
+    }
+
+    /// Gives a pass back for an ask that went no further: that says nothing about the service.
+    pub(crate) fn leave_unasked(&self, site: &Site, pass: crate::gate::Pass, now: Mono) {
+        let outcome = domain::FundingOutcome::NotAsked(FundingFailure::Overloaded);
+        let change = site.gate.leave(pass, outcome, Duration::ZERO, Duration::MAX, now);
+        self.tell_of(site, change);
+    }
+
+    /// The endpoint refuses our keys or does not understand us, or we do not understand it.
+    pub(crate) fn raise_alarm(&self, site: &Site, problem: &str) {
+        self.sink.configuration_refused(&site.endpoint);
+        if site.set_alarm(true) {
+            let endpoint = &site.endpoint;
+            tracing::error!(%endpoint, problem, "the balance service and this switch are not configured alike");
+        }
+    }
+
+    /// It understands us, and we understand it.
+    pub(crate) fn end_alarm(&self, site: &Site) {
+        if site.set_alarm(false) {
+            tracing::info!(endpoint = %site.endpoint, "the balance service and this switch understand each other again");
+        }
+    }
+
+    /// Says that an endpoint's breaker has changed its state, if it has.
+    pub(crate) fn tell_of(&self, site: &Site, change: Change) {
         if let Some(state) = change {
-            tracing::warn!(endpoint = %self.config.endpoint, state = state.as_str(), "the breaker has changed");
+            tracing::warn!(endpoint = %site.endpoint, state = state.as_str(), "the breaker has changed");
             self.sink.breaker_changed(state);
             if state == BreakerState::Closed {
                 self.hasten_duties();

@@ -46,6 +46,12 @@ pub enum SecretError {
     /// The rest is not base64.
     #[error("signing key is not base64 after \"whsec_\"")]
     Base64,
+    /// No key at all, or more than may overlap.
+    #[error("{found} signing keys were found, 1 to {KEYS_MAX} are allowed, one a line")]
+    Count {
+        /// Keys found.
+        found: usize,
+    },
     /// Too short to be safe, or longer than the standard allows.
     #[error("signing key has {found} bytes, {KEY_BYTES_MIN} to {KEY_BYTES_MAX} are allowed")]
     Length {
@@ -81,12 +87,15 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The key in use, and during a change of keys the one before it.
+/// The key in use, and during a change of keys those before it.
 #[derive(Clone, Debug)]
 pub struct Keys {
     current: Secret,
-    previous: Option<Secret>,
+    previous: Vec<Secret>,
 }
+
+/// As many keys as may overlap; more is a file that nobody cleans up.
+const KEYS_MAX: usize = 4;
 
 /// What came with a message, as it stood in the headers.
 #[derive(Clone, Copy, Debug)]
@@ -122,13 +131,26 @@ impl Keys {
     /// One key.
     #[must_use]
     pub const fn new(current: Secret) -> Self {
-        Self { current, previous: None }
+        Self { current, previous: Vec::new() }
+    }
+
+    /// Reads a key file: the current key on the first line, and below it those that still overlap with it. Empty
+    /// lines and lines that begin with `#` are passed over.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut keys: Vec<Secret> = lines.map(Secret::parse).collect::<Result<_, _>>()?;
+        if keys.is_empty() || keys.len() > KEYS_MAX {
+            return Err(SecretError::Count { found: keys.len() });
+        }
+        let previous = keys.split_off(1);
+        let current = keys.pop().ok_or(SecretError::Count { found: 0 })?;
+        Ok(Self { current, previous })
     }
 
     /// Two keys, while the other side changes over from `previous` to `current`.
     #[must_use]
-    pub const fn rotating(current: Secret, previous: Secret) -> Self {
-        Self { current, previous: Some(previous) }
+    pub fn rotating(current: Secret, previous: Secret) -> Self {
+        Self { current, previous: vec![previous] }
     }
 
     /// The value of the signature header: `v1,<base64>` for each key.
@@ -166,13 +188,31 @@ impl Keys {
     }
 
     fn all(&self) -> impl Iterator<Item = &Secret> {
-        std::iter::once(&self.current).chain(self.previous.as_ref())
+        std::iter::once(&self.current).chain(&self.previous)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn while_keys_are_changed_both_sign_and_both_are_accepted() {
+        let (old, new) = ("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "whsec_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB");
+        let keys = |text: &str| Keys::parse(text).unwrap();
+        let both = keys(&format!("# changed over in March\n{new}\n\n{old}\n"));
+        let now = Timestamp::from_seconds(1_614_265_330);
+        let signed = |by: &Keys| by.sign(ID, TIME, BODY);
+        let fits = |by: &Keys, signature: &str| {
+            by.verify(Signed { id: ID, timestamp: TIME, signature, body: BODY }, now).is_ok()
+        };
+        assert!(fits(&keys(old), &signed(&both)) && fits(&keys(new), &signed(&both)));
+        assert!(fits(&both, &signed(&keys(old))) && fits(&both, &signed(&keys(new))));
+        assert!(!fits(&keys(new), &signed(&keys(old))));
+        assert_eq!(Keys::parse("# none\n").unwrap_err(), SecretError::Count { found: 0 });
+        let many = format!("{new}\n").repeat(5);
+        assert_eq!(Keys::parse(&many).unwrap_err(), SecretError::Count { found: 5 });
+    }
 
     const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     const TIME: &str = "1614265330";
@@ -229,6 +269,6 @@ mod tests {
         assert_eq!(Secret::parse("MfKQ9r8G").unwrap_err(), SecretError::Prefix);
         assert_eq!(Secret::parse("whsec_***").unwrap_err(), SecretError::Base64);
         assert_eq!(Secret::parse("whsec_AAAA").unwrap_err(), SecretError::Length { found: 3 });
-        assert_eq!(format!("{:?}", Keys::new(published())), "Keys { current: Secret(****), previous: None }");
+        assert_eq!(format!("{:?}", Keys::new(published())), "Keys { current: Secret(****), previous: [] }");
     }
 }

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use cache::{CacheConfig, Clock, Release};
 use domain::{Mono, Timestamp};
-use funding::Funding;
+use funding::{BreakerState, Funding};
 use journal::{JournalHandle, Space};
 use metrics::Gauge;
 use std::fmt::Write;
@@ -115,6 +115,7 @@ impl Watched {
         let funding = self.funding.gauges();
         set_count("authswitch_funding_asks_in_flight", funding.asks_in_flight);
         set_count("authswitch_funding_asks_in_flight_max", funding.asks_in_flight_max);
+        self.set_endpoint_gauges();
         set_count("authswitch_duties_pending", funding.duties_pending);
         set_count("authswitch_duties_pending_max", funding.duties_pending_max);
         let oldest = funding.duties_oldest.unwrap_or_default();
@@ -164,5 +165,25 @@ impl Watched {
         set("authswitch_recovery_snapshot_bytes", recovered.snapshot.map_or(0, |used| used.bytes));
         let passed_over = u64::try_from(recovered.passed_over.len()).unwrap_or(0);
         set("authswitch_recovery_snapshots_passed_over", passed_over);
+    }
+
+    fn set_endpoint_gauges(&self) {
+        #[allow(clippy::cast_precision_loss)] // a handful of sockets and asks
+        let set = |gauge: Gauge, count: usize| gauge.set(count as f64);
+        let metrics = &self.hub.metrics;
+        for (number, endpoint) in self.funding.endpoints().into_iter().enumerate() {
+            let gauges = metrics.endpoint(number);
+            gauges.breaker_open.set(match endpoint.breaker {
+                BreakerState::Closed => 0.0,
+                BreakerState::HalfOpen => 0.5,
+                BreakerState::Open => 1.0,
+            });
+            set(gauges.well, usize::from(endpoint.well));
+            set(gauges.config_alarm, usize::from(endpoint.config_alarm));
+            set(gauges.asks, endpoint.asks_in_flight);
+            set(gauges.connections, endpoint.connections);
+            set(metrics.gauge("authswitch_funding_endpoint_asks_max"), endpoint.asks_in_flight_max);
+            set(metrics.gauge("authswitch_funding_endpoint_connections_max"), endpoint.connections_max);
+        }
     }
 }

@@ -8,6 +8,7 @@ mod check;
 mod check_link;
 mod faults;
 mod file;
+mod funding;
 mod link_file;
 
 pub use check::{Config, ConfigError};

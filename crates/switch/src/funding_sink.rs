@@ -4,7 +4,7 @@ use crate::hub::Hub;
 use authorizer::Command;
 use cache::{Clock, Posted};
 use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, ShardId, TransactionId};
-use funding::{BreakerState, FundingSink};
+use funding::{AskEnd, Endpoint, FundingSink};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,7 @@ impl FundingSink for LaneSink {
         self.hub.clock.now()
     }
 
-    fn ask_ended(&self, transaction: TransactionId, outcome: FundingOutcome, took: Duration) {
-        self.hub.metrics.ask_ended(outcome, took);
+    fn ask_ended(&self, transaction: TransactionId, outcome: FundingOutcome, _took: Duration) {
         let command = Command::AskEnded { transaction: transaction.number, outcome };
         let received = self.hub.clock.now();
         self.hub.post_until_taken(Posted { shard: transaction.shard, command, received });
@@ -31,17 +30,24 @@ impl FundingSink for LaneSink {
         self.hub.post_until_taken(Posted { shard, command: Command::DutyAcknowledged { duty }, received });
     }
 
-    fn answer_was_late(&self, _transaction: TransactionId, _late_by: Duration) {
-        self.hub.metrics.late_funding_answers.increment(1);
+    fn ask_counted(&self, end: AskEnd, took: Duration) {
+        self.hub.metrics.ask_ended(end, took);
     }
 
-    fn breaker_changed(&self, state: BreakerState) {
-        tracing::warn!(state = state.as_str(), "the balance service's breaker changed");
-        self.hub.metrics.breaker_open.set(match state {
-            BreakerState::Closed => 0.0,
-            BreakerState::HalfOpen => 0.5,
-            BreakerState::Open => 1.0,
-        });
+    fn ask_hedged(&self) {
+        self.hub.metrics.asks_hedged.increment(1);
+    }
+
+    fn asked_elsewhere(&self) {
+        self.hub.metrics.asked_elsewhere.increment(1);
+    }
+
+    fn configuration_refused(&self, _endpoint: &Endpoint) {
+        self.hub.metrics.funding_misconfigured.increment(1);
+    }
+
+    fn answer_was_late(&self, _transaction: TransactionId, late_by: Duration) {
+        self.hub.metrics.answer_was_late(late_by);
     }
 
     fn duty_attempted(&self, _duty: &Duty, result: Result<(), FundingFailure>, _took: Duration) {

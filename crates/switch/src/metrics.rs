@@ -5,7 +5,8 @@
 //! they can be added up over instances.
 
 use cache::{BatchReport, LaneObserver};
-use domain::{FundingFailure, FundingOutcome, Reason};
+use domain::Reason;
+use funding::AskEnd;
 use journal::{JournalError, JournalObserver, Space, WriteReport};
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge,
@@ -54,8 +55,11 @@ pub(crate) struct Metrics {
     pub(crate) noted_follow_ups: Counter,
     ask_outcomes: Vec<Counter>,
     ask_duration: Histogram,
-    pub(crate) late_funding_answers: Counter,
-    pub(crate) breaker_open: Gauge,
+    late_funding_answers: Counter,
+    funding_lateness: Histogram,
+    pub(crate) asks_hedged: Counter,
+    pub(crate) asked_elsewhere: Counter,
+    pub(crate) funding_misconfigured: Counter,
     pub(crate) duty_attempts: Counter,
     pub(crate) duty_failures: Counter,
     pub(crate) duties_done: Counter,
@@ -90,9 +94,9 @@ impl Metrics {
                 by_reason: Reason::ALL.iter().map(|reason| by_reason(*reason)).collect(),
                 authorization: [path("cache"), path("jit"), path("none")],
                 stages: [stage("decode"), stage("queue"), stage("decide"), stage("journal"), stage("answer")],
-                asks: ASK_OUTCOMES
+                asks: AskEnd::ALL
                     .iter()
-                    .map(|outcome| counter!("authswitch_funding_asks_total", "outcome" => *outcome))
+                    .map(|end| counter!("authswitch_funding_asks_total", "outcome" => end.as_str()))
                     .collect(),
             }
         });
@@ -119,6 +123,12 @@ impl Metrics {
             noted_follow_ups: counter("authswitch_noted_follow_ups_total"),
             ask_outcomes: metrics.asks,
             late_funding_answers: counter("authswitch_funding_late_answers_total"),
+            funding_lateness: metrics::with_local_recorder(&recorder, || {
+                histogram!("authswitch_funding_lateness_seconds")
+            }),
+            asks_hedged: counter("authswitch_funding_asks_hedged_total"),
+            asked_elsewhere: counter("authswitch_funding_asks_failed_over_total"),
+            funding_misconfigured: counter("authswitch_funding_misconfigured_answers_total"),
             duty_attempts: counter("authswitch_duty_attempts_total"),
             duty_failures: counter("authswitch_duty_failures_total"),
             duties_done: counter("authswitch_duties_done_total"),
@@ -130,9 +140,6 @@ impl Metrics {
             }),
             journal_syncs: metrics::with_local_recorder(&recorder, || {
                 histogram!("authswitch_journal_sync_duration_seconds")
-            }),
-            breaker_open: metrics::with_local_recorder(&recorder, || {
-                gauge!("authswitch_funding_breaker_open")
             }),
             journal_failed: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_failed")),
             journal_space: metrics::with_local_recorder(&recorder, || gauge!("authswitch_journal_space_low")),
@@ -199,13 +206,8 @@ impl Metrics {
     }
 
     /// An ask ended.
-    pub(crate) fn ask_ended(&self, outcome: FundingOutcome, took: Duration) {
-        let name = match outcome {
-            FundingOutcome::Approved { .. } => "approved",
-            FundingOutcome::Declined { .. } => "declined",
-            FundingOutcome::NotAsked(failure) | FundingOutcome::Unknown(failure) => failure.as_str(),
-        };
-        if let Some(place) = ASK_OUTCOMES.iter().position(|outcome| *outcome == name)
+    pub(crate) fn ask_ended(&self, end: AskEnd, took: Duration) {
+        if let Some(place) = AskEnd::ALL.iter().position(|known| *known == end)
             && let Some(counter) = self.ask_outcomes.get(place)
         {
             counter.increment(1);
@@ -223,6 +225,23 @@ impl Metrics {
         self.journal_bytes_written.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// An answer of the balance service came after its ask had ended.
+    pub(crate) fn answer_was_late(&self, late_by: Duration) {
+        self.late_funding_answers.increment(1);
+        self.funding_lateness.record(late_by.as_secs_f64());
+    }
+
+    /// The gauges of one endpoint of the balance service; `number` counts from 0 in the order of the configuration.
+    pub(crate) fn endpoint(&self, number: usize) -> EndpointMetrics {
+        metrics::with_local_recorder(&self.recorder, || EndpointMetrics {
+            breaker_open: gauge!("authswitch_funding_breaker_open", "endpoint" => number.to_string()),
+            well: gauge!("authswitch_funding_endpoint_well", "endpoint" => number.to_string()),
+            config_alarm: gauge!("authswitch_funding_config_alarm", "endpoint" => number.to_string()),
+            asks: gauge!("authswitch_funding_endpoint_asks", "endpoint" => number.to_string()),
+            connections: gauge!("authswitch_funding_endpoint_connections", "endpoint" => number.to_string()),
+        })
+    }
+
     /// Sorts new samples into their buckets; must be called every second or so, or samples pile up.
     pub(crate) fn upkeep(&self) {
         self.handle.run_upkeep();
@@ -233,20 +252,6 @@ impl Metrics {
         self.handle.render()
     }
 }
-
-/// What can become of an ask.
-const ASK_OUTCOMES: [&str; 10] = [
-    "approved",
-    "declined",
-    FundingFailure::TimedOut.as_str(),
-    FundingFailure::Refused.as_str(),
-    FundingFailure::Reset.as_str(),
-    FundingFailure::HttpError.as_str(),
-    FundingFailure::Malformed.as_str(),
-    FundingFailure::Overloaded.as_str(),
-    FundingFailure::Interrupted.as_str(),
-    FundingFailure::BreakerOpen.as_str(),
-];
 
 struct Handles {
     by_reason: Vec<Counter>,
@@ -272,6 +277,15 @@ pub(crate) struct LinkMetrics {
     pub(crate) missed_echoes: Counter,
     pub(crate) tls_failures: Counter,
     pub(crate) mac_failures: Counter,
+}
+
+/// The gauges of one endpoint of the balance service.
+pub(crate) struct EndpointMetrics {
+    pub(crate) breaker_open: Gauge,
+    pub(crate) well: Gauge,
+    pub(crate) config_alarm: Gauge,
+    pub(crate) asks: Gauge,
+    pub(crate) connections: Gauge,
 }
 
 impl LaneObserver for Metrics {
@@ -314,6 +328,7 @@ fn position(reason: Reason) -> usize {
 }
 
 /// What each metric means, for `# HELP`.
+#[allow(clippy::too_many_lines)] // one list, as long as there are metrics
 fn describe() {
     for (name, help) in [
         (
@@ -351,6 +366,18 @@ fn describe() {
             "authswitch_funding_late_answers_total",
             "Answers of the balance service that came after the ask had ended",
         ),
+        (
+            "authswitch_funding_asks_hedged_total",
+            "Asks sent a second time because the first took unusually long",
+        ),
+        (
+            "authswitch_funding_asks_failed_over_total",
+            "Asks that went to another endpoint because no connection could be had",
+        ),
+        (
+            "authswitch_funding_misconfigured_answers_total",
+            "Answers that refuse our keys or words, or that cannot be read or trusted",
+        ),
         ("authswitch_duty_attempts_total", "Attempts to discharge a duty towards the balance service"),
         ("authswitch_duty_failures_total", "Attempts that were not acknowledged"),
         ("authswitch_duties_done_total", "Duties that the balance service acknowledged"),
@@ -384,8 +411,17 @@ fn describe() {
         ("authswitch_funding_asks_in_flight_max", "Asks that may be open"),
         (
             "authswitch_funding_breaker_open",
-            "1 while the balance service is left alone, 0.5 while it is probed",
+            "1 while the endpoint is left alone, 0.5 while it is probed, by endpoint in the configuration's order",
         ),
+        ("authswitch_funding_endpoint_well", "1 while the endpoint can be reached and says that it is well"),
+        (
+            "authswitch_funding_config_alarm",
+            "1 while the endpoint refuses our keys or words, or answers what cannot be read or trusted",
+        ),
+        ("authswitch_funding_endpoint_asks", "Asks that are open, by endpoint"),
+        ("authswitch_funding_endpoint_connections", "Connections that are open, by endpoint"),
+        ("authswitch_funding_endpoint_asks_max", "Asks that may be open to one endpoint"),
+        ("authswitch_funding_endpoint_connections_max", "Connections that may be open to one endpoint"),
         ("authswitch_duties_pending", "Duties owed to the balance service"),
         ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
         ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),
@@ -400,6 +436,10 @@ fn describe() {
             "From the frame's arrival to its answer, by where the money came from",
         ),
         ("authswitch_stage_duration_seconds", "Time in one stage of the path, once a batch"),
+        (
+            "authswitch_funding_lateness_seconds",
+            "How long after the end of its ask an answer of the balance service came",
+        ),
         ("authswitch_funding_ask_duration_seconds", "How long an ask of the balance service took"),
         ("authswitch_journal_sync_duration_seconds", "How long one sync of the journal took"),
         ("authswitch_lane_batch_commands", "Commands decided in one batch"),

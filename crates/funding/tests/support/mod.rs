@@ -8,7 +8,8 @@ use domain::{
     MessageClass, Moment, Money, Mono, Pan, PartialApproval, ProcessingCode, Rate, Rrn, ShardId, Stan, Text,
     Timestamp, TransactionId, TransactionNo, Transmission, Units,
 };
-use funding::{BreakerState, Funding, FundingConfig, FundingSink, Keys, Secret};
+use funding::contract::Told;
+use funding::{AskEnd, BreakerState, Endpoint, Funding, FundingConfig, FundingSink, Keys, Secret};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -107,6 +108,11 @@ pub struct Recorder {
     attempts: Mutex<Vec<Result<(), FundingFailure>>>,
     late: Mutex<Vec<TransactionId>>,
     breaker: Mutex<Vec<BreakerState>>,
+    counted: Mutex<Vec<AskEnd>>,
+    told: Mutex<Vec<Told>>,
+    hedged: Mutex<Vec<()>>,
+    elsewhere: Mutex<Vec<()>>,
+    refused: Mutex<Vec<Endpoint>>,
     changed: Notify,
 }
 
@@ -119,6 +125,11 @@ impl Recorder {
             attempts: Mutex::default(),
             late: Mutex::default(),
             breaker: Mutex::default(),
+            counted: Mutex::default(),
+            told: Mutex::default(),
+            hedged: Mutex::default(),
+            elsewhere: Mutex::default(),
+            refused: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -146,6 +157,26 @@ impl Recorder {
 
     pub fn breaker(&self) -> Vec<BreakerState> {
         self.breaker.lock().unwrap().clone()
+    }
+
+    pub fn counted(&self) -> Vec<AskEnd> {
+        self.counted.lock().unwrap().clone()
+    }
+
+    pub fn told(&self) -> Vec<Told> {
+        self.told.lock().unwrap().clone()
+    }
+
+    pub fn hedged(&self) -> usize {
+        self.hedged.lock().unwrap().len()
+    }
+
+    pub fn asked_elsewhere(&self) -> usize {
+        self.elsewhere.lock().unwrap().len()
+    }
+
+    pub fn configuration_refused(&self) -> usize {
+        self.refused.lock().unwrap().len()
     }
 
     /// Waits until `done` holds; fails after ten seconds.
@@ -195,6 +226,26 @@ impl FundingSink for Recorder {
 
     fn answer_was_late(&self, transaction: TransactionId, _late_by: Duration) {
         self.record(&self.late, transaction);
+    }
+
+    fn ask_counted(&self, end: AskEnd, _took: Duration) {
+        self.record(&self.counted, end);
+    }
+
+    fn service_told(&self, _transaction: TransactionId, told: &Told) {
+        self.record(&self.told, *told);
+    }
+
+    fn ask_hedged(&self) {
+        self.record(&self.hedged, ());
+    }
+
+    fn asked_elsewhere(&self) {
+        self.record(&self.elsewhere, ());
+    }
+
+    fn configuration_refused(&self, endpoint: &Endpoint) {
+        self.record(&self.refused, endpoint.clone());
     }
 
     fn breaker_changed(&self, state: BreakerState) {
@@ -337,7 +388,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Received> {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
             let received = Received { head, body: String::new() };
-            let length: usize = received.header("content-length").unwrap().parse().unwrap();
+            let length: usize = received.header("content-length").map_or(0, |text| text.parse().unwrap());
             let mut body = bytes[end + 4..].to_vec();
             while body.len() < length {
                 if stream.read_buf(&mut body).await.ok()? == 0 {

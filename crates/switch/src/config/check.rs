@@ -3,10 +3,11 @@
 use crate::config::check_link::{LinkSettings, check_links};
 use crate::config::faults::{Fault, Faults};
 use crate::config::file::ConfigFile;
+use crate::config::funding::check_funding;
 use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
 use cache::CacheConfig;
-use funding::{Backoff, BreakerConfig, FundingConfig};
+use funding::FundingConfig;
 use journal::{JournalConfig, SealingKeys};
 use std::fmt;
 use std::net::SocketAddr;
@@ -242,58 +243,6 @@ fn sealing_keys(files: &[PathBuf], base: &Path, faults: &mut Faults) -> SealingK
     parsed.map_err(|error| faults.add(KEY, error.to_string())).unwrap_or_default()
 }
 
-fn check_funding(file: &ConfigFile, base: &Path, faults: &mut Faults) -> Option<FundingConfig> {
-    let section = &file.funding;
-    let endpoint =
-        section.endpoint.parse().map_err(|error| faults.add("funding.endpoint", format!("{error}"))).ok();
-    let mut keys_of = |key: &str, path: &Path| -> Option<funding::Keys> {
-        let name = format!("keys.{key}");
-        let file = keys::File::read(base, path).map_err(|error| faults.add(&name, error.to_string())).ok()?;
-        let secret = funding::Secret::parse(file.text());
-        secret.map_err(|error| faults.add(&name, error.to_string())).ok().map(funding::Keys::new)
-    };
-    let request_keys = keys_of("funding", &file.keys.funding);
-    let verifies = !file.keys.funding_answers.as_os_str().is_empty();
-    let answer_keys = if verifies { keys_of("funding_answers", &file.keys.funding_answers) } else { None };
-    let mut funding = FundingConfig::new(endpoint?, request_keys?);
-    funding.answer_keys = answer_keys;
-    funding.budget.commit_margin = section.commit_margin;
-    funding.budget.write_margin = section.write_margin;
-    funding.budget.ask_max = section.ask_within;
-    funding.asks_in_flight_max = section.asks_in_flight_max;
-    funding.duties_in_flight_max = section.duties_in_flight_max;
-    funding.duties_pending_max = section.duties_pending_max;
-    funding.duty_attempt_timeout = section.duty_within;
-    funding.duty_backoff.min = section.duty_pause_min;
-    funding.duty_backoff.max = section.duty_pause_max;
-    funding.connections_warm = section.connections_warm;
-    let standard = BreakerConfig::default();
-    funding.breaker = section.breaker.then_some(BreakerConfig {
-        window: section.breaker_window,
-        calls_min: section.breaker_calls_min,
-        failure_percent_max: section.breaker_failure_percent_max,
-        open_for: Backoff { min: section.breaker_open_min, max: section.breaker_open_max },
-        ..standard
-    });
-    if let Err(error) = funding.check() {
-        faults.add("funding", error.to_string());
-    }
-    for link in &file.link {
-        let margins = section.commit_margin.saturating_add(section.write_margin);
-        if margins >= link.answer_within {
-            faults.add(
-                "funding.commit_margin",
-                format!(
-                    "with write_margin it takes {margins:?}, and link {:?} must answer within {:?}: no time \
-                     is left to ask in",
-                    link.name, link.answer_within
-                ),
-            );
-        }
-    }
-    Some(funding)
-}
-
 fn check_log(file: &ConfigFile, faults: &mut Faults) {
     if let Err(error) = file.log.filter.parse::<tracing_subscriber::filter::Targets>() {
         faults.add(
@@ -332,13 +281,15 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     faults.duration("cache.tick_every", cache.tick_every, Duration::from_millis(1), second * 60);
     faults.duration("admin.answer_within", admin.answer_within, Duration::from_millis(10), second * 60);
     // What is lost when follow-ups find no room cannot be made good, so there is room for every one at once.
-    let owed = file.funding.asks_in_flight_max.saturating_add(file.funding.duties_in_flight_max);
+    let endpoints = 2_usize.saturating_mul(file.funding.range.len().saturating_add(1));
+    let asks = file.funding.asks_in_flight_max.saturating_mul(endpoints);
+    let owed = asks.saturating_add(file.funding.duties_in_flight_max);
     if cache.follow_ups_max < owed {
         faults.add(
             "cache.follow_ups_max",
             format!(
-                "{} was found, at least funding.asks_in_flight_max + funding.duties_in_flight_max ({owed}) \
-                 is needed",
+                "{} was found, at least funding.asks_in_flight_max for each endpoint + \
+                 funding.duties_in_flight_max ({owed}) is needed",
                 cache.follow_ups_max
             ),
         );

@@ -27,6 +27,8 @@ pub struct ConfigFile {
     pub journal: JournalSection,
     /// The balance service.
     pub funding: FundingSection,
+    /// Groups of accounts with rules of their own.
+    pub program: Vec<ProgramSection>,
     /// Connections from processors. A file names its own: there is no link that it does not show.
     #[serde(default = "Vec::new")]
     pub link: Vec<LinkSection>,
@@ -43,6 +45,7 @@ impl Default for ConfigFile {
             cache: CacheSection::default(),
             journal: JournalSection::default(),
             funding: FundingSection::default(),
+            program: Vec::new(),
             link: vec![LinkSection::default()],
         }
     }
@@ -290,8 +293,31 @@ impl Default for JournalSection {
 pub struct FundingSection {
     /// Where the balance service listens.
     pub endpoint: String,
-    /// Asks that may be open at once.
+    /// Asked instead while the first cannot be reached or is left alone; it must keep the same books. Empty: none.
+    pub standby: String,
+    /// Accounts whose books are kept elsewhere.
+    pub range: Vec<FundingRangeSection>,
+    /// Which HTTP the service speaks.
+    pub protocol: HttpProtocol,
+    /// The authorities that the service's certificate comes from, for `https`. Empty: `http` only.
+    pub tls_authorities: PathBuf,
+    /// Our certificate, for a service that asks for one. Empty: none.
+    pub tls_certificate: PathBuf,
+    /// The certificate's private key.
+    pub tls_key: PathBuf,
+    /// Where a GET answers 200 when the service is well. Empty: only asks can tell.
+    pub health_path: String,
+    /// How often that is asked.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub health_every: Duration,
+    /// How many of a hundred asks may be sent a second time, where the service reserves once for one id.
+    pub hedge_percent: u32,
+    /// Asks that may be open at once to one endpoint.
     pub asks_in_flight_max: usize,
+    /// Connections that may be open to one endpoint.
+    pub connections_max: usize,
+    /// Exchanges that share one connection of HTTP/2.
+    pub streams_per_connection_max: usize,
     /// Duties that may be under way at once.
     pub duties_in_flight_max: usize,
     /// Duties that may be pending before no more asks are made.
@@ -325,6 +351,19 @@ pub struct FundingSection {
     pub breaker_calls_min: u32,
     /// Failures of a hundred asks that open it.
     pub breaker_failure_percent_max: u32,
+    /// Slow answers of a hundred asks that open it.
+    pub breaker_slow_percent_max: u32,
+    /// Hundredths of an ask's time after which an answer is slow.
+    pub breaker_slow_after_percent: u32,
+    /// Asks that may probe a service at once after a pause.
+    pub breaker_probes_max: u32,
+    /// Probes in a row that must succeed.
+    pub breaker_probes_to_close: u32,
+    /// When a probe without an end gives its place to another.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub breaker_probe_expires: Duration,
+    /// Asks of at most so many minor units are preferred as probes.
+    pub breaker_probe_amount_max: i64,
     /// The first pause; it doubles each time the service fails again.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub breaker_open_min: Duration,
@@ -337,7 +376,18 @@ impl Default for FundingSection {
     fn default() -> Self {
         Self {
             endpoint: "http://127.0.0.1:8584".into(),
+            standby: String::new(),
+            range: Vec::new(),
+            protocol: HttpProtocol::Http1,
+            tls_authorities: PathBuf::new(),
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            health_path: String::new(),
+            health_every: Duration::from_secs(1),
+            hedge_percent: 0,
             asks_in_flight_max: 512,
+            connections_max: 1_024,
+            streams_per_connection_max: 64,
             duties_in_flight_max: 16,
             duties_pending_max: 100_000,
             ask_within: Duration::from_millis(1_800),
@@ -351,8 +401,56 @@ impl Default for FundingSection {
             breaker_window: Duration::from_secs(10),
             breaker_calls_min: 20,
             breaker_failure_percent_max: 50,
+            breaker_slow_percent_max: 80,
+            breaker_slow_after_percent: 80,
+            breaker_probes_max: 3,
+            breaker_probes_to_close: 3,
+            breaker_probe_expires: Duration::from_secs(5),
+            breaker_probe_amount_max: 5_000,
             breaker_open_min: Duration::from_secs(2),
             breaker_open_max: Duration::from_secs(30),
         }
     }
+}
+
+/// Which HTTP the balance service speaks.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum HttpProtocol {
+    /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "http/2")]
+    Http2,
+}
+
+/// `[[funding.range]]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FundingRangeSection {
+    /// The first account name that belongs to it, in byte order; empty: from the beginning.
+    #[serde(default)]
+    pub accounts_from: String,
+    /// The first account name that no longer does; empty: to the end.
+    #[serde(default)]
+    pub accounts_below: String,
+    /// Where their books are kept.
+    pub endpoint: String,
+    /// Another endpoint for the same books; empty: none.
+    #[serde(default)]
+    pub standby: String,
+}
+
+/// `[[program]]`: a group of accounts with rules of their own.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSection {
+    /// A name for logs, metrics and reports.
+    pub name: String,
+    /// How the names of its accounts begin. Of several that fit, the longest names the program.
+    pub account_prefix: String,
+    /// The most that one ask may take, where that is less than `funding.ask_within`.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_within: Option<Duration>,
 }
