@@ -7,6 +7,7 @@ mod api_client;
 mod cards_file;
 mod check;
 mod demo;
+mod duties;
 mod exit;
 mod fact_json;
 mod import;
@@ -63,6 +64,9 @@ enum Command {
     Simulate(SimulateCommand),
     /// Load rates, accounts, credits and cards from a file of JSON lines through the control API.
     Import(import::Arguments),
+    /// Look at what the balance service is owed, and send it again.
+    #[command(subcommand)]
+    Duties(duties::Command),
     /// Look into ISO 8583 messages.
     #[command(subcommand)]
     Message(MessageCommand),
@@ -117,6 +121,7 @@ fn main() -> ExitCode {
             simulate_balance_service::run(arguments)
         }
         Command::Import(arguments) => import::run(arguments),
+        Command::Duties(command) => duties::run(command),
         Command::Message(MessageCommand::Describe(arguments)) => message_describe::run(arguments),
         Command::Journal(JournalCommand::Verify(arguments)) => journal_verify::run(arguments),
         Command::Journal(JournalCommand::Dump(arguments)) => journal_dump::run(arguments),

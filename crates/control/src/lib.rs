@@ -55,4 +55,4 @@ pub use key::{ApiKey, ApiKeyError};
 pub use problem::{Fault, Kind, Problem};
 pub use router::router;
 pub use snapshots::{NoSnapshot, SnapshotView, SnapshotsView, StartView};
-pub use switchboard::{CardTaken, NameTaken, Place, Switchboard, Unavailable};
+pub use switchboard::{CardTaken, DutyStanding, NameTaken, OwedDuty, Place, Switchboard, Unavailable};

@@ -1,7 +1,7 @@
 //! Every endpoint in one list.
 
 use crate::problem::{Kind, Problem};
-use crate::serve::{Api, accounts, admit, cards, rates, snapshots, totals, transactions};
+use crate::serve::{Api, accounts, admit, cards, duties, rates, snapshots, totals, transactions};
 use crate::switchboard::Switchboard;
 use crate::{ApiKey, ControlBounds};
 use axum::Router;
@@ -32,6 +32,8 @@ pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlB
         .route("/v1/cards/{id}/limits", put(cards::set_limits::<S>))
         .route("/v1/cards/{id}/transactions", get(transactions::of_card::<S>))
         .route("/v1/transactions/{id}", get(transactions::show::<S>))
+        .route("/v1/duties", get(duties::list::<S>))
+        .route("/v1/duties/{id}/retry", post(duties::retry::<S>))
         .route("/v1/snapshots", get(snapshots::show::<S>).post(snapshots::make::<S>))
         .route("/v1/totals", get(totals::show::<S>))
         .route("/v1/openapi.json", get(contract))

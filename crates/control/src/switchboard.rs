@@ -2,8 +2,12 @@
 
 use crate::snapshots::{NoSnapshot, SnapshotsView};
 use authorizer::{Change, Inquiry, Reply};
-use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
+use domain::{
+    AccountId, AccountNo, CardId, CardNo, CardToken, Duty, DutyNo, FundingFailure, Pan, RateTable, ShardId,
+    Timestamp,
+};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where something lives: its shard, and its number there.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -44,6 +48,32 @@ pub enum Unavailable {
     OutcomeUnknown,
 }
 
+/// What is owed to the balance service, as the API shows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OwedDuty {
+    /// Which shard owes it.
+    pub shard: ShardId,
+    /// What has to be said.
+    pub duty: Duty,
+    /// Attempts that failed since the last one that did not.
+    pub failures: u32,
+    /// Why the last attempt failed.
+    pub last_failure: Option<FundingFailure>,
+    /// Where it stands.
+    pub standing: DutyStanding,
+}
+
+/// Where a duty stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DutyStanding {
+    /// It was sent, and its end is awaited.
+    UnderWay,
+    /// It is sent again after this time.
+    Waiting(Duration),
+    /// It waits for an earlier one of its transaction.
+    Behind,
+}
+
 /// What the API needs of the switch. All look-ups are quick and wait for nothing.
 pub trait Switchboard: Send + Sync + 'static {
     /// A name that is kept for one creation. Dropping it frees the name, unless the index holds it by then.
@@ -81,6 +111,15 @@ pub trait Switchboard: Send + Sync + 'static {
         shard: ShardId,
         inquiry: Inquiry,
     ) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+
+    /// Up to `count_max` duties that are owed, in the order of shard and number, from behind `after` on.
+    fn duties(&self, after: Option<(ShardId, DutyNo)>, count_max: usize) -> Vec<OwedDuty>;
+
+    /// How many duties are owed in all.
+    fn duties_pending(&self) -> usize;
+
+    /// Sends a duty's transaction now. Where the duty stands; `None` for one that is not owed.
+    fn retry_duty(&self, shard: ShardId, number: DutyNo) -> Option<DutyStanding>;
 
     /// The rates in force.
     fn rates(&self) -> Arc<RateTable>;

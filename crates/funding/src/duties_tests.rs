@@ -55,7 +55,7 @@ fn the_later_duty_of_a_transaction_waits_for_the_earlier() {
     assert_eq!(duties.next(at(0)).unwrap().duty.number.0, 12, "another transaction does not wait");
     assert_eq!(duties.next(at(0)), None);
     assert!(!duties.acknowledged(key(11), at(0)), "what was not sent cannot be acknowledged");
-    assert!(duties.failed(key(10), at(0)));
+    assert!(duties.failed(key(10), FundingFailure::HttpError, at(0)));
     assert_eq!(duties.next(at(100)).unwrap().duty.number.0, 10, "the earlier again, not the later");
     duties.acknowledged(key(10), at(200));
     let later = duties.next(at(200)).unwrap();
@@ -79,7 +79,7 @@ fn many_failures_never_wait_longer_than_the_maximum() {
     for failures in 0..60 {
         let attempt = duties.next(now).unwrap();
         assert_eq!(attempt.failures, failures);
-        duties.failed(key(10), now);
+        duties.failed(key(10), FundingFailure::HttpError, now);
         let due = duties.wake_at().unwrap();
         assert!(due > now && due.since(now) <= BACKOFF.max);
         assert_eq!(duties.next(due.minus(Duration::from_nanos(1))), None, "not before its time");
@@ -93,8 +93,8 @@ fn a_wait_that_is_cut_short_does_not_shorten_the_pauses_after_it() {
     for _ in 0..9 {
         duties.next(duties.wake_at().unwrap()).unwrap();
         duties.next(duties.wake_at().unwrap()).unwrap();
-        duties.failed(key(10), at(0));
-        duties.failed(key(11), at(0));
+        duties.failed(key(10), FundingFailure::HttpError, at(0));
+        duties.failed(key(11), FundingFailure::HttpError, at(0));
     }
     assert_eq!(duties.next(at(1)), None);
     duties.hasten();
@@ -103,7 +103,7 @@ fn a_wait_that_is_cut_short_does_not_shorten_the_pauses_after_it() {
     duties.hasten();
     assert_eq!(duties.next(at(1)).unwrap().failures, 9);
     assert_eq!(duties.next(at(1)), None, "each is sent once");
-    duties.failed(key(10), at(1));
+    duties.failed(key(10), FundingFailure::HttpError, at(1));
     assert!(duties.wake_at().unwrap() >= at(12_000));
 }
 
@@ -115,7 +115,7 @@ fn full_is_a_word_to_the_asker_and_not_a_reason_to_forget() {
     assert!(duties.is_full());
     duties.owe(SHARD, duty(4, 13), at(50));
     assert_eq!(duties.pending(), 4);
-    assert_eq!(duties.oldest(at(60)), Some(Duration::from_millis(60)));
+    assert_eq!(duties.oldest(Timestamp::from_micros(60_010)), Some(Duration::from_millis(60)));
 }
 
 proptest! {
@@ -151,7 +151,7 @@ proptest! {
             }
             let ended = open.remove(usize::from(throw / 2) % open.len());
             if throw % 2 == 1 {
-                prop_assert!(duties.failed(key(ended.number.0), now));
+                prop_assert!(duties.failed(key(ended.number.0), FundingFailure::HttpError, now));
             } else {
                 prop_assert!(duties.acknowledged(key(ended.number.0), now));
                 done.entry(ended.transaction.0).or_default().push(ended.number.0);
@@ -161,4 +161,24 @@ proptest! {
         prop_assert_eq!(done.values().map(Vec::len).sum::<usize>(), owed.len());
         prop_assert_eq!((duties.open(), duties.wake_at()), (0, None));
     }
+}
+
+#[test]
+fn what_is_owed_can_be_looked_at_page_by_page_and_one_can_be_hastened() {
+    let mut duties = owing(&[(1, 10), (1, 11), (2, 12)]);
+    duties.next(at(0));
+    assert!(duties.failed(key(10), FundingFailure::HttpError, at(0)));
+    duties.next(at(0));
+    let listed = duties.list(None, 10, at(0));
+    let numbers: Vec<u64> = listed.iter().map(|owed| owed.duty.number.0).collect();
+    assert_eq!(numbers, [10, 11, 12]);
+    assert!(matches!(listed[0].standing, Standing::Waiting(pause) if pause >= Duration::from_millis(50)));
+    assert_eq!((listed[0].failures, listed[0].last_failure), (1, Some(FundingFailure::HttpError)));
+    assert_eq!((listed[1].standing, listed[2].standing), (Standing::Behind, Standing::UnderWay));
+    assert_eq!(duties.list(Some(key(10)), 1, at(0))[0].duty.number.0, 11);
+    assert_eq!(duties.next(at(0)), None);
+    assert_eq!(duties.hasten_one(key(11), at(0)), Some(Standing::Behind), "the earlier one comes first");
+    assert_eq!(duties.next(at(0)).unwrap().duty.number.0, 10);
+    assert_eq!(duties.hasten_one(key(10), at(0)), Some(Standing::UnderWay));
+    assert_eq!(duties.hasten_one(key(99), at(0)), None);
 }

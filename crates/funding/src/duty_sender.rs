@@ -62,7 +62,7 @@ async fn attempt(inner: Arc<Inner>, attempt: Attempt) {
             inner.sink.duty_acknowledged(shard, duty.number);
         }
         Err(failure) => {
-            inner.duties().failed(key, now);
+            inner.duties().failed(key, failure, now);
             let (number, failure, failures) = (duty.number.0, failure.as_str(), failures.saturating_add(1));
             if failures % WARN_EVERY_FAILURES == 0 && inner.may_warn() {
                 tracing::warn!(%shard, number, failures, failure, "the balance service does not acknowledge a duty");

@@ -4,7 +4,7 @@ use crate::asking;
 use crate::breaker::BreakerState;
 use crate::budget;
 use crate::config::{FundingConfig, FundingConfigError};
-use crate::duties::Duties;
+use crate::duties::{Duties, DutyKey, OwedDuty, Standing};
 use crate::duty_sender;
 use crate::endpoint::Endpoint;
 use crate::inner::Inner;
@@ -67,7 +67,7 @@ pub struct FundingGauges {
     pub duties_in_flight: usize,
     /// Duties that may be under way.
     pub duties_in_flight_max: usize,
-    /// How long the oldest duty has been owed, to the knowledge of this process.
+    /// How long the oldest duty has been owed, restarts included.
     pub duties_oldest: Option<Duration>,
     /// Late answers that are awaited.
     pub late_answers: usize,
@@ -180,6 +180,21 @@ impl Funding {
         self.inner.hasten_duties();
     }
 
+    /// Sends one duty's transaction now. Returns where the duty stands; `None` for one that is not owed.
+    pub fn retry_duty(&self, key: DutyKey) -> Option<Standing> {
+        let now = self.inner.sink.now().mono;
+        let standing = self.inner.duties().hasten_one(key, now);
+        self.inner.duties_changed.notify_one();
+        standing
+    }
+
+    /// Up to `count_max` duties that are owed, in the order of their keys, from behind `after` on.
+    #[must_use]
+    pub fn duties(&self, after: Option<DutyKey>, count_max: usize) -> Vec<OwedDuty> {
+        let now = self.inner.sink.now().mono;
+        self.inner.duties().list(after, count_max, now)
+    }
+
     /// Looks up the service and opens the connections that are kept ahead of need, before traffic comes.
     /// Returns how many are open.
     pub async fn warm_up(&self) -> io::Result<usize> {
@@ -213,18 +228,18 @@ impl Funding {
     pub fn gauges(&self) -> FundingGauges {
         let config = &self.inner.config;
         let asks_in_flight = self.inner.resolver().open();
-        let now = self.inner.sink.now().mono;
+        let now = self.inner.sink.now();
         let duties = self.inner.duties();
         FundingGauges {
             asks_in_flight,
             asks_in_flight_max: config.asks_in_flight_max.saturating_mul(self.inner.sites.len()),
-            breaker: self.inner.sites.first().map_or(BreakerState::Closed, |site| site.gate.state(now)),
+            breaker: self.inner.sites.first().map_or(BreakerState::Closed, |site| site.gate.state(now.mono)),
             connections_idle: self.inner.sites.iter().map(|site| site.client.idle()).sum(),
             duties_pending: duties.pending(),
             duties_pending_max: config.duties_pending_max,
             duties_in_flight: duties.open(),
             duties_in_flight_max: config.duties_in_flight_max,
-            duties_oldest: duties.oldest(now),
+            duties_oldest: duties.oldest(now.utc),
             late_answers: config.late_answers_max.saturating_sub(self.inner.late_answers.available_permits()),
             late_answers_max: config.late_answers_max,
         }

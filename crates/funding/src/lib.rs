@@ -10,13 +10,15 @@
 //!   have reserved, and is owed a cancel.
 //! - **A duty is sent until it is acknowledged**, in order within its transaction.
 //! - **There is no queue of asks.** As many are open as there may be, or the next is refused at once. With a
-//!   breaker configured, a service that keeps failing is left alone for a while, which saves everybody's time.
+//!   breaker configured, an endpoint that keeps failing is left alone for a while, which saves everybody's time.
+//! - **Nothing is sent twice** once a byte of it may have left, except to a service that promises to reserve once for
+//!   one id, and then within a budget. A standby is asked only for what the primary has not seen.
 //!
 //! It stores nothing: intents and duties are journaled by the switch before they come here. It decides
 //! nothing: what an outcome means for the cardholder is the decision core's to say. `CONTRACT.md` is the
 //! contract for those who write a balance service.
 //!
-//! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`Breaker`],
+//! The judgements are pure and tested in virtual time ([`Budget`], [`Resolver`], [`Duties`], [`Breaker`], [`Hedger`],
 //! [`contract`], [`signature`]); the rest moves bytes.
 //!
 //! ```no_run
@@ -78,7 +80,7 @@ pub use breaker::{Breaker, BreakerConfig, BreakerState, CallEnd, Permit, Probe};
 pub use budget::{AskWindow, Budget, ProgramBudget};
 pub use config::{FundingConfig, FundingConfigError, HealthSettings};
 pub use connection::Protocol;
-pub use duties::{Attempt, Duties, DutyKey};
+pub use duties::{Attempt, Duties, DutyKey, OwedDuty, Standing};
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use funding::{Funding, FundingGauges, FundingStartError};
 pub use hedge::{HedgeBudget, Hedger};

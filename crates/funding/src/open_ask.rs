@@ -1,20 +1,13 @@
 //! An ask that was admitted and has not ended: it ends once, whatever happens to its task.
 
 use crate::connection::Progress;
-use crate::gate::Pass;
 use crate::inner::Inner;
 use crate::outcome::AskEnd;
 use crate::resolver::Resolution;
-use crate::site::{Place, Site};
+use crate::site::{Site, Way};
 use domain::{Ask, FundingFailure, FundingOutcome, Mono, TransactionId};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The way to an endpoint: a place there, and leave from its breaker.
-pub(crate) struct Way {
-    pub(crate) place: Place,
-    pub(crate) pass: Pass,
-}
 
 /// An ask that was admitted. If it is dropped, because the runtime stops or a task dies, it ends as interrupted:
 /// no ask is ever left without an outcome.

@@ -4,7 +4,7 @@ use crate::breaker::{BreakerState, Probe};
 use crate::client::{Client, ClientError};
 use crate::config::FundingConfig;
 use crate::endpoint::Endpoint;
-use crate::gate::Gate;
+use crate::gate::{Gate, Pass};
 use crate::hedge::Hedger;
 use domain::{Ask, Mono};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -115,6 +115,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.asks.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// The way to an endpoint: a place there, and leave from its breaker.
+pub(crate) struct Way {
+    pub(crate) place: Place,
+    pub(crate) pass: Pass,
 }
 
 /// What an ask is worth as a probe: little is lost by a small one.

@@ -6,10 +6,12 @@ use crate::snapshots::{Keeper, NotMade, SnapshotStatus};
 use authorizer::{Caller, Change, Command, Inquiry, Reply};
 use cache::{Clock, Posted, Release, Reservation, Taken};
 use control::{
-    CardTaken, NameTaken, NoSnapshot, Place, SnapshotView, SnapshotsView, StartView, Switchboard, Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView, Switchboard,
+    Unavailable,
 };
 use dashmap::DashMap;
-use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, Pan, RateTable, ShardId, Timestamp};
+use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, DutyNo, Pan, RateTable, ShardId, Timestamp};
+use funding::{DutyKey, Funding, Standing};
 use journal::JournalHandle;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +62,16 @@ pub(crate) struct ControlDesk {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) recovered: Arc<RecoveryReport>,
     pub(crate) journal: Arc<JournalHandle<Vec<Release>>>,
+    pub(crate) funding: Funding,
+}
+
+/// Where a duty stands, in the API's words.
+const fn standing(standing: Standing) -> DutyStanding {
+    match standing {
+        Standing::UnderWay => DutyStanding::UnderWay,
+        Standing::Waiting(pause) => DutyStanding::Waiting(pause),
+        Standing::Behind => DutyStanding::Behind,
+    }
 }
 
 impl ControlDesk {
@@ -155,6 +167,28 @@ impl Switchboard for ControlDesk {
 
     async fn inquire(&self, shard: ShardId, inquiry: Inquiry) -> Result<Reply, Unavailable> {
         self.post(shard, |caller| Command::Inquire { inquiry, caller }).await
+    }
+
+    fn duties(&self, after: Option<(ShardId, DutyNo)>, count_max: usize) -> Vec<OwedDuty> {
+        let after = after.map(|(shard, number)| DutyKey { shard, number });
+        let owed = self.funding.duties(after, count_max);
+        owed.into_iter()
+            .map(|owed| OwedDuty {
+                shard: owed.shard,
+                duty: owed.duty,
+                failures: owed.failures,
+                last_failure: owed.last_failure,
+                standing: standing(owed.standing),
+            })
+            .collect()
+    }
+
+    fn duties_pending(&self) -> usize {
+        self.funding.gauges().duties_pending
+    }
+
+    fn retry_duty(&self, shard: ShardId, number: DutyNo) -> Option<DutyStanding> {
+        self.funding.retry_duty(DutyKey { shard, number }).map(standing)
     }
 
     fn rates(&self) -> Arc<RateTable> {

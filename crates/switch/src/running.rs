@@ -299,6 +299,7 @@ impl Switch {
             keeper: Arc::clone(&self.keeper),
             recovered: Arc::clone(&self.recovered),
             journal: Arc::clone(&self.journal),
+            funding: self.funding.clone(),
         });
         let bounds = control::ControlBounds {
             body_bytes_max: config.admin.body_bytes_max,

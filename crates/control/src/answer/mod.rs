@@ -2,6 +2,7 @@
 
 mod account;
 mod card;
+mod duty;
 mod limit;
 mod money;
 mod rate;
@@ -12,6 +13,7 @@ mod transaction;
 
 pub(crate) use account::{AccountAnswer, PostingAnswer};
 pub(crate) use card::CardAnswer;
+pub(crate) use duty::{DutyAnswer, DutyName, StandingAnswer};
 pub(crate) use rate::RateAnswer;
 pub(crate) use snapshots::SnapshotsAnswer;
 pub(crate) use totals::TotalsAnswer;

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod admission;
 mod api;
 pub(crate) mod cards;
+pub(crate) mod duties;
 mod idempotency;
 pub(crate) mod rates;
 mod request;

@@ -2,7 +2,8 @@
 
 use authorizer::{Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard};
 use control::{
-    CardTaken, NameTaken, NoSnapshot, Place, SnapshotView, SnapshotsView, StartView, Switchboard, Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView, Switchboard,
+    Unavailable,
 };
 use domain::*;
 use std::collections::{HashMap, HashSet};
@@ -36,6 +37,8 @@ pub struct Bench {
     index: Arc<Mutex<Index>>,
     shards: Mutex<HashMap<ShardId, Shard>>,
     rates: Mutex<RateTable>,
+    /// What the balance service is owed.
+    pub duties: Mutex<Vec<OwedDuty>>,
     /// What the next change is answered with instead of being made.
     pub next_change: Mutex<Option<Unavailable>>,
     door: Semaphore,
@@ -66,6 +69,7 @@ impl Bench {
             index: Arc::default(),
             shards: Mutex::default(),
             rates: Mutex::default(),
+            duties: Mutex::default(),
             next_change: Mutex::default(),
             door: Semaphore::new(OPEN),
             at_the_door: AtomicUsize::new(0),
@@ -200,6 +204,21 @@ impl Switchboard for Bench {
 
     async fn inquire(&self, shard: ShardId, inquiry: Inquiry) -> Result<Reply, Unavailable> {
         Ok(self.reply(shard, Command::Inquire { inquiry, caller: Caller(0) }))
+    }
+
+    fn duties(&self, after: Option<(ShardId, DutyNo)>, count_max: usize) -> Vec<OwedDuty> {
+        let duties = self.duties.lock().unwrap();
+        let behind = |owed: &&OwedDuty| after.is_none_or(|after| (owed.shard, owed.duty.number) > after);
+        duties.iter().filter(behind).take(count_max).copied().collect()
+    }
+
+    fn duties_pending(&self) -> usize {
+        self.duties.lock().unwrap().len()
+    }
+
+    fn retry_duty(&self, shard: ShardId, number: DutyNo) -> Option<DutyStanding> {
+        let duties = self.duties.lock().unwrap();
+        duties.iter().find(|owed| owed.shard == shard && owed.duty.number == number).map(|owed| owed.standing)
     }
 
     fn rates(&self) -> Arc<RateTable> {

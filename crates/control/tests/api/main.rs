@@ -7,6 +7,7 @@ mod cards;
 mod client;
 mod contract;
 mod creation;
+mod duties;
 mod logs;
 mod nonsense;
 mod protocol;

@@ -6,7 +6,7 @@ use axum::http::{Method, Request};
 use control::{ControlBounds, Kind, Unavailable};
 use std::time::Duration;
 
-pub const ENDPOINTS: [(&str, &str); 22] = [
+pub const ENDPOINTS: [(&str, &str); 24] = [
     ("POST", "/v1/accounts"),
     ("GET", "/v1/accounts/A"),
     ("POST", "/v1/accounts/A/credits"),
@@ -25,6 +25,8 @@ pub const ENDPOINTS: [(&str, &str); 22] = [
     ("GET", "/v1/transactions/tx-017-0006423a9f2c1b40"),
     ("GET", "/v1/rates"),
     ("PUT", "/v1/rates"),
+    ("GET", "/v1/duties"),
+    ("POST", "/v1/duties/duty-017-0006423a9f2c1b52/retry"),
     ("GET", "/v1/snapshots"),
     ("POST", "/v1/snapshots"),
     ("GET", "/v1/totals"),

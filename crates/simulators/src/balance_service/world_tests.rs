@@ -263,7 +263,7 @@ impl World {
         self.attempts.remove(&key);
         let was_open = match heard {
             Heard::Body(_) => self.duties.acknowledged(key, self.now),
-            Heard::Broken | Heard::Nothing => self.duties.failed(key, self.now),
+            Heard::Broken | Heard::Nothing => self.duties.failed(key, Reset, self.now),
         };
         assert!(was_open, "only an open duty can end");
         self.at(self.now, Event::SendDuties);
