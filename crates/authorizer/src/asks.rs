@@ -28,7 +28,7 @@ impl Shard {
         match outcome {
             FundingOutcome::Approved { units } => self.funds_came(transaction, units, context, effects),
             FundingOutcome::Declined { code } => {
-                self.end(transaction, Reason::FundingDeclined, code, None, context, 0, effects);
+                self.end(transaction, reason_of_decline(code), code, None, context, 0, effects);
             }
             FundingOutcome::NotAsked(failure) => {
                 self.end(transaction, reason_of(failure), Text::EMPTY, None, context, 0, effects);
@@ -181,6 +181,16 @@ fn share(money: Money, asked: Amounts, units: Units) -> Money {
         .and_then(|product| product.checked_div(asked.units.0))
         .and_then(|minor| i64::try_from(minor).ok());
     Money::new(minor.unwrap_or(0), money.currency())
+}
+
+/// Why the balance service declined: two reasons of its contract's list have a response code of their own. All others,
+/// and its own codes, are its no; the code is kept beside it.
+fn reason_of_decline(code: Text<24>) -> Reason {
+    match code.as_str() {
+        "limit_exceeded" => Reason::AmountLimit,
+        "not_permitted" => Reason::TransactionTypeNotAllowed,
+        _ => Reason::FundingDeclined,
+    }
 }
 
 const fn reason_of(failure: FundingFailure) -> Reason {

@@ -272,7 +272,16 @@ fn ask_for_funds(
         asset: account.asset,
         rate: hold.rate,
         received: context.now.utc,
+        held: account.balance.held,
+        outstanding_standin: outstanding_standin(shard, account),
     })));
+}
+
+/// What was approved in the balance service's name and it has not acknowledged: not in its books yet.
+fn outstanding_standin(shard: &Shard, account: &Account) -> Units {
+    let of_account = shard.duties.values().filter(|duty| duty.account == account.id);
+    let advised = of_account.filter(|duty| matches!(duty.kind, DutyKind::Advise { .. }));
+    Units(advised.fold(0, |sum, duty| sum.saturating_add(duty.units.0)))
 }
 
 fn refusal(reason: Reason, path: FundingPath) -> Answer {

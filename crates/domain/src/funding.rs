@@ -32,6 +32,10 @@ pub struct Ask {
     pub rate: Option<Rate>,
     /// When the request arrived.
     pub received: Timestamp,
+    /// What the switch holds of the account for other transactions.
+    pub held: Units,
+    /// What was approved in the service's name and it has not acknowledged yet (E9).
+    pub outstanding_standin: Units,
 }
 
 /// The end of one ask.

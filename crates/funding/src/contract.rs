@@ -8,12 +8,17 @@
 
 mod answer;
 mod duty;
+mod page;
 mod units;
 
 pub use answer::{Answer, AnswerError, DeclineReason, Quote, ServiceBalance, Told, Verdict, answer, verdict};
 pub use duty::duty;
+pub use page::{OPENAPI, page};
 
-use domain::{Ask, Currency, Money, PartialApproval, Rate, Timestamp};
+use domain::{
+    Ask, Currency, Details, Initiator, Money, PartialApproval, Presence, Rate, SecurityResults, Timestamp,
+    TransactionType, Units,
+};
 use serde::Serialize;
 use std::time::Duration;
 use units::{Digits, Instant, Shown};
@@ -53,7 +58,7 @@ pub struct Message {
 /// An ask, as the service is told it.
 pub fn ask(ask: &Ask, remaining: Duration, expires_at: Timestamp) -> Result<Message, serde_json::Error> {
     let request = &ask.request;
-    let merchant = &request.merchant;
+    let (merchant, details) = (&request.merchant, &request.details);
     let id = ask.transaction.to_string();
     let body = serde_json::to_vec(&AskBody {
         ask_id: &id,
@@ -77,10 +82,17 @@ pub fn ask(ask: &Ask, remaining: Duration, expires_at: Timestamp) -> Result<Mess
             rrn: request.rrn.as_ref().map(|rrn| rrn.as_str()),
             acquirer: Shown(request.acquirer),
             transmission: Shown(request.transmission),
+            network: details.network_reference.map(Shown),
         },
+        transaction_type: request.transaction_type(),
         processing_code: Digits(request.processing_code.0),
         entry_mode: request.entry_mode.map(|mode| Digits::<3>(mode.0.into())),
+        presence: Some(details.presence).filter(|presence| *presence != Presence::Unknown),
+        initiator: Some(details.initiator).filter(|initiator| *initiator != Initiator::Cardholder),
+        verification: VerificationBody::of(details),
         partial_ok: request.partial == PartialApproval::Supported,
+        held: Shown(ask.held),
+        outstanding_standin: Shown(ask.outstanding_standin),
         received_at: Instant(ask.received),
         expires_at: Instant(expires_at),
         remaining_ms: u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX),
@@ -107,10 +119,19 @@ struct AskBody<'a> {
     rate: Option<RateBody<'a>>,
     merchant: MerchantBody<'a>,
     references: ReferencesBody<'a>,
+    transaction_type: TransactionType,
     processing_code: Digits<6>,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry_mode: Option<Digits<3>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<Presence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    initiator: Option<Initiator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verification: Option<VerificationBody>,
     partial_ok: bool,
+    held: Shown<Units>,
+    outstanding_standin: Shown<Units>,
     received_at: Instant,
     expires_at: Instant,
     remaining_ms: u64,
@@ -191,4 +212,39 @@ struct ReferencesBody<'a> {
     rrn: Option<&'a str>,
     acquirer: Shown<domain::AcquirerId>,
     transmission: Shown<domain::Transmission>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<Shown<domain::NetworkReference>>,
+}
+
+/// What others have checked; what nobody checked is absent.
+#[derive(Default, PartialEq, Serialize)]
+struct VerificationBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cvv2: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avs: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    three_d_secure: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pin: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cryptogram: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_score: Option<u16>,
+}
+
+impl VerificationBody {
+    fn of(details: &Details) -> Option<Self> {
+        let (found, none) = (&details.security, SecurityResults::default());
+        let checked = Self {
+            cvv2: (found.cvv2 != none.cvv2).then(|| found.cvv2.as_str()),
+            avs: (found.avs != none.avs).then(|| found.avs.as_str()),
+            three_d_secure: (found.three_d_secure != none.three_d_secure)
+                .then(|| found.three_d_secure.as_str()),
+            pin: (found.pin != none.pin).then(|| found.pin.as_str()),
+            cryptogram: (found.cryptogram != none.cryptogram).then(|| found.cryptogram.as_str()),
+            risk_score: details.score.map(|score| score.0),
+        };
+        (checked != Self::default()).then_some(checked)
+    }
 }

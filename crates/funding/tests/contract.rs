@@ -61,14 +61,14 @@ fn what_the_processor_did_not_send_is_absent() {
 
 #[test]
 fn duties_are_written_as_the_page_shows() {
-    let duty = cancel(EXAMPLE, EXAMPLE + 0x12);
+    let duty = cancel(EXAMPLE, EXAMPLE + 0x11);
     let message = contract::duty(SHARD, &duty).unwrap();
     assert_eq!(message.path, "/v1/cancels");
     assert_eq!(json(&message.body), example("cancel"));
     assert_eq!(json(&message.body)["cancel_id"], message.id);
 
     let kind = DutyKind::Advise { merchant: Text::new("COFFEE BAR").unwrap() };
-    let duty = domain::Duty { kind, number: TransactionNo(EXAMPLE + 0x13), ..duty };
+    let duty = domain::Duty { kind, number: TransactionNo(EXAMPLE + 0x11), ..duty };
     let message = contract::duty(SHARD, &duty).unwrap();
     assert_eq!(message.path, "/v1/advices");
     assert_eq!(json(&message.body), example("advice"));

@@ -71,6 +71,8 @@ fn ask(number: u64, now: Moment) -> Ask {
         asset: Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap(),
         rate: None,
         received: now.utc,
+        held: Units(0),
+        outstanding_standin: Units(0),
     }
 }
 

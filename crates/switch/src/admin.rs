@@ -7,16 +7,16 @@ use crate::snapshots::Keeper;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use cache::{CacheConfig, Clock, Release};
 use domain::{Mono, Timestamp};
-use funding::{BreakerState, Funding};
+use funding::{BreakerState, Funding, contract};
 use journal::{JournalHandle, Space};
 use metrics::Gauge;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 
 /// What the admin port looks at.
 pub(crate) struct Watched {
@@ -36,6 +36,8 @@ pub(crate) fn router(watched: Arc<Watched>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_page))
+        .route("/openapi/balance-service.json", get(balance_service_contract))
+        .route("/docs/balance-service", get(balance_service_page))
         .with_state(watched)
 }
 
@@ -71,6 +73,17 @@ async fn readyz(State(watched): State<Arc<Watched>>) -> Response {
     }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, page).into_response()
+}
+
+/// The contract of the balance service, for machines.
+async fn balance_service_contract() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], contract::OPENAPI).into_response()
+}
+
+/// The same for people.
+async fn balance_service_page() -> Html<&'static str> {
+    static PAGE: LazyLock<String> = LazyLock::new(contract::page);
+    Html(PAGE.as_str())
 }
 
 async fn metrics_page(State(watched): State<Arc<Watched>>) -> Response {

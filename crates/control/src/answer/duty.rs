@@ -91,5 +91,11 @@ const fn kind(kind: &DutyKind) -> &'static str {
     match kind {
         DutyKind::Cancel(_) => "cancel",
         DutyKind::Advise { .. } => "advice",
+        DutyKind::Confirm => "confirm",
+        DutyKind::Reverse { .. } => "reversal",
+        DutyKind::Clear { .. } => "clearing",
+        DutyKind::Refund { .. } => "refund",
+        DutyKind::Undo { .. } => "undo",
+        DutyKind::Expire => "expiry",
     }
 }

@@ -15,6 +15,8 @@ fn owed(number: u64, standing: DutyStanding) -> OwedDuty {
             kind: DutyKind::Cancel(CancelCause::OutcomeUnknown),
             units: Units(12_500_000),
             asset: Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap(),
+            sequence: 1,
+            account_sequence: 1,
         },
         failures: 3,
         last_failure: Some(FundingFailure::HttpError),

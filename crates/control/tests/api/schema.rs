@@ -25,7 +25,7 @@ fn keyword_faults(
     };
     let length = value.as_str().map(|text| u64::try_from(text.len()).unwrap());
     match keyword {
-        "description" | "default" | "example" => Vec::new(),
+        "description" | "default" | "example" | "format" => Vec::new(),
         "$ref" => faults(contract, resolve(contract, rule.as_str().unwrap()), value, at),
         "type" => {
             let types = rule.as_array().cloned().unwrap_or_else(|| vec![rule.clone()]);
@@ -101,6 +101,13 @@ fn matches(pattern: &str, text: &str) -> bool {
             let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
             digits(whole) && digits(fraction)
         }
+        "^-?(0|[1-9][0-9]*)$" => digits(unsigned) && (unsigned == "0" || !unsigned.starts_with('0')),
+        "^(0|[1-9][0-9]*)$" => digits(text) && (text == "0" || !text.starts_with('0')),
+        "^[0-9]+([.][0-9]+)?$" => !text.starts_with('-') && matches("^-?[0-9]+([.][0-9]+)?$", text),
+        "^[A-Z]{3}$" => text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()),
+        "^[0-9]{3}$" => text.len() == 3 && digits(text),
+        "^[0-9]{6}$" => text.len() == 6 && digits(text),
+        "^[0-9]{10}$" => text.len() == 10 && digits(text),
         "^[0-9]{4}$" => text.len() == 4 && digits(text),
         "^[0-9]{12,19}$" => (12..=19).contains(&text.len()) && digits(text),
         "^20[0-9]{2}-(0[1-9]|1[0-2])$" => domain::Expiry::parse(text).is_ok(),

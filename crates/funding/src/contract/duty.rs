@@ -2,8 +2,8 @@
 
 use super::units::Shown;
 use super::{
-    ADVICES_PATH, CANCELS_PATH, CLEARINGS_PATH, CONFIRMS_PATH, EXPIRIES_PATH, Message, OnlyName, REFUNDS_PATH,
-    REVERSALS_PATH, UNDOS_PATH,
+    ADVICES_PATH, CANCELS_PATH, CLEARINGS_PATH, CONFIRMS_PATH, EXPIRIES_PATH, Message, OnlyName,
+    REFUNDS_PATH, REVERSALS_PATH, UNDOS_PATH,
 };
 use domain::{CancelCause, Duty, DutyKind, ShardId, TransactionId, Units};
 use serde::Serialize;
@@ -52,7 +52,11 @@ pub fn duty(shard: ShardId, duty: &Duty) -> Result<Message, serde_json::Error> {
         DutyKind::Clear { reserved, released, last, merchant } => {
             let (id, merchant) = (named("clearing"), OnlyName::of(merchant.as_str()));
             let (reserved, released, last) = (Shown(*reserved), Shown(*released), *last);
-            message(CLEARINGS_PATH, &id, &ClearingBody { clearing_id: &id, reserved, released, last, merchant, common })
+            message(
+                CLEARINGS_PATH,
+                &id,
+                &ClearingBody { clearing_id: &id, reserved, released, last, merchant, common },
+            )
         }
         DutyKind::Refund { merchant } => {
             let (id, merchant) = (named("refund"), OnlyName::of(merchant.as_str()));

@@ -60,7 +60,17 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
                 name: Text::new("COFFEE BAR").unwrap(),
             },
             partial: PartialApproval::NotSupported,
-            details: domain::Details::default(),
+            details: domain::Details {
+                presence: domain::Presence::CardPresent,
+                score: Some(domain::RiskScore(120)),
+                network_reference: Some(domain::NetworkReference::new("NET000000000123").unwrap()),
+                security: domain::SecurityResults {
+                    cvv2: domain::Cvv2Result::Match,
+                    pin: domain::PinResult::Verified,
+                    ..domain::SecurityResults::default()
+                },
+                ..domain::Details::default()
+            },
             expiry: None,
             deadline,
         },
@@ -76,6 +86,8 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
             id: Text::new("q-1").unwrap(),
         }),
         received,
+        held: Units(4_000_000),
+        outstanding_standin: Units(0),
     }
 }
 
@@ -88,7 +100,7 @@ pub fn cancel(transaction: u64, number: u64) -> Duty {
         units: Units(12_500_000),
         asset: usdt(),
         sequence: 1,
-        account_sequence: 1,
+        account_sequence: 7,
     }
 }
 

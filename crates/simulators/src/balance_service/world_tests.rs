@@ -363,6 +363,8 @@ impl World {
             asset: Asset::new(usdt(), 6).unwrap(),
             rate: None,
             received: Timestamp::from_seconds(0),
+            held: Units(0),
+            outstanding_standin: Units(0),
         }
     }
 }

@@ -121,6 +121,8 @@ impl Switch {
             asset: Asset::new(usdt(), 6).unwrap(),
             rate: None,
             received: now.utc,
+            held: Units(0),
+            outstanding_standin: Units(0),
         };
         self.asked.lock().unwrap().insert(ask.transaction, ask);
         self.funding().ask(ask);
