@@ -36,7 +36,7 @@ impl System {
         file.funding.connections_warm = 64;
         file.funding.breaker = breaker;
         for link in &mut file.link {
-            link.listen = "127.0.0.1:0".parse()?;
+            link.listen = Some("127.0.0.1:0".parse()?);
             link.in_flight_max = 100_000;
         }
         let config = Config::check(file, folder.path()).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;

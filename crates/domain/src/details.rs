@@ -7,6 +7,7 @@ use crate::money::Money;
 use crate::reference::{AcquirerId, ApprovalCode, NetworkReference, Rrn, Stan, Transmission};
 use crate::security::SecurityResults;
 use crate::text::Text;
+use crate::time::Mono;
 use serde::{Deserialize, Serialize};
 
 /// What a hold is for; it decides how long the hold lasts (E20).
@@ -138,4 +139,8 @@ pub struct Details {
     pub original: Option<OriginalReferences>,
     /// What a clearing says about itself.
     pub clearing: Option<ClearingData>,
+    /// By when the balance service must have answered, where the link splits its time so. Never journaled, as the
+    /// deadline is not.
+    #[serde(skip)]
+    pub ask_by: Option<Mono>,
 }

@@ -57,6 +57,19 @@ pub struct AskWindow {
 }
 
 impl Budget {
+    /// The time left for an ask whose link or program allows less than the budget: `ask_by` is when the link says
+    /// that the service must have answered.
+    #[must_use]
+    pub fn window_until(&self, deadline: Mono, ask_by: Option<Mono>, now: Moment) -> Option<AskWindow> {
+        let margins = self.margins();
+        let latest = ask_by.map_or(deadline, |ask_by| ask_by.plus(margins).min(deadline));
+        self.window(latest, now)
+    }
+
+    fn margins(&self) -> Duration {
+        self.commit_margin.saturating_add(self.write_margin).saturating_add(TIMER_GRAIN)
+    }
+
     /// The same, for asks that may take at most `ask_max`.
     #[must_use]
     pub fn within(self, ask_max: Option<Duration>) -> Self {
@@ -67,8 +80,7 @@ impl Budget {
     /// than is worth asking with.
     #[must_use]
     pub fn window(&self, deadline: Mono, now: Moment) -> Option<AskWindow> {
-        let margins = self.commit_margin.saturating_add(self.write_margin).saturating_add(TIMER_GRAIN);
-        let latest = deadline.minus(margins);
+        let latest = deadline.minus(self.margins());
         let remaining = latest.since(now.mono).min(self.ask_max);
         if remaining < self.ask_min || remaining.is_zero() {
             return None;
@@ -107,6 +119,14 @@ mod tests {
     fn a_patient_processor_does_not_make_an_ask_endless() {
         assert_eq!(budget().window(at(3_000).mono, at(0)).unwrap().remaining, MS(1_800));
         assert_eq!(budget().window(Mono::MAX, at(7)).unwrap().answer_by, at(1_807).mono);
+    }
+
+    #[test]
+    fn e39_a_link_says_by_when_the_service_must_have_answered() {
+        let until = |ask_by| budget().window_until(at(1_000).mono, ask_by, at(0)).unwrap().answer_by;
+        assert_eq!(until(Some(at(500).mono)), at(500).mono);
+        assert_eq!(until(Some(at(990).mono)), at(839).mono, "commit and write are set aside all the same");
+        assert_eq!(until(None), at(839).mono);
     }
 
     #[test]

@@ -138,7 +138,8 @@ impl Funding {
             return refuse(FundingFailure::Overloaded);
         }
         let ask_max = budget::ask_max(&inner.config.programs, &ask.account);
-        let Some(window) = inner.config.budget.within(ask_max).window(ask.request.deadline, now) else {
+        let (budget, request) = (inner.config.budget.within(ask_max), &ask.request);
+        let Some(window) = budget.window_until(request.deadline, request.details.ask_by, now) else {
             return refuse(FundingFailure::TimedOut);
         };
         if ask.rate.as_ref().is_some_and(|rate| rate.as_of.plus(rate.max_age) < now.utc) {

@@ -27,7 +27,7 @@ fn guarded(url: &str) -> FundingConfig {
 }
 
 #[tokio::test]
-async fn a_failing_service_is_left_alone_and_asked_again_when_it_is_well() {
+async fn e22_a_failing_service_is_left_alone_and_asked_again_when_it_is_well() {
     let well = Arc::new(AtomicBool::new(false));
     let is_well = Arc::clone(&well);
     let service = Service::start(move |count, _| match is_well.load(Ordering::SeqCst) {
@@ -56,7 +56,7 @@ async fn a_failing_service_is_left_alone_and_asked_again_when_it_is_well() {
 }
 
 #[tokio::test]
-async fn time_outs_open_it_and_a_probe_that_times_out_opens_it_again() {
+async fn e23_time_outs_open_it_and_a_probe_that_times_out_opens_it_again() {
     let service = Service::always(Reply::Hang).await;
     let (funding, recorder) = start(guarded(&service.url));
     for number in 1..=5 {
@@ -120,7 +120,7 @@ async fn when_it_closes_the_duties_that_wait_are_sent_at_once() {
 }
 
 #[tokio::test]
-async fn an_ask_that_finds_no_place_gives_its_probe_back() {
+async fn e23_an_ask_that_finds_no_place_gives_its_probe_back() {
     let service = Service::start(|count, request| match count {
         1 => Reply::Hang,
         2..=6 => Reply::Bytes(http(500, "")),

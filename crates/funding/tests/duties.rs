@@ -11,7 +11,7 @@ use support::{
 };
 
 #[tokio::test]
-async fn a_duty_comes_again_unchanged_until_it_is_acknowledged() {
+async fn e26_a_duty_comes_again_unchanged_until_it_is_acknowledged() {
     let service = Service::start(|count, _| match count {
         1 => Reply::Bytes(http(503, "")),
         2 => Reply::BytesThenClose(Vec::new()),

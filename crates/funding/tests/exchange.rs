@@ -120,7 +120,7 @@ async fn a_connection_that_never_opens_is_certain_not_to_have_asked() {
 }
 
 #[tokio::test]
-async fn a_silent_service_times_out_before_the_margins_begin() {
+async fn e39_a_silent_service_times_out_before_the_margins_begin() {
     for reply in [Reply::Hang, Reply::Trickle(Duration::from_millis(20), approve(1))] {
         let service = Service::always(reply).await;
         let (funding, recorder) = start(config(&service.url));
@@ -143,7 +143,7 @@ async fn without_time_the_service_is_not_troubled() {
 }
 
 #[tokio::test]
-async fn a_late_answer_is_counted_and_changes_nothing() {
+async fn e1_a_late_answer_is_counted_and_changes_nothing() {
     let service = Service::always(Reply::After(Duration::from_millis(300), approve(1))).await;
     let (funding, recorder) = start(config(&service.url));
     funding.ask(ask(1, recorder.within(200)));
@@ -184,7 +184,7 @@ async fn over_the_limit_an_ask_is_refused_at_once_and_the_open_one_goes_on() {
 }
 
 #[tokio::test]
-async fn asked_twice_for_one_transaction_it_ends_once() {
+async fn e26_asked_twice_for_one_transaction_it_ends_once() {
     let service = Service::always(Reply::After(Duration::from_millis(50), approve(1))).await;
     let (funding, recorder) = start(config(&service.url));
     funding.ask(ask(1, recorder.within(5_000)));
@@ -257,7 +257,7 @@ async fn a_connection_that_nobody_needs_is_closed() {
 }
 
 #[tokio::test]
-async fn a_request_carries_its_time_left_and_a_signature_over_its_body() {
+async fn e39_a_request_carries_its_time_left_and_a_signature_over_its_body() {
     let service = Service::always(Reply::Bytes(approve(1))).await;
     let (funding, recorder) = start(config(&service.url));
     funding.ask(ask(1, recorder.within(1_101)));

@@ -41,7 +41,7 @@ async fn after_the_stop_nothing_is_asked() {
 }
 
 #[test]
-fn a_runtime_that_is_torn_down_leaves_no_ask_without_an_outcome() {
+fn e31_a_runtime_that_is_torn_down_leaves_no_ask_without_an_outcome() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let (funding, recorder, service) = runtime.block_on(async {
         let service = Service::always(Reply::Hang).await;

@@ -115,7 +115,11 @@ impl Conversation {
 
     fn take(&mut self, message: Message, incoming: Incoming, received: Moment) {
         match incoming {
-            Incoming::Authorization(request) => self.authorize(message, request, received),
+            Incoming::Authorization(mut request) => {
+                request.details.ask_by =
+                    self.link.settings.ask_within.map(|within| received.mono.plus(within));
+                self.authorize(message, request, received);
+            }
             Incoming::Reversal(reversal) => self.reverse(message, reversal, received),
             Incoming::DeclinedAdvice => {
                 self.note(&message, "an advice says that the network declined: nothing is held");

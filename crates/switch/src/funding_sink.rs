@@ -4,6 +4,7 @@ use crate::hub::Hub;
 use authorizer::Command;
 use cache::{Clock, Posted};
 use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, ShardId, TransactionId};
+use funding::contract::Told;
 use funding::{AskEnd, Endpoint, FundingSink};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,13 @@ impl FundingSink for LaneSink {
         self.hub.metrics.duties_done.increment(1);
         let received = self.hub.clock.now();
         self.hub.post_until_taken(Posted { shard, command: Command::DutyAcknowledged { duty }, received });
+    }
+
+    fn service_told(&self, transaction: TransactionId, told: &Told) {
+        let account = told.account.map(|account| account.to_string());
+        let quote = told.quote.map(|quote| quote.id.to_string());
+        let text = told.text.as_str();
+        tracing::debug!(%transaction, account, quote, text, "the balance service said more than its decision");
     }
 
     fn ask_counted(&self, end: AskEnd, took: Duration) {

@@ -36,6 +36,8 @@ pub struct LinkSettings {
     pub(crate) in_flight_max: usize,
     /// How long the processor waits.
     pub(crate) answer_within: Duration,
+    /// By when the balance service must have answered.
+    pub(crate) ask_within: Option<Duration>,
     /// How long a begun frame may take.
     pub(crate) frame_within: Duration,
     /// How long a connection may be silent.
@@ -123,6 +125,7 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
         connections_max: section.connections_max,
         in_flight_max: section.in_flight_max,
         answer_within: section.answer_within,
+        ask_within: section.ask_within,
         frame_within: section.frame_within,
         idle_max: section.idle_max,
         unsent_bytes_max: section.unsent_bytes_max,

@@ -163,7 +163,13 @@ fn settings(funding: &mut FundingConfig, file: &ConfigFile) {
 /// Something must be left of every link's time to ask in.
 fn check_margins(file: &ConfigFile, faults: &mut Faults) {
     let section = &file.funding;
-    for link in &file.link {
+    for (index, link) in file.link.iter().enumerate() {
+        if link.ask_within.is_some_and(|within| within.is_zero() || within >= link.answer_within) {
+            faults.add(
+                format!("link[{index}].ask_within"),
+                format!("more than 0s and less than answer_within ({:?}) is allowed", link.answer_within),
+            );
+        }
         let margins = section.commit_margin.saturating_add(section.write_margin);
         if margins >= link.answer_within {
             faults.add(

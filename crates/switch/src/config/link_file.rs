@@ -28,6 +28,11 @@ pub struct LinkSection {
     /// How long the processor waits, counted from the moment that a frame is read.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub answer_within: Duration,
+    /// By when the balance service must have answered, counted from the same moment. What is left until
+    /// `answer_within` is for making the outcome durable and writing the answer.
+    #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_within: Option<Duration>,
     /// How long a frame that has begun may take to come in whole.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub frame_within: Duration,
@@ -71,6 +76,7 @@ impl Default for LinkSection {
             connections_max: 64,
             in_flight_max: 4_096,
             answer_within: Duration::from_millis(2_300),
+            ask_within: None,
             frame_within: Duration::from_secs(5),
             idle_max: Duration::from_secs(600),
             unsent_bytes_max: 1024 * 1024,
