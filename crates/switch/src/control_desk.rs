@@ -6,8 +6,8 @@ use crate::snapshots::{Keeper, NotMade, SnapshotStatus};
 use authorizer::{Caller, Change, Command, Inquiry, Reply};
 use cache::{Clock, Posted, Release, Reservation, Taken};
 use control::{
-    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView, Switchboard,
-    Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView,
+    Switchboard, Unavailable,
 };
 use dashmap::DashMap;
 use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, DutyNo, Pan, RateTable, ShardId, Timestamp};

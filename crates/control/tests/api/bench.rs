@@ -2,8 +2,8 @@
 
 use authorizer::{Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard};
 use control::{
-    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView, Switchboard,
-    Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView,
+    Switchboard, Unavailable,
 };
 use domain::*;
 use std::collections::{HashMap, HashSet};
