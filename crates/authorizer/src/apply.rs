@@ -3,6 +3,7 @@
 //! It trusts its facts as little as it must: a fact that does not fit the state (a journal of another shard, a
 //! record lost) is an error that stops recovery, never a panic and never a guess.
 
+mod activity;
 mod decisions;
 mod holds;
 mod payments;
@@ -11,6 +12,7 @@ use crate::calendar::Calendar;
 use crate::limits::{Limits, Usage};
 use crate::shard::{Account, ApplyError, Card, Shard, Told, Totals};
 use crate::transaction::{Transaction, TransactionState};
+use crate::velocity_ring::Countries;
 use domain::{
     AccountId, AccountNo, Amounts, Asset, AssetCode, Balance, CardNo, Controls, Duty, Fact, FundingMode,
     PostingKind, Rate, RequestKey, Timestamp, TransactionNo, Units,
@@ -20,6 +22,7 @@ use std::sync::Arc;
 impl Shard {
     /// Makes a fact true that was recorded at `at`.
     pub fn apply(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        self.count_activity(fact)?;
         match fact {
             Fact::AccountOpened { account, id, asset } => self.open_account(*account, *id, *asset),
             Fact::Posted { account, kind, units, request, note: _ } => {
@@ -52,9 +55,7 @@ impl Shard {
             Fact::Approved { .. } => self.approved(fact, at),
             Fact::Declined { .. } => self.declined(fact, at),
             Fact::Answered { .. } => self.answered(fact, at),
-            Fact::Asked { transaction, card, request, hold } => {
-                self.ask(*transaction, *card, request, hold, at)
-            }
+            Fact::Asked { .. } => self.ask(fact, at),
             Fact::AskApproved { .. } => self.ask_approved(fact),
             Fact::AskDeclined { transaction, failures, code: _ } => self.end_ask(*transaction, failures, at),
             Fact::ReversalUnmatched { transaction, card, reversal } => {
@@ -120,6 +121,7 @@ impl Shard {
             limits: Limits::default(),
             duties: 0,
             told: None,
+            recent: None,
         });
         Ok(())
     }
@@ -144,6 +146,8 @@ impl Shard {
             controls: None,
             limits: Limits::default(),
             open_holds: 0,
+            countries: Countries::default(),
+            recent: None,
         });
         Ok(())
     }
@@ -244,6 +248,7 @@ impl Shard {
         count: u32,
         (number, approved_at): (TransactionNo, Timestamp),
     ) -> Result<(), ApplyError> {
+        self.give_back_activity(card, amounts, count, number)?;
         self.on_limits(card, amounts, count, |limits, usage, calendar| {
             limits.give_back(usage, calendar, number, approved_at);
         })

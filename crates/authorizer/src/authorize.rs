@@ -13,6 +13,7 @@ use crate::decide::Context;
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
 use crate::transaction::Transaction;
+use crate::velocity_ring::time_of;
 use domain::{
     Amounts, ApprovalCode, Approver, Ask, Asset, Authorization, CardNo, CardToken, Duty, DutyKind, Fact,
     Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Rate, RateError, Reason, Rounding,
@@ -53,7 +54,11 @@ impl Shard {
         };
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
         let hold = self.evaluate(card, account, &request, context, &mut failures);
-        failures.sort_by_key(|failure| failure.reason);
+        let now = context.now.utc.max(time_of(self.last_number));
+        let amounts = hold.map(|hold| hold.amounts);
+        self.policy.rules.check(&request, amounts, card, account, now, &mut failures);
+        Failure::rank(&mut failures);
+        let refused = failures.first().is_some_and(Failure::decides);
         let question = Question { number: self.next_number(context, 0), card_no, request, caller };
         match hold {
             _ if is_advice => {
@@ -62,9 +67,11 @@ impl Shard {
                 let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, context));
                 self.take_advice(card, account, question, hold, failures, context, effects);
             }
-            Some(hold) if failures.is_empty() => match card.funding {
-                FundingMode::PreFunded => self.approve_from_cache(question, hold, effects),
-                FundingMode::Jit => ask_for_funds(self, card, account, question, hold, context, effects),
+            Some(hold) if !refused => match card.funding {
+                FundingMode::PreFunded => self.approve_from_cache(question, hold, failures, effects),
+                FundingMode::Jit => {
+                    ask_for_funds(self, card, account, question, hold, failures, context, effects);
+                }
             },
             Some(_) | None => decline(card, question, failures, effects),
         }
@@ -144,7 +151,13 @@ impl Shard {
         })
     }
 
-    fn approve_from_cache(&self, question: Question, hold: HoldTerms, effects: &mut Effects) {
+    fn approve_from_cache(
+        &self,
+        question: Question,
+        hold: HoldTerms,
+        flags: Vec<Failure>,
+        effects: &mut Effects,
+    ) {
         let Question { number, card_no, request, caller } = question;
         effects.fact(Fact::Approved {
             transaction: number,
@@ -155,7 +168,7 @@ impl Shard {
             part: None,
             by: Approver::Switch,
             told: None,
-            flags: Vec::new(),
+            flags,
         });
         effects.answer(caller, self.approval(number, FundingPath::Cache));
     }
@@ -245,22 +258,25 @@ fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mu
     effects.answer(caller, refusal(reason, path_of(card)));
 }
 
+#[allow(clippy::too_many_arguments)] // one step's whole context
 fn ask_for_funds(
     shard: &Shard,
     card: &Card,
     account: &Account,
     question: Question,
     hold: HoldTerms,
+    flags: Vec<Failure>,
     context: Context<'_>,
     effects: &mut Effects,
 ) {
     if shard.duties.len() + shard.asked.len() >= shard.policy.duties_per_shard_max {
         // Whoever does not take our cancels must not be given more to cancel; an open ask may become one.
-        decline(card, question, vec![Reason::FundingOverloaded.into()], effects);
+        let failures = std::iter::once(Reason::FundingOverloaded.into()).chain(flags);
+        decline(card, question, failures.collect(), effects);
         return;
     }
     let Question { number, card_no, request, caller } = question;
-    effects.fact(Fact::Asked { transaction: number, card: card_no, request, hold });
+    effects.fact(Fact::Asked { transaction: number, card: card_no, request, hold, flags });
     effects.action(Action::Wait { transaction: number, caller });
     effects.action(Action::Ask(Box::new(Ask {
         transaction: shard.transaction_id(number),

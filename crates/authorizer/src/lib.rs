@@ -10,7 +10,7 @@
 //! facts end in the same state.
 //!
 //! Where to start reading: [`Command`], then `decide.rs`, then one file a step: `repeats`, `controls`,
-//! `limits`, `reversals`, `asks`, `changes`.
+//! `security`, `risk`, `velocity`, `limits`, `reversals`, `asks`, `changes`.
 
 mod action;
 mod apply;
@@ -27,17 +27,26 @@ mod limits;
 mod policy;
 mod repeats;
 mod reversals;
+mod risk;
+mod risk_conditions;
+mod security;
 mod shard;
 mod snapshot;
 mod store;
 mod transaction;
+mod velocity;
+mod velocity_ring;
 mod view;
 
 pub use action::{Action, Answer, Effects, FundingPath};
 pub use command::{Caller, Change, Command, Inquiry, NewCard, Refusal, Reply};
 pub use decide::Context;
 pub use policy::Policy;
+pub use risk::{Demand, Rule, Rules};
+pub use risk_conditions::When;
+pub use security::Requirement;
 pub use shard::{ApplyError, Shard, Told, Totals};
 pub use snapshot::{ControlTotals, ROWS_VERSION, RestoreError, Restoring, Row};
 pub use transaction::TransactionState;
+pub use velocity::{Counted, Group, Velocity};
 pub use view::{AccountView, CardView, LimitView, PostingView, TransactionView};

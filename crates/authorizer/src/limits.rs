@@ -7,7 +7,7 @@
 use crate::calendar::{Calendar, WindowId, ZoneId};
 use crate::view::LimitView;
 use domain::{
-    Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, TransactionNo, Window,
+    Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Span, Timestamp, TransactionNo, Window,
 };
 use serde::{Deserialize, Serialize};
 
@@ -85,8 +85,13 @@ impl Limits {
                     (_, Measure::Amount) => Reason::AmountLimit,
                     (_, Measure::Count) => Reason::CountLimit,
                 };
-                let limit = LimitBreach { owner, window: limit.window, measure, max, used, asked };
-                (used.saturating_add(asked) > max).then_some(Failure { reason, limit: Some(limit) })
+                let limit =
+                    LimitBreach { owner, span: Span::Calendar(limit.window), measure, max, used, asked };
+                (used.saturating_add(asked) > max).then_some(Failure {
+                    reason,
+                    limit: Some(limit),
+                    rule: None,
+                })
             };
             let amount_breach =
                 limit.amount_max.and_then(|max| breach(Measure::Amount, max, used.amount, amount));
@@ -255,13 +260,13 @@ mod tests {
         limits.check(LimitOwner::Account, 31, &calendar, at(2), &mut failures);
         let breaches: Vec<_> = failures.iter().filter_map(|failure| failure.limit).collect();
         let described: Vec<_> =
-            breaches.iter().map(|breach| (breach.window, breach.measure, breach.max, breach.used)).collect();
+            breaches.iter().map(|breach| (breach.span, breach.measure, breach.max, breach.used)).collect();
         assert_eq!(
             described,
             [
-                (Window::Transaction, Measure::Amount, 30, 0),
-                (Window::Day, Measure::Amount, 50, 20),
-                (Window::Day, Measure::Count, 1, 1),
+                (Span::Calendar(Window::Transaction), Measure::Amount, 30, 0),
+                (Span::Calendar(Window::Day), Measure::Amount, 50, 20),
+                (Span::Calendar(Window::Day), Measure::Count, 1, 1),
             ]
         );
     }

@@ -1,5 +1,7 @@
 //! The settings that decisions depend on, fixed while the switch runs.
 
+use crate::risk::Rules;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many holds, and how many asks, one decision may end, so that none waits behind a long backlog and no batch
@@ -7,7 +9,7 @@ use std::time::Duration;
 pub(crate) const END_AT_ONCE_MAX: usize = 64;
 
 /// How long things are kept and how many of them there may be. The daemon reads it from its configuration.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// How long an approval holds money when nothing is cleared.
     pub hold_for: Duration,
@@ -23,6 +25,8 @@ pub struct Policy {
     pub limits_per_owner_max: usize,
     /// Idempotency keys of the control API kept in one shard; the oldest are forgotten above it.
     pub requests_per_shard_max: usize,
+    /// The rules of the card program, shared by all shards.
+    pub rules: Arc<Rules>,
 }
 
 impl Default for Policy {
@@ -35,6 +39,7 @@ impl Default for Policy {
             duties_per_shard_max: 10_000,
             limits_per_owner_max: 16,
             requests_per_shard_max: 100_000,
+            rules: Arc::default(),
         }
     }
 }

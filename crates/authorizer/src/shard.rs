@@ -6,6 +6,7 @@ use crate::calendar::Calendar;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::store::{Store, index};
+use crate::velocity_ring::{Countries, Ring};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
     Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, PostingKind, Rate,
@@ -48,6 +49,8 @@ pub(crate) struct Account {
     pub(crate) duties: u64,
     /// What the balance service last said about it.
     pub(crate) told: Option<Box<Told>>,
+    /// What its cards have done of late, where a rule looks back.
+    pub(crate) recent: Option<Box<Ring>>,
 }
 
 /// A balance as the balance service told it.
@@ -75,6 +78,10 @@ pub(crate) struct Card {
     pub(crate) controls: Option<Arc<Controls>>,
     pub(crate) limits: Limits,
     pub(crate) open_holds: u32,
+    /// Where it was used.
+    pub(crate) countries: Countries,
+    /// What it has done of late, where a rule looks back.
+    pub(crate) recent: Option<Box<Ring>>,
 }
 
 /// Idempotency keys that were used, oldest first.

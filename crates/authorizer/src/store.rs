@@ -263,6 +263,7 @@ mod tests {
             acquirer: None,
             rrn: None,
             mcc: None,
+            country: None,
             partial: PartialApproval::NotSupported,
             amount: None,
             state,

@@ -14,9 +14,9 @@
 //! ```
 
 use domain::{
-    AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, Failure, Mcc,
-    MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags, Rrn,
-    Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
+    AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, CountryCode, Failure,
+    Mcc, MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags,
+    Rrn, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -78,6 +78,7 @@ pub(crate) struct Transaction {
     pub(crate) acquirer: Option<AcquirerId>,
     pub(crate) rrn: Option<Rrn>,
     pub(crate) mcc: Option<Mcc>,
+    pub(crate) country: Option<CountryCode>,
     pub(crate) partial: PartialApproval,
     /// What the merchant asked for; `None` when only the reversal is known and named no amount.
     pub(crate) amount: Option<Money>,
@@ -155,6 +156,7 @@ impl Transaction {
             acquirer: Some(request.acquirer),
             rrn: request.rrn,
             mcc: request.merchant.mcc,
+            country: request.merchant.country,
             partial: request.partial,
             amount: Some(request.amount),
             state,

@@ -31,7 +31,7 @@ impl Recovering {
     /// Empty shards, and an index with room for so many cards and accounts.
     #[must_use]
     pub fn new(policy: Policy, cards: usize, accounts: usize) -> Self {
-        let shards = (0..ShardId::COUNT).map(|id| Shard::new(ShardId(id), policy)).collect();
+        let shards = (0..ShardId::COUNT).map(|id| Shard::new(ShardId(id), policy.clone())).collect();
         Self { shards, index: Arc::new(Index::with_room(cards, accounts)), rates: RateTable::default() }
     }
 

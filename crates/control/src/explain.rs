@@ -5,7 +5,9 @@
 
 use crate::denominations::Denominations;
 use authorizer::TransactionState;
-use domain::{Failure, LimitBreach, LimitOwner, Measure, Reason, Units, Window};
+use domain::{
+    Failure, LimitBreach, LimitOwner, Measure, Reason, RuleBreach, RuleFinding, Span, Units, Window,
+};
 
 /// What happened to a transaction.
 pub(crate) fn transaction(
@@ -41,15 +43,27 @@ pub(crate) fn transaction(
 
 /// What one rule said.
 pub(crate) fn failure(failure: &Failure, money: &Denominations) -> String {
-    match &failure.limit {
+    let words = match &failure.limit {
         Some(breach) => limit(breach, money),
         None => sentence(failure.reason).to_owned(),
+    };
+    match &failure.rule {
+        Some(breach) => format!("{words}{}", rule(breach)),
+        None => words,
     }
 }
 
-/// What the window still had before this request; never below zero, even where a limit was lowered.
-pub(crate) fn left(breach: &LimitBreach) -> i128 {
-    breach.max.saturating_sub(breach.used).max(0)
+/// Which rule of the program said so, what it found, and whether it decided.
+fn rule(breach: &RuleBreach) -> String {
+    let finding = match breach.finding {
+        RuleFinding::Plain => String::new(),
+        RuleFinding::Score { found, refused_from } => {
+            format!(" The score was {}, refused from {} on.", found.0, refused_from.0)
+        }
+        RuleFinding::NewCountry(country) => format!(" The country was {}.", crate::country::text(country)),
+    };
+    let mode = if breach.decides() { "" } else { ", which is in shadow mode and declined nothing" };
+    format!("{finding} Rule {:?}{mode}.", breach.rule.as_str())
 }
 
 fn limit(breach: &LimitBreach, money: &Denominations) -> String {
@@ -57,16 +71,17 @@ fn limit(breach: &LimitBreach, money: &Denominations) -> String {
         LimitOwner::Card => "card",
         LimitOwner::Account => "account",
     };
-    let span = match breach.window {
-        Window::Transaction => "per transaction",
-        Window::Day => "per day",
-        Window::Week => "per week",
-        Window::Month => "per month",
-        Window::Lifetime => "over its lifetime",
+    let span = match breach.span {
+        Span::Calendar(Window::Transaction) => "per transaction".to_owned(),
+        Span::Calendar(Window::Day) => "per day".to_owned(),
+        Span::Calendar(Window::Week) => "per week".to_owned(),
+        Span::Calendar(Window::Month) => "per month".to_owned(),
+        Span::Calendar(Window::Lifetime) => "over its lifetime".to_owned(),
+        Span::Trailing { seconds } => format!("within {}", duration(seconds)),
     };
     let asset = money.of(breach.owner);
-    match (breach.measure, breach.window) {
-        (Measure::Amount, Window::Transaction) => {
+    match (breach.measure, breach.span) {
+        (Measure::Amount, Span::Calendar(Window::Transaction)) => {
             let amount = |units| format!("{} {}", asset.format(Units(units)), asset.code());
             format!(
                 "The {owner} may spend {} {span}; {} was asked.",
@@ -74,13 +89,13 @@ fn limit(breach: &LimitBreach, money: &Denominations) -> String {
                 amount(breach.asked)
             )
         }
-        (Measure::Amount, Window::Day | Window::Week | Window::Month | Window::Lifetime) => {
+        (Measure::Amount, Span::Calendar(_) | Span::Trailing { .. }) => {
             let amount = |units| format!("{} {}", asset.format(Units(units)), asset.code());
             format!(
                 "The {owner} may spend {} {span}; {} was spent before, {} was left, {} was asked.",
                 amount(breach.max),
                 amount(breach.used),
-                amount(left(breach)),
+                amount(breach.left()),
                 amount(breach.asked)
             )
         }
@@ -91,6 +106,18 @@ fn limit(breach: &LimitBreach, money: &Denominations) -> String {
             format!("The {owner} may make {max} {span}; {used} made before this one.")
         }
     }
+}
+
+/// A length of time in its largest whole unit.
+fn duration(seconds: u32) -> String {
+    let (number, unit) = match seconds {
+        0 => (0, "seconds"),
+        _ if seconds.is_multiple_of(86_400) => (seconds / 86_400, "days"),
+        _ if seconds.is_multiple_of(3_600) => (seconds / 3_600, "hours"),
+        _ if seconds.is_multiple_of(60) => (seconds / 60, "minutes"),
+        _ => (seconds, "seconds"),
+    };
+    if number == 1 { format!("1 {}", unit.trim_end_matches('s')) } else { format!("{number} {unit}") }
 }
 
 /// The sentence of a reason that needs no numbers.
@@ -152,11 +179,12 @@ const fn sentence(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Asset, AssetCode, Currency};
+    use domain::{Asset, AssetCode, CountryCode, Currency, RiskScore, RuleMode, RuleName};
 
     fn breach(owner: LimitOwner, window: Window, measure: Measure) -> Failure {
-        let limit = LimitBreach { owner, window, measure, max: 50_000, used: 48_000, asked: 3_500 };
-        Failure { reason: Reason::AmountLimit, limit: Some(limit) }
+        let span = Span::Calendar(window);
+        let limit = LimitBreach { owner, span, measure, max: 50_000, used: 48_000, asked: 3_500 };
+        Failure { reason: Reason::AmountLimit, limit: Some(limit), rule: None }
     }
 
     fn money() -> Denominations {
@@ -178,6 +206,43 @@ mod tests {
             (
                 breach(LimitOwner::Card, Window::Month, Measure::Count),
                 "The card may make 50000 payments per month; 48000 were made before this one.",
+            ),
+        ] {
+            assert_eq!(super::failure(&failure, &money()), words);
+        }
+    }
+
+    #[test]
+    fn a_rule_is_explained_with_its_name_its_finding_and_its_mode() {
+        let of_rule = |reason, mode, finding| {
+            let rule = Some(RuleBreach { rule: RuleName::new("r1").unwrap(), mode, finding });
+            Failure { reason, limit: None, rule }
+        };
+        let score = RuleFinding::Score { found: RiskScore(931), refused_from: RiskScore(900) };
+        let slow = Span::Trailing { seconds: 7_200 };
+        let limit = LimitBreach {
+            owner: LimitOwner::Card,
+            span: slow,
+            measure: Measure::Count,
+            max: 3,
+            used: 3,
+            asked: 1,
+        };
+        for (failure, words) in [
+            (
+                of_rule(Reason::RiskScore, RuleMode::Enforce, score),
+                "The network's risk score was too high. The score was 931, refused from 900 on. Rule \"r1\".",
+            ),
+            (
+                of_rule(Reason::NewCountry, RuleMode::Shadow, RuleFinding::NewCountry(CountryCode(276))),
+                "The card was never used in this country before. The country was DE. Rule \"r1\", which is in shadow mode and declined nothing.",
+            ),
+            (
+                Failure {
+                    limit: Some(limit),
+                    ..of_rule(Reason::Velocity, RuleMode::Enforce, RuleFinding::Plain)
+                },
+                "The card may make 3 payments within 2 hours; 3 were made before this one. Rule \"r1\".",
             ),
         ] {
             assert_eq!(super::failure(&failure, &money()), words);

@@ -18,6 +18,7 @@ use crate::money::{Currency, Money};
 use crate::rate::Rate;
 use crate::reason::Reason;
 use crate::reference::TransactionNo;
+use crate::risk::RuleBreach;
 use crate::text::Text;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,8 @@ pub enum Fact {
         request: Authorization,
         /// What is reserved until the ask ends.
         hold: HoldTerms,
+        /// Rules that would have declined it, were they enforced.
+        flags: Vec<Failure>,
     },
     /// The balance service agreed, in full or in part, or somebody did in its place, and the hold stands.
     AskApproved {
@@ -338,6 +341,42 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// Every rule that the fact says has failed, decided or not.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        match self {
+            Self::Declined { failures, .. } | Self::AskDeclined { failures, .. } => failures,
+            Self::Approved { flags, .. }
+            | Self::Asked { flags, .. }
+            | Self::Answered { flags, .. }
+            | Self::HoldChanged { flags, .. } => flags,
+            Self::AccountOpened { .. }
+            | Self::Posted { .. }
+            | Self::AccountLimitsSet { .. }
+            | Self::CardIssued { .. }
+            | Self::CardStatusSet { .. }
+            | Self::CardControlsSet { .. }
+            | Self::CardLimitsSet { .. }
+            | Self::RateSet { .. }
+            | Self::AskApproved { .. }
+            | Self::Reversed { .. }
+            | Self::ReversalUnmatched { .. }
+            | Self::HoldExpired { .. }
+            | Self::DutyOwed { .. }
+            | Self::DutyDone { .. }
+            | Self::PartlyReversed { .. }
+            | Self::Cleared { .. }
+            | Self::ClearingReversed { .. }
+            | Self::Refunded { .. }
+            | Self::RefundReversed { .. }
+            | Self::HoldReleased { .. }
+            | Self::BalanceTold { .. }
+            | Self::TokenKeySeen { .. } => &[],
+        }
+    }
+}
+
 /// Money in or out of an account at the product's word.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -443,13 +482,28 @@ pub struct KeyFingerprint(pub [u8; 16]);
 pub struct Failure {
     /// Which rule.
     pub reason: Reason,
-    /// The limit, where the rule was one.
+    /// The limit, where the rule was one: what it was, what was left of it, and what was asked.
     pub limit: Option<LimitBreach>,
+    /// The program's rule, where it was one.
+    pub rule: Option<RuleBreach>,
+}
+
+impl Failure {
+    /// Whether it declines: all do but the rules that only record what they would have done.
+    #[must_use]
+    pub fn decides(&self) -> bool {
+        self.rule.is_none_or(|breach| breach.decides())
+    }
+
+    /// Puts the deciding one first: in order of precedence, and those that decide nothing last.
+    pub fn rank(failures: &mut [Self]) {
+        failures.sort_by_key(|failure| (!failure.decides(), failure.reason));
+    }
 }
 
 impl From<Reason> for Failure {
     fn from(reason: Reason) -> Self {
-        Self { reason, limit: None }
+        Self { reason, limit: None, rule: None }
     }
 }
 

@@ -21,6 +21,7 @@ mod authorization;
 mod card;
 mod control;
 mod decimal;
+mod decline;
 mod details;
 mod duty;
 mod fact;
@@ -31,6 +32,7 @@ mod pan;
 mod rate;
 mod reason;
 mod reference;
+mod risk;
 mod security;
 mod text;
 mod time;
@@ -44,6 +46,7 @@ pub use authorization::{
 };
 pub use card::{CardId, CardNo, CardStatus, CardToken, Expiry, ExpiryError, FundingMode, LastFour};
 pub use control::{Controls, ListRule};
+pub use decline::{DeclineDetail, LimitLeft, decline_detail};
 pub use details::{
     Arn, ClearingData, Details, Initiator, NetworkName, OriginalReferences, Presence, Purpose, RiskScore,
 };
@@ -53,7 +56,7 @@ pub use fact::{
     RefundFlags, RequestKey, ReversalMatch,
 };
 pub use funding::{Ask, FundingFailure, FundingOutcome};
-pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Window, ZoneName};
+pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Span, Window, ZoneName};
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use pan::{Pan, PanError};
 pub use rate::{Rate, RateError, RateId, RateTable, Rounding};
@@ -62,6 +65,7 @@ pub use reference::{
     AcquirerId, ApprovalCode, MessageClass, NetworkReference, ReferenceError, Rrn, ShardId, Stan,
     TransactionId, TransactionNo, Transmission,
 };
+pub use risk::{RuleAmount, RuleBreach, RuleFinding, RuleMode, RuleName};
 pub use security::{
     AvsResult, CryptogramResult, Cvv2Result, Eci, EciTable, PinResult, SecurityResults, ThreeDSecure,
 };

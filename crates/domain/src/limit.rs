@@ -70,13 +70,26 @@ pub enum Measure {
     Count,
 }
 
+/// The span of time that a limit which said no had counted over.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Span {
+    /// A window of the calendar: a limit of the card or the account.
+    Calendar(Window),
+    /// So many seconds before the request: a velocity rule of the program.
+    Trailing {
+        /// How many.
+        seconds: u32,
+    },
+}
+
 /// A limit that said no: which one, how much of it was left, and what was asked of it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LimitBreach {
     /// Whose limit.
     pub owner: LimitOwner,
     /// Over which span.
-    pub window: Window,
+    pub span: Span,
     /// Money or approvals.
     pub measure: Measure,
     /// The bound.
@@ -85,4 +98,12 @@ pub struct LimitBreach {
     pub used: i128,
     /// What this request would have added.
     pub asked: i128,
+}
+
+impl LimitBreach {
+    /// What was left before this request; never below zero, even where a limit was lowered.
+    #[must_use]
+    pub fn left(&self) -> i128 {
+        self.max.saturating_sub(self.used).max(0)
+    }
 }

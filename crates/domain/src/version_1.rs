@@ -13,7 +13,7 @@ use crate::card::{CardId, CardNo, CardStatus, CardToken, Expiry, FundingMode, La
 use crate::details::Details;
 use crate::duty::{CancelCause, DutyNo};
 use crate::fact::{Amounts, Approver, PostingKind, RequestKey};
-use crate::limit::{LimitOwner, Measure, Window, ZoneName};
+use crate::limit::{LimitOwner, Measure, Span, Window, ZoneName};
 use crate::money::{Currency, Money};
 use crate::reference::{AcquirerId, MessageClass, Rrn, Stan, TransactionNo, Transmission};
 use crate::text::Text;
@@ -314,7 +314,8 @@ impl From<Fact> for crate::Fact {
                 Self::Declined { transaction, card, request: request.into(), failures: all(failures) }
             }
             Fact::Asked { transaction, card, request, hold } => {
-                Self::Asked { transaction, card, request: request.into(), hold: hold.into() }
+                let (request, hold, flags) = (request.into(), hold.into(), Vec::new());
+                Self::Asked { transaction, card, request, hold, flags }
             }
             Fact::AskApproved { transaction, amounts, part, reason } => {
                 let (reason, by, told) = (reason.into(), Approver::BalanceService, None);
@@ -355,7 +356,7 @@ impl From<HoldTerms> for crate::HoldTerms {
 impl From<Failure> for crate::Failure {
     fn from(failure: Failure) -> Self {
         let Failure { reason, limit } = failure;
-        Self { reason: reason.into(), limit: limit.map(Into::into) }
+        Self { reason: reason.into(), limit: limit.map(Into::into), rule: None }
     }
 }
 
@@ -369,7 +370,7 @@ impl From<LimitRule> for crate::LimitRule {
 impl From<LimitBreach> for crate::LimitBreach {
     fn from(breach: LimitBreach) -> Self {
         let LimitBreach { owner, window, measure, max, used, asked } = breach;
-        Self { owner, window, measure, max, used, asked }
+        Self { owner, span: Span::Calendar(window), measure, max, used, asked }
     }
 }
 

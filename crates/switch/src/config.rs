@@ -10,6 +10,8 @@ mod faults;
 mod file;
 mod funding;
 mod link_file;
+mod rules;
+mod rules_file;
 
 pub use check::{Config, ConfigError};
 pub(crate) use check_link::{Endpoint, LinkSettings, PartialCapability, SessionSettings};

@@ -4,8 +4,9 @@
 //! kept, because looking one up costs more than using it. Latencies are histograms with fixed buckets, so that
 //! they can be added up over instances.
 
+use authorizer::Rules;
 use cache::{BatchReport, LaneObserver};
-use domain::Reason;
+use domain::{Failure, Reason, RuleName};
 use funding::AskEnd;
 use journal::{JournalError, JournalObserver, Space, WriteReport};
 use metrics::{
@@ -13,6 +14,7 @@ use metrics::{
     histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -148,6 +150,17 @@ impl Metrics {
             }),
             recorder,
             handle,
+        })
+    }
+
+    /// The counters of the program's rules: as many as there are rules, each shown from the start.
+    pub(crate) fn rule_hits(&self, rules: &Rules) -> RuleHits {
+        metrics::with_local_recorder(&self.recorder, || {
+            let counters = rules.all().iter().map(|rule| {
+                let (name, mode) = (rule.name.to_string(), rule.mode.as_str());
+                (rule.name, counter!("authswitch_rule_hits_total", "rule" => name, "mode" => mode))
+            });
+            RuleHits(counters.collect())
         })
     }
 
@@ -318,6 +331,24 @@ impl JournalObserver for Metrics {
     }
 }
 
+/// Counts what the program's rules found, by the facts that say so.
+#[derive(Clone, Default)]
+pub(crate) struct RuleHits(Arc<[(RuleName, Counter)]>);
+
+impl RuleHits {
+    /// Counts the rules that a fact names. A rule that failed in two ways counts once a transaction.
+    pub(crate) fn count(&self, failures: &[Failure]) {
+        if failures.is_empty() {
+            return;
+        }
+        for (name, counter) in self.0.iter() {
+            if failures.iter().any(|failure| failure.rule.is_some_and(|breach| breach.rule == *name)) {
+                counter.increment(1);
+            }
+        }
+    }
+}
+
 fn by_reason(reason: Reason) -> Counter {
     let outcome = if reason.is_approval() { "approved" } else { "declined" };
     counter!("authswitch_authorizations_total", "outcome" => outcome, "reason" => reason.as_str())
@@ -334,6 +365,10 @@ fn describe() {
         (
             "authswitch_authorizations_total",
             "Authorization requests and advices answered, repeats included, by outcome and deciding reason",
+        ),
+        (
+            "authswitch_rule_hits_total",
+            "Transactions that a rule of the program declined (enforce) or would have (shadow), by rule",
         ),
         ("authswitch_reversals_total", "Reversals answered, repeats included"),
         ("authswitch_reversals_unmatched_total", "Reversals whose original was not known"),

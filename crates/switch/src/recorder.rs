@@ -1,5 +1,6 @@
 //! A lane's way to the journal: facts are encoded on the lane, and releases wait for the batch.
 
+use crate::metrics::RuleHits;
 use crate::release::Dispatcher;
 use cache::{Readiness, Recorder, Release};
 use domain::{Fact, Money, ShardId, Timestamp};
@@ -14,13 +15,18 @@ const OFFER_AGAIN: Duration = Duration::from_micros(50);
 pub(crate) struct JournalRecorder {
     journal: Arc<JournalHandle<Vec<Release>>>,
     dispatcher: Dispatcher,
+    rule_hits: RuleHits,
     batch: RecordBuffer,
 }
 
 impl JournalRecorder {
-    pub(crate) fn new(journal: Arc<JournalHandle<Vec<Release>>>, dispatcher: Dispatcher) -> Self {
+    pub(crate) fn new(
+        journal: Arc<JournalHandle<Vec<Release>>>,
+        dispatcher: Dispatcher,
+        rule_hits: RuleHits,
+    ) -> Self {
         let batch = journal.buffer();
-        Self { journal, dispatcher, batch }
+        Self { journal, dispatcher, rule_hits, batch }
     }
 }
 
@@ -45,6 +51,7 @@ impl Recorder for JournalRecorder {
             tracing::error!(%error, shard = shard.0, "a fact cannot be encoded; stopping");
             std::process::abort();
         }
+        self.rule_hits.count(fact.failures());
         if let Some(approved) = approved_amount(fact) {
             self.batch.add_exposure(u64::try_from(approved.minor()).unwrap_or(0));
         }

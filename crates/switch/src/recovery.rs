@@ -46,10 +46,10 @@ pub(crate) fn recover(
 ) -> Result<(Recovering, RecoveryReport, Journal), RecoveryError> {
     config.check()?;
     let begin = clock.now().mono;
-    let restored = restore::restore(storage, plan)?;
+    let restored = restore::restore(storage, &plan)?;
     let restored_at = clock.now().mono;
     let (state, journal_read, journal) =
-        replay::replay(config, storage, plan, restored.state, &restored.through)?;
+        replay::replay(config, storage, &plan, restored.state, &restored.through)?;
     let replayed_at = clock.now().mono;
     check_books(state.shards())?;
     let count = |of: fn(&Shard) -> usize| state.shards().map(|shard| of(shard) as u64).sum();

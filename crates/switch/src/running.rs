@@ -150,7 +150,7 @@ impl Switch {
         if let Err(error) = funding.warm_up().await {
             tracing::warn!(%error, "the balance service cannot be reached yet; asks will be declined until it can");
         }
-        let folder = Folder::new(storage, config.journal.node, config.policy);
+        let folder = Folder::new(storage, config.journal.node, config.policy.clone());
         let keeper = Keeper::start(
             folder,
             Arc::clone(&journal),
@@ -367,8 +367,9 @@ fn start_cache(
     metrics: Arc<Metrics>,
 ) -> Result<Arc<Cache>, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(hub.clock);
+    let rule_hits = metrics.rule_hits(&config.policy.rules);
     let observer: Arc<dyn LaneObserver> = metrics;
-    let recorder = |_lane| JournalRecorder::new(Arc::clone(journal), dispatcher.clone());
+    let recorder = |_lane| JournalRecorder::new(Arc::clone(journal), dispatcher.clone(), rule_hits.clone());
     let cache = Cache::start(state, config.cache, &clock, &observer, recorder);
     cache.map(Arc::new).map_err(StartError::Thread)
 }
@@ -388,7 +389,7 @@ fn open_storage(config: &Config) -> Result<Arc<dyn Storage>, StartError> {
 fn plan(config: &Config) -> Plan {
     Plan {
         node: config.journal.node,
-        policy: config.policy,
+        policy: config.policy.clone(),
         room: (config.file.cache.cards_expected, config.file.cache.accounts_expected),
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(THREADS_MAX),
     }

@@ -2,6 +2,7 @@
 //! or gives a finding. A failing history is made shorter by leaving out whatever is not needed to fail.
 
 use crate::finding::Finding;
+use crate::program;
 use crate::random::Random;
 use crate::steps::{self, Draft, Ending, Step, currency, token};
 use crate::world::{Happened, World};
@@ -13,6 +14,7 @@ use domain::{
 };
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Steps in one history.
@@ -63,6 +65,7 @@ impl History {
         let policy = Policy {
             open_holds_per_card_max: random.pick(&[2, 1_000, 1_000, 1_000]),
             duties_per_shard_max: random.pick(&[2, 10_000, 10_000, 10_000]),
+            rules: Arc::new(program::draw(&mut random)),
             ..Policy::default()
         };
         Self {
@@ -164,8 +167,11 @@ struct Stage {
 impl Stage {
     /// Dollars, and three accounts in a token, of which two are asked for at authorization time; six cards.
     fn set(history: &History) -> Result<Self, Finding> {
-        let mut stage =
-            Self { world: World::new(history.start, history.policy), asks: Vec::new(), duties: Vec::new() };
+        let mut stage = Self {
+            world: World::new(history.start, history.policy.clone()),
+            asks: Vec::new(),
+            duties: Vec::new(),
+        };
         let usdt = Asset::new(AssetCode::new("USDT").expect("a code"), 6).expect("few decimals");
         for (number, asset) in (0..).zip([Asset::of(currency("USD")), usdt, usdt, usdt]) {
             let id = AccountId::new(&format!("A{number}")).expect("a name");
@@ -255,7 +261,13 @@ impl Stage {
                 self.change(Change::SetCardControls { card: CardNo(*card), controls: controls.clone() })?;
             }
             Step::Post { account, units, key } => self.post(*account, *units, *key)?,
-            Step::Quote { pair, thousandths } => self.quote(*pair, *thousandths)?,
+            Step::Quote { pair, thousandths } => {
+                // One pair moves, and the others are quoted again as they stood at first: a desk quotes them all.
+                for other in (0..PAIRS.len()).filter(|other| other != pair) {
+                    self.quote(other, 1_000)?;
+                }
+                self.quote(*pair, *thousandths)?;
+            }
             Step::Tick => self.perform(Command::Tick)?,
             Step::Restart => {
                 let happened = self.world.restart()?;

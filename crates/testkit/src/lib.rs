@@ -17,6 +17,7 @@ pub mod tidy;
 pub mod world;
 
 mod finding;
+mod program;
 mod random;
 mod script;
 mod snapshots;

@@ -13,6 +13,7 @@ mod changes;
 mod follow_ups;
 mod limits;
 mod requests;
+mod rules;
 
 use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal, TransactionState};
 use domain::{
@@ -136,6 +137,14 @@ enum Message {
     Asked(Authorization),
     /// A reversal whose original was never seen.
     Reversal(Reversal),
+}
+
+impl Transaction {
+    /// Whether money was taken for it, whatever became of it.
+    fn was_approved(&self) -> bool {
+        let took = self.charged.is_some_and(|amounts| amounts.units.is_positive());
+        took && self.reason.is_some_and(Reason::is_approval)
+    }
 }
 
 impl Message {

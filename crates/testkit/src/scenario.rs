@@ -7,12 +7,13 @@
 //! also played by the naive model. The words are listed in `scenarios/README.md`.
 
 mod messages;
+mod rules;
 mod standing;
 
 use crate::finding::Finding;
 use crate::script::{Line, duration, lines};
 use crate::world::{Happened, World};
-use authorizer::{Answer, Caller, Change, Command, NewCard, Policy, Reply};
+use authorizer::{Answer, Caller, Change, Command, NewCard, Policy, Reply, Rule};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, CancelCause, CardId, CardNo, CardStatus, CardToken, Controls,
     CountryCode, Currency, DutyKind, Expiry, FundingMode, LimitRule, ListRule, Mcc, Pan, PostingKind, Rate,
@@ -21,7 +22,7 @@ use domain::{
 use std::collections::BTreeMap;
 
 /// What a line may begin with.
-const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, freeze, unfreeze, close, \
+const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, freeze, unfreeze, close, \
      0100, 0101, 0120, 0121, 0400, 0401, 0420, 0421, funding, acknowledge, tick, restart, set-back, \
      answer, asked, owed, unanswered, refused, repeated, expect";
 
@@ -57,6 +58,7 @@ struct Story {
     stans: BTreeMap<TransactionNo, Stan>,
     duties: BTreeMap<Stan, Vec<TransactionNo>>,
     keys: u64,
+    rules: Vec<Rule>,
     /// What happened and was not told yet, one line each.
     untold: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Story {
             stans: BTreeMap::new(),
             duties: BTreeMap::new(),
             keys: 0,
+            rules: Vec::new(),
             untold: Vec::new(),
         }
     }
@@ -120,7 +123,7 @@ impl Story {
         let verb = line.word(VERBS)?;
         match verb {
             "start" => {
-                if !self.accounts.is_empty() {
+                if !self.accounts.is_empty() || !self.rules.is_empty() {
                     return Err(
                         line.finding("found \"start\" in the middle, allowed: before everything else")
                     );
@@ -128,6 +131,7 @@ impl Story {
                 self.world = World::new(line.time()?, Policy::default());
                 line.end()
             }
+            "rule" => self.rule(line),
             "account" => self.open_account(line),
             "card" => self.issue_card(line),
             "credit" => self.post(PostingKind::Credit, line),

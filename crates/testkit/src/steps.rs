@@ -2,6 +2,7 @@
 //! small pool, so repeats, reversals before their originals and late outcomes come about by chance, and any
 //! step can be left out when a failing history is made shorter.
 
+use crate::program;
 use crate::random::Random;
 use domain::{
     AcquirerId, Authorization, CardStatus, CardToken, Controls, CountryCode, Currency, EntryMode, Expiry,
@@ -130,7 +131,7 @@ impl Draft {
             entry_mode: Some(EntryMode(51)),
             merchant,
             partial: random.pick(&[PartialApproval::Supported, PartialApproval::NotSupported]),
-            details: domain::Details::default(),
+            details: program::details(random),
             expiry: random
                 .once_in(3)
                 .then(|| Expiry::new(random.pick(&[2029, 2029, 2030]), 12).expect("a month")),

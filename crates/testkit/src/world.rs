@@ -51,8 +51,8 @@ impl World {
     #[must_use]
     pub fn new(start: Timestamp, policy: Policy) -> Self {
         Self {
-            shard: Shard::new(SHARD, policy),
-            model: Model::new(SHARD, policy),
+            shard: Shard::new(SHARD, policy.clone()),
+            model: Model::new(SHARD, policy.clone()),
             policy,
             journal: Vec::new(),
             ledger: Ledger::default(),
@@ -212,7 +212,7 @@ impl World {
     }
 
     fn replayed(&self) -> Result<Shard, Finding> {
-        let mut shard = Shard::new(SHARD, self.policy);
+        let mut shard = Shard::new(SHARD, self.policy.clone());
         apply_all(&mut shard, &self.journal)?;
         Ok(shard)
     }
@@ -221,11 +221,11 @@ impl World {
     /// between the two; where they were made depends on how far the story has come.
     fn recovered(&self) -> Result<Shard, Finding> {
         let (first, second) = snapshots::places(self.journal.len());
-        let mut shard = Shard::new(SHARD, self.policy);
+        let mut shard = Shard::new(SHARD, self.policy.clone());
         apply_all(&mut shard, &self.journal[..first])?;
-        let mut shard = snapshots::saved_and_restored(&shard, self.policy)?;
+        let mut shard = snapshots::saved_and_restored(&shard, self.policy.clone())?;
         apply_all(&mut shard, &self.journal[first..second])?;
-        let mut shard = snapshots::saved_and_restored(&shard, self.policy)?;
+        let mut shard = snapshots::saved_and_restored(&shard, self.policy.clone())?;
         apply_all(&mut shard, &self.journal[second..])?;
         Ok(shard)
     }

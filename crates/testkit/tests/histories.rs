@@ -15,23 +15,7 @@ const NOT_OF_A_SHARD: [Reason; 4] =
     [Reason::SignedOff, Reason::Overloaded, Reason::JournalUnavailable, Reason::AmountOutOfRange];
 
 /// Reasons of rules and messages that the histories do not play.
-const NOT_PLAYED: [Reason; 15] = [
-    Reason::NoReasonToDecline,
-    Reason::PinWrong,
-    Reason::PinTriesExceeded,
-    Reason::Cvv2Mismatch,
-    Reason::CryptogramInvalid,
-    Reason::AuthenticationFailed,
-    Reason::AuthenticationRequired,
-    Reason::VerificationRequired,
-    Reason::AddressMismatch,
-    Reason::OriginalNotFound,
-    Reason::RuleDenied,
-    Reason::RiskScore,
-    Reason::Velocity,
-    Reason::NewCountry,
-    Reason::CashLimit,
-];
+const NOT_PLAYED: [Reason; 3] = [Reason::NoReasonToDecline, Reason::OriginalNotFound, Reason::CashLimit];
 
 /// What was reached, and how often.
 #[derive(Default)]

@@ -37,12 +37,20 @@ stories! {
     e20_a_hold_runs_out: "hold-expiry.scenario",
     e27_a_day_of_23_hours_begins_and_ends_at_local_midnight: "day-limit-across-summer-time.scenario",
     e27_a_day_of_25_hours_is_one_day: "day-of-25-hours.scenario",
+    e28_a_trailing_window_looks_back_from_each_request: "velocity-trailing-window.scenario",
+    e28_attempts_count_declines_too: "velocity-attempts.scenario",
+    e28_a_rule_of_an_account_counts_all_its_cards: "velocity-of-an-account.scenario",
     e29_two_purchases_never_both_take_the_last_dollar: "race-for-the-last-dollar.scenario",
     e30_limits_give_back_in_their_own_window: "limits-give-back-in-their-own-window.scenario",
     e31_an_open_ask_is_cancelled_after_a_restart: "restart-with-an-open-ask.scenario",
     e33_every_failing_rule_is_listed_in_order: "every-failing-rule.scenario",
+    e33_wrong_results_of_verification_decline_after_the_cards_state: "security-results.scenario",
+    e33_a_rule_asks_for_three_d_secure_in_electronic_commerce: "ecommerce-needs-three-d-secure.scenario",
     e34_a_freeze_in_flight_declines_and_cancels: "freeze-in-flight.scenario",
     e35_a_closed_card_still_accepts_reversals: "closed-card.scenario",
+    a_rule_in_shadow_mode_decides_nothing_and_records_everything: "shadow-rule.scenario",
+    a_risk_score_is_refused_from_a_threshold_on: "risk-score.scenario",
+    the_first_use_in_a_new_country_is_noticed: "first-use-in-a-new-country.scenario",
 }
 
 #[test]

@@ -93,20 +93,16 @@ impl Shard {
         Ok(())
     }
 
-    pub(super) fn ask(
-        &mut self,
-        number: TransactionNo,
-        card: CardNo,
-        request: &Authorization,
-        hold: &HoldTerms,
-        at: Timestamp,
-    ) -> Result<(), ApplyError> {
+    pub(super) fn ask(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::Asked { transaction, card, request, hold, flags } = fact else { return Ok(()) };
+        let (number, card) = (*transaction, *card);
         let mut row = self.row(number, card, request, TransactionState::Asked, at)?;
         self.charge(card, hold.amounts, 1, at)?;
         self.card_mut(card)?.open_holds += 1;
         row.rate = self.intern(hold.rate);
         row.held = Some(hold.amounts);
         row.expires_at = hold.expires_at;
+        row.failures = flags.as_slice().into();
         self.store.insert(row, &self.policy);
         self.asked.insert(number, request.deadline);
         Ok(())
@@ -141,7 +137,9 @@ impl Shard {
         self.end_hold(number, TransactionState::Declined, at)?;
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.reason = failures.first().map(|failure| failure.reason);
-            transaction.failures = failures.into();
+            // What rules in shadow mode recorded when the ask began stays recorded.
+            let recorded = std::mem::take(&mut transaction.failures);
+            transaction.failures = failures.iter().chain(&recorded).copied().collect();
         }
         Ok(())
     }
@@ -167,6 +165,7 @@ impl Shard {
             acquirer: reversal.acquirer,
             rrn: reversal.rrn,
             mcc: None,
+            country: None,
             partial: PartialApproval::NotSupported,
             amount: reversal.amount,
             state: TransactionState::ReversedFirst,

@@ -33,7 +33,7 @@ impl Desk {
     /// An empty shard with settings of its own.
     pub fn with_policy(policy: Policy) -> Self {
         Self {
-            shard: Shard::new(ShardId(7), policy),
+            shard: Shard::new(ShardId(7), policy.clone()),
             facts: Vec::new(),
             now: Moment { utc: Timestamp::from_seconds(NOON), mono: Mono::from_nanos(1_000_000_000) },
             rates: RateTable::default(),
@@ -77,7 +77,7 @@ impl Desk {
 
     /// The same shard, built afresh from its facts.
     pub fn rebuilt(&self) -> Shard {
-        let mut shard = Shard::new(ShardId(7), self.policy);
+        let mut shard = Shard::new(ShardId(7), self.policy.clone());
         for (at, fact) in &self.facts {
             shard.apply(fact, *at).expect("recorded facts fit");
         }

@@ -5,7 +5,7 @@ use super::time;
 use crate::denominations::Denominations;
 use crate::explain;
 use authorizer::{TransactionState, TransactionView};
-use domain::{Amounts, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Units};
+use domain::{Amounts, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Span, Units};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -58,12 +58,24 @@ struct FailureAnswer {
     reason: &'static str,
     explanation: String,
     limit: Option<BreachAnswer>,
+    rule: Option<RuleAnswer>,
+}
+
+/// The program's rule behind a failure.
+#[derive(Debug, Serialize)]
+struct RuleAnswer {
+    name: String,
+    /// `shadow`: it declined nothing.
+    mode: &'static str,
 }
 
 #[derive(Debug, Serialize)]
 struct BreachAnswer {
     owner: &'static str,
+    /// A window of the calendar, or `trailing`.
     window: &'static str,
+    /// The length of a trailing window.
+    seconds: Option<u32>,
     measure: &'static str,
     max: QuantityAnswer,
     used: QuantityAnswer,
@@ -131,6 +143,9 @@ impl FailureAnswer {
             reason: failure.reason.as_str(),
             explanation: explain::failure(failure, money),
             limit: failure.limit.as_ref().map(|breach| BreachAnswer::new(breach, money)),
+            rule: failure
+                .rule
+                .map(|breach| RuleAnswer { name: breach.rule.to_string(), mode: breach.mode.as_str() }),
         }
     }
 }
@@ -147,14 +162,21 @@ impl BreachAnswer {
                 LimitOwner::Card => "card",
                 LimitOwner::Account => "account",
             },
-            window: crate::read::window_word(breach.window),
+            window: match breach.span {
+                Span::Calendar(window) => crate::read::window_word(window),
+                Span::Trailing { .. } => "trailing",
+            },
+            seconds: match breach.span {
+                Span::Calendar(_) => None,
+                Span::Trailing { seconds } => Some(seconds),
+            },
             measure: match breach.measure {
                 Measure::Amount => "amount",
                 Measure::Count => "count",
             },
             max: quantity(breach.max),
             used: quantity(breach.used),
-            left: quantity(explain::left(breach)),
+            left: quantity(breach.left()),
             asked: quantity(breach.asked),
         }
     }

@@ -63,18 +63,20 @@ async fn a_declined_payment_names_every_rule_that_said_no_in_words() {
                 "reason": "amount_limit",
                 "explanation": words,
                 "limit": {
-                    "owner": "card", "window": "day", "measure": "amount",
+                    "owner": "card", "window": "day", "seconds": null, "measure": "amount",
                     "max": usd("5000", "50.00"), "used": usd("4800", "48.00"),
                     "left": usd("200", "2.00"), "asked": usd("500", "5.00"),
                 },
+                "rule": null,
             },
             {
                 "reason": "count_limit",
                 "explanation": "The card may make 1 payment per month; 1 was made before this one.",
                 "limit": {
-                    "owner": "card", "window": "month", "measure": "count",
+                    "owner": "card", "window": "month", "seconds": null, "measure": "count",
                     "max": 1, "used": 1, "left": 0, "asked": 1,
                 },
+                "rule": null,
             },
         ])
     );

@@ -4,14 +4,17 @@ use crate::config::check_link::{LinkSettings, check_links};
 use crate::config::faults::{Fault, Faults};
 use crate::config::file::ConfigFile;
 use crate::config::funding::check_funding;
+use crate::config::rules::check_rules;
 use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
+use authorizer::Rules;
 use cache::CacheConfig;
 use funding::FundingConfig;
 use journal::{JournalConfig, SealingKeys};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything the daemon is built from.
@@ -102,10 +105,11 @@ impl Config {
         let funding = check_funding(&file, base, &mut faults);
         check_log(&file, &mut faults);
         check_numbers(&file, &mut faults);
+        let rules = check_rules(&file, &mut faults);
         let links = check_links(&file, base, &mut faults);
         match (keys, funding) {
             (Some(keys), Some(funding)) if faults.0.is_empty() => Ok(Self {
-                policy: policy(&file),
+                policy: policy(&file, rules),
                 cache: cache_config(&file),
                 admin: AdminSettings {
                     listen: file.admin.listen,
@@ -296,7 +300,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     }
 }
 
-fn policy(file: &ConfigFile) -> authorizer::Policy {
+fn policy(file: &ConfigFile, rules: Rules) -> authorizer::Policy {
     authorizer::Policy {
         hold_for: file.decision.hold_for,
         repeat_window: file.decision.repeat_window,
@@ -305,6 +309,7 @@ fn policy(file: &ConfigFile) -> authorizer::Policy {
         limits_per_owner_max: file.decision.limits_per_owner_max,
         requests_per_shard_max: file.decision.requests_per_shard_max,
         duties_per_shard_max: file.decision.duties_per_shard_max,
+        rules: Arc::new(rules),
     }
 }
 

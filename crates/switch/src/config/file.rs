@@ -1,6 +1,7 @@
 //! The configuration as written: one struct a section, one field a key, each with its default.
 
 use crate::config::link_file::LinkSection;
+use crate::config::rules_file::{RuleSection, SecuritySection};
 use journal::Acknowledge;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,6 +22,8 @@ pub struct ConfigFile {
     pub admin: AdminSection,
     /// Rules that decisions depend on.
     pub decision: DecisionSection,
+    /// Which results of verification decline by themselves.
+    pub security: SecuritySection,
     /// Lanes and their queues.
     pub cache: CacheSection,
     /// The write-behind journal.
@@ -29,6 +32,9 @@ pub struct ConfigFile {
     pub funding: FundingSection,
     /// Groups of accounts with rules of their own.
     pub program: Vec<ProgramSection>,
+    /// Rules of the card program.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rule: Vec<RuleSection>,
     /// Connections from processors. A file names its own: there is no link that it does not show.
     #[serde(default = "Vec::new")]
     pub link: Vec<LinkSection>,
@@ -42,10 +48,12 @@ impl Default for ConfigFile {
             log: LogSection::default(),
             admin: AdminSection::default(),
             decision: DecisionSection::default(),
+            security: SecuritySection::default(),
             cache: CacheSection::default(),
             journal: JournalSection::default(),
             funding: FundingSection::default(),
             program: Vec::new(),
+            rule: Vec::new(),
             link: vec![LinkSection::default()],
         }
     }
@@ -170,6 +178,8 @@ pub struct DecisionSection {
     pub requests_per_shard_max: usize,
     /// Duties pending in each shard.
     pub duties_per_shard_max: usize,
+    /// What velocity rules remember of one card or account.
+    pub velocity_buckets_max: usize,
 }
 
 impl Default for DecisionSection {
@@ -183,6 +193,7 @@ impl Default for DecisionSection {
             limits_per_owner_max: policy.limits_per_owner_max,
             requests_per_shard_max: policy.requests_per_shard_max,
             duties_per_shard_max: policy.duties_per_shard_max,
+            velocity_buckets_max: authorizer::Rules::BUCKETS_MAX,
         }
     }
 }

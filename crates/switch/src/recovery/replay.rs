@@ -53,7 +53,7 @@ struct Lane {
 pub(super) fn replay(
     config: JournalConfig,
     storage: &Arc<dyn Storage>,
-    plan: Plan,
+    plan: &Plan,
     state: Recovering,
     through: &[u64],
 ) -> Result<(Recovering, Recovered, Journal), JournalError> {

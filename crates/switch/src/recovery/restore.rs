@@ -32,7 +32,7 @@ pub(super) struct Used {
 }
 
 /// How a start is to be made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) node: u32,
     pub(crate) policy: Policy,
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 }
 
 /// Restores the newest snapshot that is whole.
-pub(super) fn restore(storage: &Arc<dyn Storage>, plan: Plan) -> Result<Restored, SnapshotFault> {
+pub(super) fn restore(storage: &Arc<dyn Storage>, plan: &Plan) -> Result<Restored, SnapshotFault> {
     let mut passed_over = Vec::new();
     for generation in generations(&**storage)? {
         match from_snapshot(storage, plan, generation) {
@@ -59,7 +59,7 @@ pub(super) fn restore(storage: &Arc<dyn Storage>, plan: Plan) -> Result<Restored
             }
         }
     }
-    let state = Recovering::new(plan.policy, plan.room.0, plan.room.1);
+    let state = Recovering::new(plan.policy.clone(), plan.room.0, plan.room.1);
     let through = vec![0; usize::from(ShardId::COUNT)];
     Ok(Restored { state, used: None, passed_over, through })
 }
@@ -68,7 +68,7 @@ type FromSnapshot = (Recovering, Used, Vec<u64>);
 
 fn from_snapshot(
     storage: &Arc<dyn Storage>,
-    plan: Plan,
+    plan: &Plan,
     generation: u64,
 ) -> Result<FromSnapshot, SnapshotFault> {
     let sliced = Sliced::new(OpenSnapshot::open(storage, plan.node, generation)?);
@@ -80,7 +80,8 @@ fn from_snapshot(
     };
     let (cards, accounts) = sliced.counts(&mut snapshot.reader()?)?;
     let room = |count: u64, least: usize| usize::try_from(count).unwrap_or(usize::MAX).max(least);
-    let mut state = Recovering::new(plan.policy, room(cards, plan.room.0), room(accounts, plan.room.1));
+    let mut state =
+        Recovering::new(plan.policy.clone(), room(cards, plan.room.0), room(accounts, plan.room.1));
     let mut through = vec![used.header.through; usize::from(ShardId::COUNT)];
     for read in read_all(&sliced, plan, &state, used.bytes)? {
         if let Some(through) = through.get_mut(usize::from(read.shard.id().0)) {
@@ -94,7 +95,7 @@ fn from_snapshot(
 /// Reads every shard, by as many threads as there may be; the names go into the index at once.
 fn read_all(
     sliced: &Sliced,
-    plan: Plan,
+    plan: &Plan,
     state: &Recovering,
     bytes: u64,
 ) -> Result<Vec<ReadShard>, SnapshotFault> {
@@ -109,7 +110,7 @@ fn read_all(
             if id.0 >= ShardId::COUNT {
                 return Ok(done);
             }
-            let read = sliced.read(&mut reader, id, plan.policy).inspect_err(|_| {
+            let read = sliced.read(&mut reader, id, plan.policy.clone()).inspect_err(|_| {
                 // Nothing of this snapshot is of use any more.
                 next.store(ShardId::COUNT, Ordering::Relaxed);
             })?;

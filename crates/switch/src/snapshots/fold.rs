@@ -145,9 +145,9 @@ impl Folder {
         let mut reader = base.map(|base| base.snapshot().reader()).transpose()?;
         let mut rates = RateTable::default();
         for (id, facts) in (0..ShardId::COUNT).map(ShardId).zip(&tail.shards) {
-            let mut shard = Shard::new(id, self.policy);
+            let mut shard = Shard::new(id, self.policy.clone());
             if let (Some(base), Some(reader)) = (base, reader.as_mut()) {
-                let read = base.read(reader, id, self.policy);
+                let read = base.read(reader, id, self.policy.clone());
                 let read = read.map_err(|error| SnapshotFault::Base(Box::new(error)))?;
                 shard = read.shard;
                 rates = read.rates.unwrap_or(rates);

@@ -179,7 +179,8 @@ impl Model {
         let owed = found.owed.take().expect("what is asked is reserved");
         let (number, card) = (found.number, found.card);
         (found.state, found.ended_at) = (TransactionState::Declined, now.utc);
-        (found.reason, found.failures) = (Some(reason), vec![reason.into()]);
+        found.reason = Some(reason);
+        found.failures.insert(0, reason.into());
         if let Some(cause) = cancel {
             self.owe(DutyKind::Cancel(cause), number, card, owed.units, now, out);
         }

@@ -1,7 +1,9 @@
 //! Limits without counters: usage is added up from all transactions that a limit ever counted.
 
 use super::{Model, Transaction};
-use domain::{Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Timestamp, Window, ZoneName};
+use domain::{
+    Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Span, Timestamp, Window, ZoneName,
+};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
@@ -103,8 +105,9 @@ impl Model {
             ];
             for (reason, measure, max, used, asked) in measures {
                 if let Some(max) = max.filter(|max| used + asked > *max) {
-                    let limit = LimitBreach { owner, window, measure, max, used, asked };
-                    broken.push(Failure { reason, limit: Some(limit) });
+                    let span = Span::Calendar(window);
+                    let limit = LimitBreach { owner, span, measure, max, used, asked };
+                    broken.push(Failure { reason, limit: Some(limit), rule: None });
                 }
             }
         }

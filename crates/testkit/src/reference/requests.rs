@@ -4,7 +4,7 @@ use super::{Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, FundingPath, TransactionState};
 use domain::{
     Amounts, Asset, Authorization, Balance, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitOwner,
-    MessageClass, Moment, Money, Rate, Reason, Timestamp, TransactionNo, Units,
+    MessageClass, Moment, Money, Rate, Reason, RuleMode, Timestamp, TransactionNo, Units,
 };
 
 /// What the list of past transactions says about a request's references.
@@ -52,8 +52,10 @@ impl Model {
         let price = self.price(card, &request, now.utc);
         let mut failures = self.broken_rules(card, &request, &price, now);
         failures.extend(refused.map(Failure::from));
-        let failures = in_order_of_precedence(&failures);
         let amounts = price.card.zip(price.units).map(|(card, units)| Amounts { card, units: Units(units) });
+        failures.extend(self.broken_program_rules(card, &request, amounts, now.utc));
+        let failures = in_order_of_precedence(&failures);
+        let passes = failures.iter().all(is_shadow);
         let open_asks =
             self.transactions.iter().filter(|found| found.state == TransactionState::Asked).count();
         let overloaded = self.duties.len() + open_asks >= self.policy.duties_per_shard_max;
@@ -70,22 +72,26 @@ impl Model {
                 new.failures = failures;
                 self.take_advice(new, priced.filter(|_| takes).unwrap_or(nothing), caller, now, out);
             }
-            Some(amounts) if failures.is_empty() && !self.is_jit(card) => {
+            Some(amounts) if passes && !self.is_jit(card) => {
+                new.failures = failures;
                 let answer = self.approval(new.number, Reason::Approved, None, card);
                 (new.state, new.reason) = (TransactionState::Approved, Some(Reason::Approved));
                 (new.owed, new.charged) = (Some(amounts), Some(amounts));
                 self.transactions.push(new);
                 out.answers.push((caller, answer));
             }
-            Some(amounts) if failures.is_empty() && !overloaded => {
+            Some(amounts) if passes && !overloaded => {
+                new.failures = failures;
                 out.asks.push((TransactionNo(new.number), amounts.units));
                 (new.owed, new.charged) = (Some(amounts), Some(amounts));
                 new.waiting.push(caller);
                 self.transactions.push(new);
             }
             Some(_) | None => {
-                let overload = || vec![Failure::from(Reason::FundingOverloaded)];
-                new.failures = if failures.is_empty() { overload() } else { failures };
+                new.failures = failures;
+                if passes {
+                    new.failures.insert(0, Failure::from(Reason::FundingOverloaded));
+                }
                 new.reason = new.failures.first().map(|failure| failure.reason);
                 (new.state, new.rate) = (TransactionState::Declined, None);
                 let answer = self.approval(new.number, new.reason.expect("a reason"), None, card);
@@ -323,6 +329,16 @@ fn rounded_up(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
 
 /// The same failures, step by step of the documented order.
 fn in_order_of_precedence(failures: &[Failure]) -> Vec<Failure> {
-    let steps = Reason::ALL.iter();
-    steps.flat_map(|step| failures.iter().filter(|failure| failure.reason == *step).copied()).collect()
+    let steps =
+        [false, true].into_iter().flat_map(|shadow| Reason::ALL.iter().map(move |step| (shadow, step)));
+    let of_step = |(shadow, step): (bool, &Reason)| {
+        let found = failures.iter().filter(|failure| failure.reason == *step && is_shadow(failure) == shadow);
+        found.copied().collect::<Vec<_>>()
+    };
+    steps.flat_map(of_step).collect()
+}
+
+/// Whether it only records what a rule would have done.
+fn is_shadow(failure: &Failure) -> bool {
+    failure.rule.is_some_and(|breach| breach.mode == RuleMode::Shadow)
 }

@@ -1,6 +1,6 @@
 //! The lines of a story that are messages: requests, advices, reversals, and what the balance service says.
 
-use super::{Story, token};
+use super::{Story, rules, token};
 use crate::finding::Finding;
 use crate::script::Line;
 use authorizer::Command;
@@ -13,7 +13,8 @@ use std::time::Duration;
 
 /// What may follow the trace number of a request.
 const DETAILS: &str = "partial, refund, cash, mcc 5411, country 840, merchant M1, rrn 632518000123, acquirer 9, \
-     expiry 2029-12, within 2s";
+     expiry 2029-12, within 2s, ecommerce, by-merchant, entry 051, score 931, cvv2 no_match, avs match, \
+     3ds authenticated, cavv invalid, pin wrong, cryptogram valid";
 
 impl Story {
     /// `0100 C1 25.00 USD stan 000123 partial mcc 5812`
@@ -79,6 +80,7 @@ impl Story {
                 request.expiry = Some(expiry);
             }
             "within" => request.deadline = self.world.now().mono.plus(line.duration()?),
+            found if rules::detail(found, request, line)? => {}
             found => return Err(line.unexpected(Some(found), DETAILS)),
         }
         Ok(())

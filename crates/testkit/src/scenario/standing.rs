@@ -5,7 +5,7 @@ use super::messages::stan_word;
 use crate::finding::Finding;
 use crate::script::Line;
 use authorizer::{LimitView, TransactionState, TransactionView};
-use domain::{Asset, Units, Window};
+use domain::{Asset, RuleMode, Units, Window};
 
 /// The windows that a limit may have.
 pub(super) const WINDOWS: &str = "transaction, day, week, month or lifetime";
@@ -95,12 +95,22 @@ impl Story {
         let newest = all.filter(|view| view.stan == stan).max_by_key(|view| view.id.number);
         let view =
             newest.ok_or_else(|| line.finding(&format!("no transaction has the trace number {stan}")))?;
-        let what = line.word("reasons, state, held, costs or until")?;
+        let what = line.word("reasons, rules, state, held, costs or until")?;
         match what {
             "reasons" => {
                 let reasons: Vec<_> = view.failures.iter().map(|failure| failure.reason.as_str()).collect();
                 let told: Vec<_> = std::iter::from_fn(|| line.optional()).collect();
                 same(line, "reasons", &reasons, &told)
+            }
+            "rules" => {
+                let rules = view.failures.iter().filter_map(|failure| failure.rule);
+                let names = rules.map(|breach| match breach.mode {
+                    RuleMode::Enforce => breach.rule.to_string(),
+                    RuleMode::Shadow => format!("{}:shadow", breach.rule),
+                });
+                let names: Vec<_> = names.collect();
+                let told: Vec<_> = std::iter::from_fn(|| line.optional().map(str::to_owned)).collect();
+                same(line, "rules", &names, &told)
             }
             "state" => {
                 let told = line.word("a state")?;
@@ -119,7 +129,7 @@ impl Story {
                 line.end()?;
                 same(line, "until", &view.expires_at, &Some(told))
             }
-            found => Err(line.unexpected(Some(found), "reasons, state, held, costs or until")),
+            found => Err(line.unexpected(Some(found), "reasons, rules, state, held, costs or until")),
         }
     }
 }
