@@ -26,7 +26,7 @@ impl Shard {
         match fact {
             Fact::AccountOpened { account, id, asset } => self.open_account(*account, *id, *asset),
             Fact::Posted { account, kind, units, request, note: _ } => {
-                self.post(*account, *kind, *units, *request)
+                self.post(*account, *kind, *units, *request, at)
             }
             Fact::AccountLimitsSet { account, limits } => {
                 let before = self.account(*account)?.limits.clone();
@@ -65,7 +65,7 @@ impl Shard {
                 self.undo(*transaction, TransactionState::Reversed, at)
             }
             Fact::HoldExpired { transaction, amounts: _ }
-            | Fact::HoldReleased { transaction, amounts: _, request: _, note: _ } => {
+            | Fact::HoldReleased { transaction, amounts: _, note: _ } => {
                 self.undo(*transaction, TransactionState::Expired, at)
             }
             Fact::HoldChanged { .. } => self.hold_changed(fact, at),
@@ -158,6 +158,7 @@ impl Shard {
         kind: PostingKind,
         units: Units,
         request: RequestKey,
+        at: Timestamp,
     ) -> Result<(), ApplyError> {
         let signed = match kind {
             PostingKind::Credit => units,
@@ -170,7 +171,9 @@ impl Shard {
             PostingKind::Credit => flows.credited.grow(units),
             PostingKind::Debit => flows.debited.grow(units),
         }
-        self.requests.remember(request, (account, kind, units), self.policy.requests_per_shard_max);
+        let (max, keep_for) = (self.policy.requests_per_shard_max, self.policy.life.request_keys_for);
+        self.requests.remember(request, at, (account, kind, units));
+        self.requests.forget(at, max, keep_for);
         Ok(())
     }
 

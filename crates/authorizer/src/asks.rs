@@ -4,13 +4,16 @@
 //! cancel in the same batch of facts as the decline (E1, P6).
 
 use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::balances::balances;
+use crate::clearings::Booked;
 use crate::controls;
 use crate::decide::Context;
-use crate::shard::{Account, Shard};
+use crate::duties::Order;
+use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, ApprovalCode, Approver, CancelCause, Duty, DutyKind, Fact, FundingFailure, FundingOutcome,
-    Money, PartialApproval, Reason, Text, TransactionNo, Units,
+    Amounts, ApprovalCode, Approver, Balances, CancelCause, DutyKind, Fact, FundingFailure, FundingOutcome,
+    Merchant, Money, PartialApproval, Reason, Text, TransactionNo, Units,
 };
 
 impl Shard {
@@ -28,14 +31,14 @@ impl Shard {
         match outcome {
             FundingOutcome::Approved { units } => self.funds_came(transaction, units, context, effects),
             FundingOutcome::Declined { code } => {
-                self.end(transaction, reason_of_decline(code), code, None, context, 0, effects);
+                self.end(transaction, reason_of_decline(code), code, None, context, &mut 0, effects);
             }
             FundingOutcome::NotAsked(failure) => {
-                self.end(transaction, reason_of(failure), Text::EMPTY, None, context, 0, effects);
+                self.end(transaction, reason_of(failure), Text::EMPTY, None, context, &mut 0, effects);
             }
             FundingOutcome::Unknown(failure) => {
                 let cancel = Some(CancelCause::OutcomeUnknown);
-                self.end(transaction, reason_of(failure), Text::EMPTY, cancel, context, 0, effects);
+                self.end(transaction, reason_of(failure), Text::EMPTY, cancel, context, &mut 0, effects);
             }
         }
     }
@@ -46,7 +49,7 @@ impl Shard {
         number: TransactionNo,
         reason: Reason,
         context: Context<'_>,
-        given: u64,
+        given: &mut u64,
         effects: &mut Effects,
     ) {
         if let Some(transaction) = self.store.find(number) {
@@ -66,7 +69,7 @@ impl Shard {
         let Some(asked) = transaction.held else { return };
         if let Some(reason) = self.why_unusable(transaction, asked, units, context) {
             let cancel = Some(CancelCause::Unused);
-            self.end(transaction, reason, Text::EMPTY, cancel, context, 0, effects);
+            self.end(transaction, reason, Text::EMPTY, cancel, context, &mut 0, effects);
             return;
         }
         let (amounts, part) = match transaction.amount {
@@ -74,12 +77,45 @@ impl Shard {
             Some(_) | None => (asked, None),
         };
         let reason = if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved };
-        let (by, told) = (Approver::BalanceService, None);
+        let by = Approver::BalanceService;
+        let told = self.told_with(transaction, amounts, context);
         effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason, by, told });
+        self.after_funding(transaction, amounts, context, effects);
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
         let answer =
-            Answer::Authorization { reason, approval_code, part, balances: None, path: FundingPath::Jit };
+            Answer::Authorization { reason, approval_code, part, balances: told, path: FundingPath::Jit };
         effects.action(Action::AnswerWaiting { transaction: number, answer });
+    }
+
+    /// What the service is told of an approval that stands: that it is confirmed, or booked at once.
+    fn after_funding(
+        &self,
+        transaction: &Transaction,
+        amounts: Amounts,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let account = self.card(transaction.card).and_then(|card| self.account(card.account));
+        let Ok(account) = account else { return };
+        let number = transaction.number;
+        if transaction.class.is_financial() {
+            let booked = Booked { transaction: number, card_no: transaction.card, amounts };
+            self.book_at_once(booked, account, &Merchant::default(), &mut 0, context, effects);
+        } else if self.policy.life.confirm {
+            let order = Order { transaction: number, account, kind: DutyKind::Confirm, units: amounts.units };
+            self.order(order, &mut 0, context, effects);
+        }
+    }
+
+    /// The balances that the answer to an ask carries.
+    fn told_with(
+        &self,
+        transaction: &Transaction,
+        amounts: Amounts,
+        context: Context<'_>,
+    ) -> Option<Balances> {
+        let card = self.card(transaction.card).ok().filter(|_| transaction.balances_wanted)?;
+        balances(card, self.account(card.account).ok()?, amounts.units, context)
     }
 
     /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer
@@ -121,13 +157,13 @@ impl Shard {
         code: Text<24>,
         cancel: Option<CancelCause>,
         context: Context<'_>,
-        given: u64,
+        given: &mut u64,
         effects: &mut Effects,
     ) {
         let number = transaction.number;
         effects.fact(Fact::AskDeclined { transaction: number, failures: vec![reason.into()], code });
         if let Some(cause) = cancel {
-            self.owe_cancel(transaction, cause, context, given, effects);
+            self.owe_cancel(transaction, cause, given, context, effects);
         }
         let (approval_code, part, balances) = (None, None, None);
         let answer = Answer::Authorization { reason, approval_code, part, balances, path: FundingPath::Jit };
@@ -139,35 +175,20 @@ impl Shard {
         &self,
         transaction: &Transaction,
         cause: CancelCause,
+        given: &mut u64,
         context: Context<'_>,
-        given: u64,
         effects: &mut Effects,
     ) {
         let account = self.card(transaction.card).and_then(|card| self.account(card.account));
         let (Ok(account), Some(held)) = (account, transaction.held) else { return };
-        let duty = Duty {
-            number: self.next_number(context, given),
-            transaction: transaction.number,
-            account: account.id,
-            kind: DutyKind::Cancel(cause),
-            units: held.units,
-            asset: account.asset,
-            sequence: transaction.duties.saturating_add(1),
-            account_sequence: next_of_account(account, self.last_number, effects),
-        };
-        effects.fact(Fact::DutyOwed { duty });
-        effects.action(Action::Owe(duty));
+        let kind = DutyKind::Cancel(cause);
+        self.order(
+            Order { transaction: transaction.number, account, kind, units: held.units },
+            given,
+            context,
+            effects,
+        );
     }
-}
-
-/// The number of the next duty of an account: after those done and those that this very decision has ordered. What
-/// earlier decisions of the batch have ordered is applied, and its numbers are given.
-pub(crate) fn next_of_account(account: &Account, last_number: TransactionNo, effects: &Effects) -> u64 {
-    let ordered_now = effects.facts.iter().rev().filter(|fact| {
-        matches!(fact, Fact::DutyOwed { duty } if duty.number > last_number && duty.account == account.id)
-    });
-    let ordered = u64::try_from(ordered_now.count()).unwrap_or(u64::MAX);
-    account.duties.saturating_add(ordered).saturating_add(1)
 }
 
 /// What a part of the units covers on the card side: rounded down, so a part never buys more than it paid.

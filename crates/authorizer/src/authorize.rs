@@ -6,18 +6,21 @@
 //! what it broke is flagged (E10, E40).
 
 use crate::action::{Action, Answer, Effects, FundingPath};
-use crate::asks::next_of_account;
+use crate::clearings::Booked;
 use crate::command::Caller;
 use crate::controls;
 use crate::decide::Context;
+use crate::duties::Order;
+use crate::life::allows_a_part;
+use crate::parts::part;
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
 use crate::transaction::Transaction;
 use crate::velocity_ring::time_of;
 use domain::{
-    Amounts, ApprovalCode, Approver, Ask, Asset, Authorization, CardNo, CardToken, Duty, DutyKind, Fact,
-    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Rate, RateError, Reason, Rounding,
-    TransactionNo, Units,
+    Amounts, ApprovalCode, Approver, Ask, Asset, Authorization, Balances, CardNo, CardToken, DutyKind, Fact,
+    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, PartialApproval, Rate, RateError,
+    Reason, Rounding, Timestamp, TransactionNo, TransactionType, Units,
 };
 
 impl Shard {
@@ -34,6 +37,7 @@ impl Shard {
             effects.answer(caller, refusal(Reason::UnknownCard, FundingPath::Cache));
             return;
         };
+        let request = Authorization { partial: useful_part(&request), ..request };
         let is_advice = !request.class.is_request();
         let known = match self.known(card_no, &request, context.now.utc) {
             Known::Answered(transaction) => {
@@ -52,28 +56,77 @@ impl Shard {
             Known::ReversedFirst => Some(Reason::PreviouslyReversed),
             Known::New => None,
         };
+        let question = Question { number: self.next_number(context, 0), card_no, request, caller, of: None };
+        let case = Case { card, account, question, known };
+        let kind = request.transaction_type();
+        match request.class {
+            _ if kind.is_inquiry() || (is_advice && kind == TransactionType::Other) => {
+                self.answer_question(case, context, effects);
+            }
+            _ if kind.is_credit() => self.credit(case, context, effects),
+            MessageClass::FinancialAdvice | MessageClass::Clearing => {
+                self.take_clearing(case, context, effects)
+            }
+            MessageClass::AuthorizationRequest | MessageClass::FinancialRequest
+                if request.details.incremental =>
+            {
+                self.increment(case, context, effects);
+            }
+            MessageClass::AuthorizationAdvice => self.advise(case, context, effects),
+            MessageClass::AuthorizationRequest | MessageClass::FinancialRequest => {
+                self.debit(case, context, effects);
+            }
+        }
+    }
+
+    /// A request that takes money from the cardholder.
+    fn debit(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
+        let Case { card, account, question, known } = case;
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
-        let hold = self.evaluate(card, account, &request, context, &mut failures);
+        let hold = self.evaluate(card, account, &question.request, context, &mut failures);
+        self.check_rules(case, hold, context, &mut failures);
+        let refused = failures.first().is_some_and(Failure::decides);
+        match hold {
+            Some(hold) if !refused => self.fund_hold(case, hold, failures, context, effects),
+            Some(hold) => match self.affordable_part(card, account, &question.request, hold, &failures) {
+                Some((hold, part)) => {
+                    failures.retain(|failure| !failure.decides());
+                    self.approve_from_cache(case, hold, Some(part), failures, context, effects);
+                }
+                None => decline(card, question, failures, effects),
+            },
+            None => decline(card, question, failures, effects),
+        }
+    }
+
+    /// The rules of the program come after all others, and everything is put in order.
+    pub(crate) fn check_rules(
+        &self,
+        case: Case<'_>,
+        hold: Option<HoldTerms>,
+        context: Context<'_>,
+        failures: &mut Vec<Failure>,
+    ) {
         let now = context.now.utc.max(time_of(self.last_number));
         let amounts = hold.map(|hold| hold.amounts);
-        self.policy.rules.check(&request, amounts, card, account, now, &mut failures);
-        Failure::rank(&mut failures);
-        let refused = failures.first().is_some_and(Failure::decides);
-        let question = Question { number: self.next_number(context, 0), card_no, request, caller };
-        match hold {
-            _ if is_advice => {
-                // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
-                let holds = known.is_none() && controls::takes_money(&request);
-                let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, context));
-                self.take_advice(card, account, question, hold, failures, context, effects);
+        self.policy.rules.check(&case.question.request, amounts, case.card, case.account, now, failures);
+        Failure::rank(failures);
+    }
+
+    /// Holds what passed every rule, or asks for it.
+    pub(crate) fn fund_hold(
+        &self,
+        case: Case<'_>,
+        hold: HoldTerms,
+        flags: Vec<Failure>,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        match case.card.funding {
+            FundingMode::PreFunded => self.approve_from_cache(case, hold, None, flags, context, effects),
+            FundingMode::Jit => {
+                ask_for_funds(self, case.card, case.account, case.question, hold, flags, context, effects);
             }
-            Some(hold) if !refused => match card.funding {
-                FundingMode::PreFunded => self.approve_from_cache(question, hold, failures, effects),
-                FundingMode::Jit => {
-                    ask_for_funds(self, card, account, question, hold, failures, context, effects);
-                }
-            },
-            Some(_) | None => decline(card, question, failures, effects),
         }
     }
 
@@ -98,14 +151,19 @@ impl Shard {
         let (transaction, reason) = (asked.number, Reason::Approved);
         let (part, by, told) = (None, Approver::Network, None);
         effects.fact(Fact::AskApproved { transaction, amounts, part, reason, by, told });
-        self.owe_advice(transaction, account, &request, amounts.units, context, 0, effects);
+        let mut given = 0;
+        self.owe_advice(transaction, account, &request, amounts.units, &mut given, context, effects);
+        if asked.class.is_financial() {
+            let booked = Booked { transaction, card_no: asked.card, amounts };
+            self.book_at_once(booked, account, &request.merchant, &mut given, context, effects);
+        }
         let answer = self.approval(transaction, FundingPath::Jit);
         effects.action(Action::AnswerWaiting { transaction, answer });
         effects.answer(caller, answer);
     }
 
     /// A hold of nothing.
-    fn empty_hold(&self, card: &Card, context: Context<'_>) -> HoldTerms {
+    pub(crate) fn empty_hold(&self, card: &Card, context: Context<'_>) -> HoldTerms {
         HoldTerms {
             amounts: Amounts { card: Money::new(0, card.currency), units: Units::ZERO },
             rate: None,
@@ -114,7 +172,7 @@ impl Shard {
     }
 
     /// Evaluates every rule. Returns what would be held, unless the amount cannot even be expressed.
-    fn evaluate(
+    pub(crate) fn evaluate(
         &self,
         card: &Card,
         account: &Account,
@@ -131,6 +189,7 @@ impl Shard {
             failures.push(Reason::TooManyHolds.into());
         }
         let (money, card_rate) = price_on_card(card, request, context, failures)?;
+        self.check_cash(request, money, failures);
         let minor = i128::from(money.minor());
         card.limits.check(LimitOwner::Card, minor, &self.calendar, now, failures);
         let (units, asset_rate) = convert(request.class, money, account.asset, context, failures)?;
@@ -147,92 +206,136 @@ impl Shard {
         Some(HoldTerms {
             amounts,
             rate: asset_rate.or(card_rate),
-            expires_at: now.plus(self.policy.hold_for),
+            expires_at: self.end_of_hold(request, context),
         })
+    }
+
+    /// The cash that a purchase hands out is a part of it, and no more than the program allows.
+    fn check_cash(&self, request: &Authorization, money: Money, failures: &mut Vec<Failure>) {
+        let Some(cash) = request.details.cash else { return };
+        if cash.minor() > request.amount.minor() || cash.currency() != request.amount.currency() {
+            failures.push(Reason::InvalidAmount.into());
+            return;
+        }
+        let (share, whole) = (Units(cash.minor().into()), Units(request.amount.minor().into()));
+        let on_card = part(money, share, whole).map_or(0, Money::minor);
+        if self.policy.life.cashback_minor_max.is_some_and(|max| on_card > max) {
+            failures.push(Reason::CashLimit.into());
+        }
+    }
+
+    /// When a hold that is placed now runs out (E20).
+    pub(crate) fn end_of_hold(&self, request: &Authorization, context: Context<'_>) -> Timestamp {
+        let policy = &self.policy;
+        context.now.utc.plus(policy.life.hold_for(request).unwrap_or(policy.hold_for))
     }
 
     fn approve_from_cache(
         &self,
-        question: Question,
+        case: Case<'_>,
         hold: HoldTerms,
+        part: Option<Money>,
         flags: Vec<Failure>,
+        context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let Question { number, card_no, request, caller } = question;
+        let Question { number, card_no, request, caller, of: _ } = case.question;
+        let reason = if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved };
+        let told = self.told(case.card, case.account, &request, hold.amounts.units, context);
+        let by = Approver::Switch;
         effects.fact(Fact::Approved {
             transaction: number,
             card: card_no,
             request,
             hold,
-            reason: Reason::Approved,
-            part: None,
-            by: Approver::Switch,
-            told: None,
+            reason,
+            part,
+            by,
+            told,
             flags,
         });
-        effects.answer(caller, self.approval(number, FundingPath::Cache));
+        if request.class.is_financial() {
+            let booked = Booked { transaction: number, card_no, amounts: hold.amounts };
+            self.book_at_once(booked, case.account, &request.merchant, &mut 1, context, effects);
+        }
+        let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
+        let path = FundingPath::Cache;
+        effects.answer(caller, Answer::Authorization { reason, approval_code, part, balances: told, path });
+    }
+
+    /// An advice: what the network approved in our name. It is always held, and what it broke is flagged.
+    fn advise(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
+        if case.known.is_none() && self.adjust(case, context, effects) {
+            return;
+        }
+        let Case { card, account, question, known } = case;
+        let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
+        let hold = self.evaluate(card, account, &question.request, context, &mut failures);
+        self.check_rules(case, hold, context, &mut failures);
+        // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
+        let holds = known.is_none() && controls::takes_money(&question.request);
+        let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, context));
+        self.take_advice(case, hold, failures, context, effects);
     }
 
     /// Places the hold of an advice, past the balance if it must be, and tells the product of it.
-    #[allow(clippy::too_many_arguments)] // one step's whole context, used once
     fn take_advice(
         &self,
-        card: &Card,
-        account: &Account,
-        question: Question,
+        case: Case<'_>,
         hold: HoldTerms,
         flags: Vec<Failure>,
         context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let Question { number, card_no, request, caller } = question;
-        let approved = Reason::Approved;
+        let Question { number, card_no, request, caller, of: _ } = case.question;
+        let (reason, part, by) = (Reason::Approved, None, Approver::Network);
+        let told = self.told(case.card, case.account, &request, hold.amounts.units, context);
         effects.fact(Fact::Approved {
             transaction: number,
             card: card_no,
             request,
             hold,
-            reason: approved,
-            part: None,
-            by: Approver::Network,
-            told: None,
+            reason,
+            part,
+            by,
+            told,
             flags,
         });
-        if card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
-            self.owe_advice(number, account, &request, hold.amounts.units, context, 1, effects);
+        if case.card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
+            self.owe_advice(number, case.account, &request, hold.amounts.units, &mut 1, context, effects);
         }
-        effects.answer(caller, self.approval(number, path_of(card)));
+        effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
 
     /// Makes telling the balance service what was approved in its name a durable duty.
     #[allow(clippy::too_many_arguments)] // one step's whole context
-    fn owe_advice(
+    pub(crate) fn owe_advice(
         &self,
         transaction: TransactionNo,
         account: &Account,
         request: &Authorization,
         units: Units,
+        given: &mut u64,
         context: Context<'_>,
-        given: u64,
         effects: &mut Effects,
     ) {
-        let duty = Duty {
-            number: self.next_number(context, given),
-            transaction,
-            account: account.id,
-            kind: DutyKind::Advise { merchant: request.merchant.name },
-            units,
-            asset: account.asset,
-            sequence: self.store.find(transaction).map_or(0, |found| found.duties).saturating_add(1),
-            account_sequence: next_of_account(account, self.last_number, effects),
-        };
-        effects.fact(Fact::DutyOwed { duty });
-        effects.action(Action::Owe(duty));
+        let kind = DutyKind::Advise { merchant: request.merchant.name };
+        self.order(Order { transaction, account, kind, units }, given, context, effects);
+    }
+
+    /// A yes that carries balances where they were wanted.
+    pub(crate) fn approval_with(
+        &self,
+        number: TransactionNo,
+        balances: Option<Balances>,
+        path: FundingPath,
+    ) -> Answer {
+        let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
+        Answer::Authorization { reason: Reason::Approved, approval_code, part: None, balances, path }
     }
 
     pub(crate) fn approval(&self, number: TransactionNo, path: FundingPath) -> Answer {
-        let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
-        Answer::Authorization { reason: Reason::Approved, approval_code, part: None, balances: None, path }
+        self.approval_with(number, None, path)
     }
 
     /// The card and its account, if the number belongs to this very card.
@@ -242,24 +345,35 @@ impl Shard {
     }
 }
 
-/// A request that is being decided.
+/// A message that is being decided.
 #[derive(Clone, Copy)]
-struct Question {
-    number: TransactionNo,
-    card_no: CardNo,
-    request: Authorization,
-    caller: Caller,
+pub(crate) struct Question {
+    pub(crate) number: TransactionNo,
+    pub(crate) card_no: CardNo,
+    pub(crate) request: Authorization,
+    pub(crate) caller: Caller,
+    /// The payment that it adds to.
+    pub(crate) of: Option<TransactionNo>,
 }
 
-fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mut Effects) {
-    let Question { number, card_no, request, caller } = question;
+/// A message with whose it is and what is known of its references.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) card: &'a Card,
+    pub(crate) account: &'a Account,
+    pub(crate) question: Question,
+    pub(crate) known: Option<Reason>,
+}
+
+pub(crate) fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mut Effects) {
+    let Question { number, card_no, request, caller, of: _ } = question;
     let reason = failures.first().map_or(Reason::AmountOutOfRange, |failure| failure.reason);
     effects.fact(Fact::Declined { transaction: number, card: card_no, request, failures });
     effects.answer(caller, refusal(reason, path_of(card)));
 }
 
 #[allow(clippy::too_many_arguments)] // one step's whole context
-fn ask_for_funds(
+pub(crate) fn ask_for_funds(
     shard: &Shard,
     card: &Card,
     account: &Account,
@@ -275,8 +389,8 @@ fn ask_for_funds(
         decline(card, question, failures.collect(), effects);
         return;
     }
-    let Question { number, card_no, request, caller } = question;
-    effects.fact(Fact::Asked { transaction: number, card: card_no, request, hold, flags });
+    let Question { number, card_no, request, caller, of } = question;
+    effects.fact(Fact::Asked { transaction: number, card: card_no, request, of, hold, flags });
     effects.action(Action::Wait { transaction: number, caller });
     effects.action(Action::Ask(Box::new(Ask {
         transaction: shard.transaction_id(number),
@@ -300,19 +414,24 @@ fn outstanding_standin(shard: &Shard, account: &Account) -> Units {
     Units(advised.fold(0, |sum, duty| sum.saturating_add(duty.units.0)))
 }
 
-fn refusal(reason: Reason, path: FundingPath) -> Answer {
+pub(crate) fn refusal(reason: Reason, path: FundingPath) -> Answer {
     Answer::Authorization { reason, approval_code: None, part: None, balances: None, path }
 }
 
-const fn path_of(card: &Card) -> FundingPath {
+pub(crate) const fn path_of(card: &Card) -> FundingPath {
     match card.funding {
         FundingMode::PreFunded => FundingPath::Cache,
         FundingMode::Jit => FundingPath::Jit,
     }
 }
 
+/// Whether less than the whole may be approved, by what the terminal and the kind of transaction say (E7).
+fn useful_part(request: &Authorization) -> PartialApproval {
+    if allows_a_part(request) { request.partial } else { PartialApproval::NotSupported }
+}
+
 /// What the request costs in the card's currency.
-fn price_on_card(
+pub(crate) fn price_on_card(
     card: &Card,
     request: &Authorization,
     context: Context<'_>,
@@ -332,7 +451,7 @@ fn price_on_card(
 
 /// Converts at a fresh rate, rounding up, and notes why that fails. An advice must be recorded whatever the
 /// rates: it is converted at the newest, however old, and costs nothing where there is none.
-fn convert(
+pub(crate) fn convert(
     class: MessageClass,
     money: Money,
     to: Asset,

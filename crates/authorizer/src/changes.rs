@@ -3,26 +3,35 @@
 use crate::action::{Action, Effects};
 use crate::calendar;
 use crate::command::{Caller, Change, Inquiry, NewCard, Refusal, Reply};
+use crate::decide::Context;
 use crate::shard::Shard;
+use crate::transaction::TransactionState;
 use domain::{
-    AccountNo, CardNo, CardStatus, Controls, Fact, LimitRule, PostingKind, RequestKey, Text, Units, Window,
+    AccountNo, CancelCause, CardNo, CardStatus, Controls, Fact, FundingMode, LimitRule, PostingKind,
+    RequestKey, Text, TransactionNo, Units, Window,
 };
 
 impl Shard {
     /// Makes a change, or refuses it. The reply shows the account or card as it is afterwards.
-    pub(crate) fn change(&self, change: Change, caller: Caller, effects: &mut Effects) {
-        let facts_before = effects.facts.len();
-        match self.facts_of(change, effects) {
+    pub(crate) fn change(&self, change: Change, caller: Caller, context: Context<'_>, effects: &mut Effects) {
+        let (facts_before, actions_before) = (effects.facts.len(), effects.actions.len());
+        match self.facts_of(change, context, effects) {
             Ok(Shown::State(inquiry)) => effects.action(Action::Show { caller, inquiry }),
             Ok(Shown::Rate(rate)) => effects.reply(caller, Reply::Rate(rate)),
             Err(refusal) => {
                 effects.facts.truncate(facts_before);
+                effects.actions.truncate(actions_before);
                 effects.reply(caller, Reply::Refused(refusal));
             }
         }
     }
 
-    fn facts_of(&self, change: Change, effects: &mut Effects) -> Result<Shown, Refusal> {
+    fn facts_of(
+        &self,
+        change: Change,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> Result<Shown, Refusal> {
         match change {
             Change::OpenAccount { id, asset } => {
                 let account = AccountNo(next(self.accounts.len()));
@@ -51,11 +60,46 @@ impl Shard {
                 effects.fact(Fact::CardLimitsSet { card, limits });
                 Ok(Shown::State(Inquiry::Card(card)))
             }
+            Change::ReleaseHold { transaction, note } => self.release(transaction, note, context, effects),
             Change::SetRate(rate) => {
                 effects.fact(Fact::RateSet { rate });
                 Ok(Shown::Rate(rate))
             }
         }
+    }
+
+    /// Ends a hold early. Once more changes nothing.
+    fn release(
+        &self,
+        transaction: TransactionNo,
+        note: Text<40>,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> Result<Shown, Refusal> {
+        let found = self.store.find(transaction).ok_or(Refusal::NoSuchTransaction)?;
+        match (found.state, found.held) {
+            (TransactionState::Approved, Some(amounts)) => {
+                effects.fact(Fact::HoldReleased { transaction, amounts, note });
+                let jit = self.card(found.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+                if jit {
+                    self.owe_cancel(found, CancelCause::Expired, &mut 0, context, effects);
+                }
+            }
+            (TransactionState::Expired, _) => {}
+            (
+                TransactionState::Asked
+                | TransactionState::Approved
+                | TransactionState::Declined
+                | TransactionState::Reversed
+                | TransactionState::ReversedFirst
+                | TransactionState::Cleared
+                | TransactionState::Posted
+                | TransactionState::Added
+                | TransactionState::Answered,
+                _,
+            ) => return Err(Refusal::NoOpenHold),
+        }
+        Ok(Shown::State(Inquiry::Transaction(transaction)))
     }
 
     /// Books money in or out, once for each idempotency key (E26).

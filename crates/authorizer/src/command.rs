@@ -119,6 +119,13 @@ pub enum Change {
         /// All its limits.
         limits: Vec<LimitRule>,
     },
+    /// End a hold before its time: an operator knows that nothing will be cleared.
+    ReleaseHold {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// The operator's words.
+        note: Text<40>,
+    },
     /// Put a rate in force. Goes to shard 0.
     SetRate(Rate),
 }
@@ -206,6 +213,9 @@ pub enum Refusal {
     /// The transaction is not known, or was forgotten.
     #[error("there is no such transaction among those kept")]
     NoSuchTransaction,
+    /// There is nothing to release.
+    #[error("the transaction holds nothing that could be released")]
+    NoOpenHold,
     /// A closed card stays closed.
     #[error("the card is closed, and a closed card cannot be opened again")]
     CardClosed,

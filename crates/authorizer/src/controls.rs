@@ -3,7 +3,7 @@
 //! Every rule is evaluated even after one has failed, so that support can see all of them (E33, P8).
 
 use crate::shard::Card;
-use domain::{Authorization, CardStatus, Expiry, Failure, Reason, Text, Timestamp};
+use domain::{Authorization, CardStatus, Expiry, Failure, Reason, Text, Timestamp, TransactionType};
 
 /// Whether the request takes money from the cardholder: by its type, and an amount above zero.
 pub(crate) fn takes_money(request: &Authorization) -> bool {
@@ -22,8 +22,9 @@ pub(crate) fn check(card: &Card, request: &Authorization, now: Timestamp, failur
     }
     fail_unless(!is_over(card.expiry, now), Reason::CardExpired);
     fail_unless(request.expiry.is_none_or(|expiry| expiry == card.expiry), Reason::ExpiryMismatch);
-    fail_unless(request.transaction_type().is_debit(), Reason::TransactionTypeNotAllowed);
-    fail_unless(request.amount.minor() > 0, Reason::InvalidAmount);
+    let kind = request.transaction_type();
+    fail_unless(kind != TransactionType::Other, Reason::TransactionTypeNotAllowed);
+    fail_unless(kind.is_inquiry() || request.amount.minor() > 0, Reason::InvalidAmount);
     let Some(controls) = &card.controls else { return };
     let merchant = &request.merchant;
     let merchant_id = Some(&merchant.id).filter(|id: &&Text<15>| !id.is_empty());

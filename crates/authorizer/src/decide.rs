@@ -30,7 +30,7 @@ impl Shard {
                 self.ask_ended(transaction, outcome, context, effects);
             }
             Command::DutyAcknowledged { duty } => self.duty_acknowledged(duty, effects),
-            Command::Change { change, caller } => self.change(*change, caller, effects),
+            Command::Change { change, caller } => self.change(*change, caller, context, effects),
             Command::Inquire { inquiry, caller } => effects.action(Action::Show { caller, inquiry }),
             Command::Tick => self.tick(context, effects),
             Command::Resume => self.resume(context, effects),
@@ -78,8 +78,9 @@ impl Shard {
             effects.action(Action::Owe(*duty));
         }
         // The deadline of an ask is not kept, so those beyond the bound are overdue at the next tick.
-        for (given, number) in (0..).zip(self.asked.keys().take(END_AT_ONCE_MAX)) {
-            self.abandon_ask(*number, Reason::FundingUnavailable, context, given, effects);
+        let mut given = 0;
+        for number in self.asked.keys().take(END_AT_ONCE_MAX) {
+            self.abandon_ask(*number, Reason::FundingUnavailable, context, &mut given, effects);
         }
     }
 }

@@ -17,14 +17,12 @@ impl Shard {
             effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
             let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
             if jit {
-                self.owe_cancel(transaction, CancelCause::Expired, context, given, effects);
-                given += 1;
+                self.owe_cancel(transaction, CancelCause::Expired, &mut given, context, effects);
             }
         }
         let overdue = self.asked.iter().filter(|(_, deadline)| context.now.mono >= **deadline);
         for (number, _) in overdue.take(END_AT_ONCE_MAX) {
-            self.abandon_ask(*number, Reason::FundingTimedOut, context, given, effects);
-            given += 1;
+            self.abandon_ask(*number, Reason::FundingTimedOut, context, &mut given, effects);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The settings that decisions depend on, fixed while the switch runs.
 
+use crate::life::Life;
 use crate::risk::Rules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Policy {
     pub limits_per_owner_max: usize,
     /// Idempotency keys of the control API kept in one shard; the oldest are forgotten above it.
     pub requests_per_shard_max: usize,
+    /// What the program decides about the life of a transaction, shared by all shards.
+    pub life: Arc<Life>,
     /// The rules of the card program, shared by all shards.
     pub rules: Arc<Rules>,
 }
@@ -39,6 +42,7 @@ impl Default for Policy {
             duties_per_shard_max: 10_000,
             limits_per_owner_max: 16,
             requests_per_shard_max: 100_000,
+            life: Arc::default(),
             rules: Arc::default(),
         }
     }

@@ -4,6 +4,7 @@
 //! message class. The same references with another amount or currency are a mistake or worse, and refused.
 
 use crate::action::{Answer, FundingPath};
+use crate::life::AdviceAfterReversal;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp};
@@ -33,7 +34,7 @@ impl Shard {
                 reversed_first |= found.acquirer.is_none_or(|acquirer| acquirer == request.acquirer);
                 continue;
             }
-            let told = is_told_of_ours(found, request);
+            let told = is_told_of_ours(found, request) && !self.holds_again(found);
             if !told && !found.same_references(request) {
                 continue;
             }
@@ -72,6 +73,12 @@ impl Shard {
         }
     }
 
+    /// Whether an advice of our own approval counts although it was reversed (E10); the program decides.
+    fn holds_again(&self, found: &Transaction) -> bool {
+        found.state == TransactionState::Reversed
+            && self.policy.life.advice_after_reversal == AdviceAfterReversal::Hold
+    }
+
     fn was_reversed_without_transmission(
         &self,
         card: CardNo,
@@ -99,8 +106,12 @@ impl Shard {
 /// (E10). It names the amount asked, or the part that we approved.
 fn is_told_of_ours(found: &Transaction, request: &Authorization) -> bool {
     let amount = Some(request.amount);
-    request.class == MessageClass::AuthorizationAdvice
-        && found.class == MessageClass::AuthorizationRequest
+    let of_its_kind = matches!(
+        (request.class, found.class),
+        (MessageClass::AuthorizationAdvice, MessageClass::AuthorizationRequest)
+            | (MessageClass::FinancialAdvice, MessageClass::FinancialRequest)
+    );
+    of_its_kind
         && found.acquirer == Some(request.acquirer)
         && (found.amount == amount || found.part == amount)
         && (found.state == TransactionState::Asked || found.reason.is_some_and(Reason::is_approval))

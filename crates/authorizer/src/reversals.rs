@@ -4,14 +4,18 @@
 //! when it comes; money never moves because of it.
 
 use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::clearings::{less, promised_by, units_of_part};
 use crate::command::Caller;
 use crate::decide::Context;
+use crate::duties::Order;
+use crate::originals::SEARCH_MAX;
+use crate::parts::{covering, part};
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
-use domain::{CancelCause, CardNo, Fact, FundingMode, Reason, Reversal, ReversalMatch, Timestamp};
-
-/// How many of a card's recent transactions are searched when a reversal names no transmission time.
-const SEARCH_MAX: usize = 1_000;
+use domain::{
+    Amounts, CancelCause, CardNo, DutyKind, Fact, FundingMode, Money, Reason, Reversal, ReversalMatch,
+    Timestamp, TransactionNo, Units,
+};
 
 impl Shard {
     /// Undoes what `reversal` speaks of, and acknowledges.
@@ -28,11 +32,7 @@ impl Shard {
             return;
         }
         let matched = match self.original(card, &reversal, context.now.utc) {
-            Some(original) if original.state.is_open() => {
-                self.undo_original(original, reversal, context, effects);
-                ReversalMatch::Matched
-            }
-            Some(_) => ReversalMatch::NothingLeft,
+            Some(original) => self.undo_original(original, reversal, context, effects),
             None => {
                 let transaction = self.next_number(context, 0);
                 effects.fact(Fact::ReversalUnmatched { transaction, card, reversal });
@@ -42,30 +42,174 @@ impl Shard {
         effects.answer(caller, Answer::Reversal(matched));
     }
 
+    /// Undoes what is left of a transaction, or the part above its new total (E4, E5).
     fn undo_original(
         &self,
         original: &Transaction,
         reversal: Reversal,
         context: Context<'_>,
         effects: &mut Effects,
-    ) {
-        let Some(amounts) = original.held else { return };
-        effects.fact(Fact::Reversed { transaction: original.number, amounts, reversal });
-        let jit = self.card(original.card).is_ok_and(|card| card.funding == FundingMode::Jit);
-        if jit {
-            self.owe_cancel(original, CancelCause::Reversed, context, 0, effects);
+    ) -> ReversalMatch {
+        match original.state {
+            TransactionState::Asked => self.undo_hold(original, reversal, context, effects),
+            TransactionState::Approved => match self.part_to_undo(original, &reversal) {
+                Some(released) => self.undo_part(original, None, released, reversal, context, effects),
+                None => self.undo_hold(original, reversal, context, effects),
+            },
+            TransactionState::Added => self.undo_increment(original, reversal, context, effects),
+            TransactionState::Posted | TransactionState::Cleared => {
+                self.undo_payment(original, reversal, context, effects)
+            }
+            TransactionState::Declined
+            | TransactionState::Reversed
+            | TransactionState::Expired
+            | TransactionState::ReversedFirst
+            | TransactionState::Answered => ReversalMatch::NothingLeft,
         }
-        if original.state == TransactionState::Asked {
-            // Whoever still waits for the original is told no; funds that come now find no taker.
-            let answer = Answer::Authorization {
-                reason: Reason::ReversedInFlight,
-                approval_code: None,
-                part: None,
-                balances: None,
-                path: FundingPath::Jit,
-            };
-            effects.action(Action::AnswerWaiting { transaction: original.number, answer });
+    }
+
+    fn undo_hold(
+        &self,
+        original: &Transaction,
+        reversal: Reversal,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let mut given = 0;
+        for hold in self.holds_of(original.card, Some(original)) {
+            let Some(amounts) = hold.held else { continue };
+            effects.fact(Fact::Reversed { transaction: hold.number, amounts, reversal });
+            let jit = self.card(hold.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+            if jit {
+                self.owe_cancel(hold, CancelCause::Reversed, &mut given, context, effects);
+            }
+            if hold.state == TransactionState::Asked {
+                // Whoever still waits for the original is told no; funds that come now find no taker.
+                let answer = Answer::Authorization {
+                    reason: Reason::ReversedInFlight,
+                    approval_code: None,
+                    part: None,
+                    balances: None,
+                    path: FundingPath::Jit,
+                };
+                effects.action(Action::AnswerWaiting { transaction: hold.number, answer });
+            }
         }
+        ReversalMatch::Matched
+    }
+
+    /// What a reversal with a new total releases of a hold; `None` where it undoes all of it. A total that is no less
+    /// than what stands releases nothing.
+    fn part_to_undo(&self, hold: &Transaction, reversal: &Reversal) -> Option<Amounts> {
+        let total = reversal.new_total.filter(|total| total.minor() > 0)?;
+        let (held, promised) = (hold.held?, promised_by(hold)?);
+        let asked = hold.part.or(hold.amount)?;
+        let total = if total.currency() == promised.card.currency() {
+            total.minor()
+        } else if total.currency() == asked.currency() {
+            part(promised.card, Units(total.minor().into()), Units(asked.minor().into()))?.minor()
+        } else {
+            return Some(Amounts { card: Money::new(0, held.card.currency()), units: Units::ZERO });
+        };
+        let taken = less(promised, held).card.minor();
+        let left = total.saturating_sub(taken).clamp(0, held.card.minor());
+        let left = Money::new(left, held.card.currency());
+        let units = units_of_part(hold, held, left)?;
+        Some(less(held, Amounts { card: left, units }))
+    }
+
+    fn undo_part(
+        &self,
+        hold: &Transaction,
+        increment: Option<TransactionNo>,
+        released: Amounts,
+        reversal: Reversal,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let Some(held) = hold.held else { return ReversalMatch::NothingLeft };
+        if released.card.minor() <= 0 && !released.units.is_positive() {
+            return ReversalMatch::NothingLeft;
+        }
+        let (transaction, left) = (hold.number, less(held, released));
+        effects.fact(Fact::PartlyReversed { transaction, increment, released, left, reversal });
+        let found = self.card(hold.card).and_then(|card| Ok((card.funding, self.account(card.account)?)));
+        if let Ok((FundingMode::Jit, account)) = found {
+            let kind = DutyKind::Reverse { left: left.units };
+            let order = Order { transaction, account, kind, units: released.units };
+            self.order(order, &mut 0, context, effects);
+        }
+        ReversalMatch::Matched
+    }
+
+    /// Takes an increment out of the hold that it raised, as far as it is still there.
+    fn undo_increment(
+        &self,
+        increment: &Transaction,
+        reversal: Reversal,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let hold = increment.of.and_then(|of| self.store.find(of));
+        let hold = hold.filter(|hold| hold.state == TransactionState::Approved);
+        let added = hold.and_then(|hold| {
+            let increments = &hold.more.as_ref()?.increments;
+            let part = increments.iter().find(|part| part.number == increment.number)?;
+            let held = hold.held?;
+            let card = Money::new(part.amounts.card.minor().min(held.card.minor()), held.card.currency());
+            Some((hold, Amounts { card, units: part.amounts.units.min(held.units) }))
+        });
+        match added {
+            Some((hold, added)) => {
+                self.undo_part(hold, Some(increment.number), added, reversal, context, effects)
+            }
+            None => ReversalMatch::NothingLeft,
+        }
+    }
+
+    /// Undoes a payment that was booked, or a refund. What clearings paid of a hold is theirs to undo.
+    fn undo_payment(
+        &self,
+        payment: &Transaction,
+        reversal: Reversal,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let transaction = payment.number;
+        let Some(paid) = payment.more.as_ref().map(|more| less(more.paid, more.refunded)) else {
+            return ReversalMatch::NothingLeft;
+        };
+        if !payment.class.is_financial() && payment.state == TransactionState::Cleared {
+            return ReversalMatch::NothingLeft;
+        }
+        let credit = payment.kind.is_credit();
+        let amounts = match reversal.new_total.filter(|total| total.minor() > 0 && !credit) {
+            Some(total) if total.currency() == paid.card.currency() => {
+                let left = Money::new(total.minor().clamp(0, paid.card.minor()), total.currency());
+                covering(paid, left).map_or(paid, |units| less(paid, Amounts { card: left, units }))
+            }
+            Some(_) | None => paid,
+        };
+        if amounts.card.minor() <= 0 && !amounts.units.is_positive() {
+            return ReversalMatch::NothingLeft;
+        }
+        effects.fact(if credit {
+            Fact::RefundReversed { transaction, amounts, reversal }
+        } else {
+            Fact::ClearingReversed { transaction, amounts, reversal }
+        });
+        let found = self.card(payment.card).and_then(|card| Ok((card.funding, self.account(card.account)?)));
+        if let Ok((FundingMode::Jit, account)) = found {
+            let kind = DutyKind::Undo { credit: !credit };
+            let told_as = payment.of.unwrap_or(transaction);
+            self.order(
+                Order { transaction: told_as, account, kind, units: amounts.units },
+                &mut 0,
+                context,
+                effects,
+            );
+        }
+        ReversalMatch::Matched
     }
 
     /// The transaction a reversal speaks of. By STAN and transmission time; where the latter was not sent, by STAN
@@ -77,7 +221,8 @@ impl Shard {
         };
         if reversal.transmission.is_some() {
             let key = MatchKey { card, stan: reversal.stan, transmission: reversal.transmission };
-            return best_fit(reversal, self.store.with_key(key).filter(matches));
+            let by_trace = best_fit(reversal, self.store.with_key(key).filter(matches));
+            return by_trace.or_else(|| self.original_by_network(card, reversal, now));
         }
         let same = |found: &&Transaction| {
             let rrn = reversal.rrn.is_none() || found.rrn.is_none() || found.rrn == reversal.rrn;
@@ -85,6 +230,22 @@ impl Shard {
         };
         let recent = self.store.of_card(card).take(SEARCH_MAX).filter(same);
         best_fit(reversal, recent.filter(matches))
+    }
+}
+
+impl Shard {
+    /// By the network's transaction id, where one open transaction of the card has it and the amount is the same.
+    fn original_by_network(&self, card: CardNo, reversal: &Reversal, now: Timestamp) -> Option<&Transaction> {
+        let reference = reversal.network_reference?;
+        let mut found = self.store.of_card(card).take(SEARCH_MAX).filter(|found| {
+            found.network_reference == Some(reference)
+                && found.state.is_open()
+                && found.of.is_none()
+                && self.is_within_window(found, now)
+                && (reversal.amount.is_none() || found.amount == reversal.amount)
+        });
+        let only = found.next()?;
+        found.next().is_none().then_some(only)
     }
 }
 

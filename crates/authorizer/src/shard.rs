@@ -15,6 +15,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A set of funding accounts with all their cards, holds, counters and recent transactions.
 #[derive(Clone, Debug)]
@@ -84,11 +85,14 @@ pub(crate) struct Card {
     pub(crate) recent: Option<Box<Ring>>,
 }
 
+/// What was booked: on which account, in or out, how much.
+pub(crate) type Posting = (AccountNo, PostingKind, Units);
+
 /// Idempotency keys that were used, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Requests {
-    pub(crate) known: BTreeMap<RequestKey, (AccountNo, PostingKind, Units)>,
-    order: VecDeque<RequestKey>,
+    pub(crate) known: BTreeMap<RequestKey, Posting>,
+    order: VecDeque<(Timestamp, RequestKey)>,
 }
 
 /// Money that moved, in one asset: what the books are checked against.
@@ -250,20 +254,26 @@ impl Shard {
 }
 
 impl Requests {
-    /// What was booked under which key, oldest first.
-    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (RequestKey, (AccountNo, PostingKind, Units))> {
-        self.order.iter().filter_map(|key| self.known.get(key).map(|posting| (*key, *posting)))
+    /// What was booked under which key and when, oldest first.
+    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (RequestKey, Timestamp, Posting)> {
+        self.order.iter().filter_map(|(at, key)| self.known.get(key).map(|posting| (*key, *at, *posting)))
     }
 
-    /// Remembers a posting under its key and forgets the oldest above `max`.
-    pub(crate) fn remember(&mut self, key: RequestKey, posting: (AccountNo, PostingKind, Units), max: usize) {
+    /// Remembers a posting under its key.
+    pub(crate) fn remember(&mut self, key: RequestKey, at: Timestamp, posting: Posting) {
         if self.known.insert(key, posting).is_none() {
-            self.order.push_back(key);
+            self.order.push_back((at, key));
         }
-        while self.order.len() > max.max(1) {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
+    }
+
+    /// Forgets the oldest above `max`, and those that are older than `keep_for`.
+    pub(crate) fn forget(&mut self, now: Timestamp, max: usize, keep_for: Duration) {
+        while let Some((at, key)) = self.order.front().copied() {
+            if self.order.len() <= max.max(1) && now.since(at) <= keep_for {
+                break;
             }
+            self.order.pop_front();
+            self.known.remove(&key);
         }
     }
 }

@@ -52,7 +52,7 @@ enum Kind<'a> {
     /// A transaction that the balance service is deciding.
     Asked(TransactionNo),
     /// An idempotency key and what was booked under it, oldest first.
-    Request(RequestKey, AccountNo, PostingKind, Units),
+    Request(RequestKey, Timestamp, AccountNo, PostingKind, Units),
     Duty(Cow<'a, Duty>),
 }
 
@@ -126,8 +126,9 @@ impl Shard {
         self.store.expiries().try_for_each(|(at, number)| put(Kind::Expiry(at, number)))?;
         self.asked.keys().try_for_each(|number| put(Kind::Asked(*number)))?;
         let mut requests = self.requests.oldest_first();
-        requests
-            .try_for_each(|(key, (account, kind, units))| put(Kind::Request(key, account, kind, units)))?;
+        requests.try_for_each(|(key, at, (account, kind, units))| {
+            put(Kind::Request(key, at, account, kind, units))
+        })?;
         self.duties.values().try_for_each(|duty| put(Kind::Duty(Cow::Borrowed(duty))))
     }
 
@@ -252,8 +253,8 @@ impl Restoring {
                 shard.asked.insert(number, Mono::default());
                 shard.store.find(number).is_some()
             }
-            Kind::Request(key, account, kind, units) => {
-                shard.requests.remember(key, (account, kind, units), usize::MAX);
+            Kind::Request(key, at, account, kind, units) => {
+                shard.requests.remember(key, at, (account, kind, units));
                 shard.account(account).is_ok()
             }
             Kind::Duty(duty) => shard.duties.insert(duty.number, duty.into_owned()).is_none(),

@@ -28,6 +28,8 @@ pub(crate) struct Store {
     by_key: Map<MatchKey, Slot>,
     newest_of_card: Vec<Option<Slot>>,
     finished: VecDeque<(Timestamp, TransactionNo)>,
+    /// Finished payments, for which clearings and refunds may come late: they are kept longer.
+    paid: VecDeque<(Timestamp, TransactionNo)>,
     expiries: BTreeSet<(Timestamp, TransactionNo)>,
     without_transmission: usize,
 }
@@ -106,7 +108,9 @@ impl Store {
 
     /// Notes that a transaction is finished: it may be forgotten once it is old enough.
     pub(crate) fn finish(&mut self, number: TransactionNo, at: Timestamp) {
-        self.finished.push_back((at, number));
+        let lasting = self.find(number).is_some_and(Transaction::may_be_followed);
+        let queue = if lasting { &mut self.paid } else { &mut self.finished };
+        queue.push_back((at, number));
     }
 
     /// Notes when a hold runs out.
@@ -129,7 +133,7 @@ impl Store {
 
     /// Finished transactions in the order in which they will be forgotten.
     pub(crate) fn finished(&self) -> impl Iterator<Item = (Timestamp, TransactionNo)> {
-        self.finished.iter().copied()
+        self.finished.iter().chain(&self.paid).copied()
     }
 
     /// When each hold runs out, soonest first.
@@ -143,14 +147,24 @@ impl Store {
         due.filter_map(|(_, number)| self.find(*number))
     }
 
+    /// Forgets what is older than it has to be, and the oldest above the bound: first what nothing can follow.
     fn forget_old(&mut self, now: Timestamp, policy: &Policy) {
+        let (repeats, follow_ups) = (policy.repeat_window, policy.life.keep_for.max(policy.repeat_window));
         for _ in 0..FORGET_AT_ONCE_MAX {
-            let Some((at, number)) = self.finished.front().copied() else { break };
-            let too_old = now.since(at) > policy.repeat_window;
-            if !too_old && self.len() <= policy.transactions_per_shard_max {
+            let too_many = self.len() > policy.transactions_per_shard_max;
+            let due = |queue: &VecDeque<(Timestamp, TransactionNo)>, keep_for| {
+                let (at, number) = *queue.front()?;
+                (now.since(at) > keep_for || too_many).then_some(number)
+            };
+            let number = if let Some(number) = due(&self.finished, repeats) {
+                self.finished.pop_front();
+                number
+            } else if let Some(number) = due(&self.paid, follow_ups) {
+                self.paid.pop_front();
+                number
+            } else {
                 break;
-            }
-            self.finished.pop_front();
+            };
             self.forget(number);
         }
     }
@@ -277,6 +291,7 @@ mod tests {
             by: domain::Approver::Switch,
             of: None,
             network_reference: None,
+            balances_wanted: false,
             duties: 0,
             more: None,
         }

@@ -98,6 +98,8 @@ pub(crate) struct Transaction {
     /// The transaction that an increment, a clearing or a refund belongs to.
     pub(crate) of: Option<TransactionNo>,
     pub(crate) network_reference: Option<NetworkReference>,
+    /// Whether its answer is to carry the balances.
+    pub(crate) balances_wanted: bool,
     /// How many duties towards the balance service it has led to.
     pub(crate) duties: u32,
     /// What most transactions do not have (yet).
@@ -170,6 +172,7 @@ impl Transaction {
             by: Approver::Switch,
             of: None,
             network_reference: request.details.network_reference,
+            balances_wanted: request.details.balances_wanted,
             duties: 0,
             more: None,
         }
@@ -192,6 +195,11 @@ impl Transaction {
                 refund_flags: RefundFlags::default(),
             })
         })
+    }
+
+    /// Whether a clearing or a refund may come for it later, or is what it is: whatever was approved and is money.
+    pub(crate) fn may_be_followed(&self) -> bool {
+        self.reason.is_some_and(Reason::is_approval) && (self.kind.is_debit() || self.kind.is_credit())
     }
 
     /// The balances that the first answer carried.

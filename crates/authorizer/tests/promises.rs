@@ -246,7 +246,7 @@ proptest! {
 
     #[test]
     fn reasons_stand_in_their_documented_order_and_the_first_one_answers(
-        stan in 0_u64..1_000_000, minor in -5_i64..20_000, kind in prop::sample::select(vec![0_u32, 200_000, 300_000]),
+        stan in 0_u64..1_000_000, minor in -5_i64..20_000, kind in prop::sample::select(vec![0_u32, 400_000, 630_000]),
         frozen: bool, wrong_expiry: bool, late: bool, blocked: bool,
     ) {
         let mut desk = Desk::with_card(FundingMode::PreFunded, 5_000);

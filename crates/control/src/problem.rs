@@ -169,7 +169,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchAccount | Refusal::NoSuchCard | Refusal::NoSuchTransaction => {
                 Self::new(Kind::NotFound, detail)
             }
-            Refusal::CardClosed => Self::new(Kind::StatusConflict, detail),
+            Refusal::CardClosed | Refusal::NoOpenHold => Self::new(Kind::StatusConflict, detail),
             Refusal::InsufficientFunds { .. } => Self::new(Kind::InsufficientFunds, detail),
             Refusal::NotPositive { found } => field("amount", format!("{found} units")),
             Refusal::OutOfRange => Self::new(Kind::InvalidRequest, detail),

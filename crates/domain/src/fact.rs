@@ -142,6 +142,8 @@ pub enum Fact {
         card: CardNo,
         /// The request.
         request: Authorization,
+        /// The payment that it adds to, where it is an increment.
+        of: Option<TransactionNo>,
         /// What is reserved until the ask ends.
         hold: HoldTerms,
         /// Rules that would have declined it, were they enforced.
@@ -259,8 +261,8 @@ pub enum Fact {
         of: Option<TransactionNo>,
         /// Its card.
         card: CardNo,
-        /// The message.
-        request: Authorization,
+        /// The message; `None` where the fact before has it, because it approved and booked at once.
+        request: Option<Authorization>,
         /// What was paid, all in all.
         paid: Amounts,
         /// How much of that the hold had promised.
@@ -317,8 +319,6 @@ pub enum Fact {
         transaction: TransactionNo,
         /// What was given back.
         amounts: Amounts,
-        /// The operator's request, for recognising a repeat.
-        request: RequestKey,
         /// The operator's words.
         note: Text<40>,
     },

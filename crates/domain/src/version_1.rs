@@ -315,7 +315,7 @@ impl From<Fact> for crate::Fact {
             }
             Fact::Asked { transaction, card, request, hold } => {
                 let (request, hold, flags) = (request.into(), hold.into(), Vec::new());
-                Self::Asked { transaction, card, request, hold, flags }
+                Self::Asked { transaction, card, request, of: None, hold, flags }
             }
             Fact::AskApproved { transaction, amounts, part, reason } => {
                 let (reason, by, told) = (reason.into(), Approver::BalanceService, None);

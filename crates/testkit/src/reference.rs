@@ -12,12 +12,13 @@
 mod changes;
 mod follow_ups;
 mod limits;
+mod questions;
 mod requests;
 mod rules;
 
 use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal, TransactionState};
 use domain::{
-    AccountId, AcquirerId, Amounts, ApprovalCode, Asset, AssetCode, Authorization, Balance, CardNo,
+    AccountId, AcquirerId, Amounts, ApprovalCode, Asset, AssetCode, Authorization, Balance, Balances, CardNo,
     CardStatus, Duty, DutyKind, Failure, FundingMode, LimitOwner, LimitRule, Moment, Money, PostingKind,
     Rate, Reason, RequestKey, Reversal, Rrn, ShardId, Stan, Timestamp, TransactionId, TransactionNo,
     Transmission, Units,
@@ -37,7 +38,7 @@ pub struct Model {
     duties: Vec<Duty>,
     /// Every duty that was ever owed.
     ordered: Vec<Duty>,
-    keys: Vec<(RequestKey, (u32, PostingKind, Units))>,
+    keys: Vec<(Timestamp, RequestKey, (u32, PostingKind, Units))>,
     last_number: u64,
     calendar: Calendar,
 }
@@ -126,6 +127,8 @@ struct Transaction {
     charged: Option<Amounts>,
     owed: Option<Amounts>,
     part: Option<Money>,
+    /// The balances that its answer carried.
+    told: Option<Balances>,
     rate: Option<Rate>,
     expires_at: Timestamp,
     waiting: Vec<Caller>,
@@ -370,7 +373,12 @@ impl Model {
             reason,
             approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
             part,
-            balances: None,
+            balances: self
+                .transactions
+                .iter()
+                .rev()
+                .find(|found| found.number == number)
+                .and_then(|found| found.told),
             path: self.path(card),
         }
     }

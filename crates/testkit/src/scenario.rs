@@ -6,6 +6,7 @@
 //! duty that the story leaves out fails it. After each step the world's own checks run too, so each story is
 //! also played by the naive model. The words are listed in `scenarios/README.md`.
 
+mod life;
 mod messages;
 mod rules;
 mod standing;
@@ -17,13 +18,13 @@ use authorizer::{Answer, Caller, Change, Command, NewCard, Policy, Reply, Rule};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, CancelCause, CardId, CardNo, CardStatus, CardToken, Controls,
     CountryCode, Currency, DutyKind, Expiry, FundingMode, LimitRule, ListRule, Mcc, Pan, PostingKind, Rate,
-    RequestKey, ReversalMatch, Stan, Text, Timestamp, TransactionNo, Transmission, ZoneName,
+    Reason, RequestKey, ReversalMatch, Stan, Text, Timestamp, TransactionNo, Transmission, ZoneName,
 };
 use std::collections::BTreeMap;
 
 /// What a line may begin with.
 const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, freeze, unfreeze, close, \
-     0100, 0101, 0120, 0121, 0400, 0401, 0420, 0421, funding, acknowledge, tick, restart, set-back, \
+     0100, 0101, 0120, 0121, 0200, 0201, 0220, 0221, clearing, release, 0400, 0401, 0420, 0421, funding, acknowledge, tick, restart, set-back, \
      answer, asked, owed, unanswered, refused, repeated, expect";
 
 /// Plays the story in `text`; `file` is its name in errors.
@@ -142,7 +143,10 @@ impl Story {
             "freeze" => self.status(CardStatus::Frozen, line),
             "unfreeze" => self.status(CardStatus::Active, line),
             "close" => self.status(CardStatus::Closed, line),
-            "0100" | "0101" | "0120" | "0121" => self.send(verb, line),
+            "0100" | "0101" | "0120" | "0121" | "0200" | "0201" | "0220" | "0221" | "clearing" => {
+                self.send(verb, line)
+            }
+            "release" => self.release(line),
             "0400" | "0401" | "0420" | "0421" => self.reverse(line),
             "funding" => self.funding(line),
             "acknowledge" => self.acknowledge(line),
@@ -426,6 +430,10 @@ fn line_name<T>(line: &Line<'_>, name: Result<T, domain::TextError>) -> Result<T
 
 fn words_of(answer: &Answer) -> String {
     match answer {
+        Answer::Authorization { reason: Reason::NoReasonToDecline, .. } => "no reason to decline".into(),
+        Answer::Authorization { reason, balances: Some(balances), .. } if reason.is_approval() => {
+            format!("{reason} ledger {} available {}", balances.ledger, balances.available)
+        }
         Answer::Authorization { reason, part, .. } if reason.is_approval() => {
             part.map_or("approved".into(), |part| format!("approved {part}"))
         }

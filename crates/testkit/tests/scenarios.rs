@@ -20,6 +20,23 @@ macro_rules! stories {
 }
 
 stories! {
+    a_message_that_approves_and_books_holds_nothing: "single-message.scenario",
+    an_increment_adds_to_a_hold_and_can_be_undone_by_itself: "incremental.scenario",
+    questions_move_nothing: "inquiries.scenario",
+    e05_a_partial_reversal_leaves_its_new_total: "partial-reversal.scenario",
+    e07_a_pre_funded_account_pays_the_part_that_it_has: "partial-approval-pre-funded.scenario",
+    e10_an_advice_after_the_reversal_of_our_own_approval_holds_nothing: "advice-after-reversal.scenario",
+    e12_the_parts_of_a_hold_add_up_to_it: "clearings-add-up.scenario",
+    e15_several_clearings_are_paid_out_of_one_hold: "multi-clearing.scenario",
+    e16_a_clearing_above_its_hold_is_posted_and_flagged: "clearing-above-hold.scenario",
+    e18_a_clearing_without_an_authorization_is_posted: "forced-post.scenario",
+    e19_a_clearing_after_the_end_of_its_hold_is_linked_and_posted: "late-clearing.scenario",
+    e20_how_long_a_hold_lasts_follows_a_table: "hold-expiry-table.scenario",
+    e21_refunds_are_matched_and_always_credited: "refunds.scenario",
+    e27_a_surplus_counts_today_without_being_stopped: "surplus-counts-without-blocking.scenario",
+    e35_a_closed_cards_holds_run_their_course: "close-with-open-holds.scenario",
+    e36_the_hold_of_a_fuel_pump_follows_its_advice: "fuel.scenario",
+    e40_follow_ups_are_never_refused: "follow-ups-are-never-refused.scenario",
     a_purchase_holds_its_amount_and_no_more_than_there_is: "pre-funded-purchase.scenario",
     a_posting_that_is_repeated_is_booked_once: "postings-once.scenario",
     e01_funding_that_arrives_after_the_answer_is_given_back: "late-funding.scenario",

@@ -53,7 +53,9 @@ impl Shard {
                 let change = difference(hold.amounts, self.held_by(*of)?);
                 self.count((*transaction, *card), request, Weight::More(change))
             }
-            Fact::Cleared { transaction, of, card, request, paid, from_hold, .. } => {
+            // What approved and booked at once was counted as an approval.
+            Fact::Cleared { request: None, .. } => Ok(()),
+            Fact::Cleared { transaction, of, card, request: Some(request), paid, from_hold, .. } => {
                 let parent = of.and_then(|of| self.store.find(of)).map(|parent| parent.state);
                 let counted = matches!(parent, Some(TransactionState::Approved | TransactionState::Cleared));
                 let surplus = difference(*paid, *from_hold);

@@ -41,6 +41,7 @@ impl Shard {
     pub(super) fn ask_approved(&mut self, fact: &Fact) -> Result<(), ApplyError> {
         let Fact::AskApproved { transaction, amounts, part, reason, by, told } = fact else { return Ok(()) };
         self.fund(*transaction, *amounts)?;
+        self.renew_end_of_parent(*transaction);
         let zero = Money::new(0, amounts.card.currency());
         if let Some(row) = self.store.find_mut(*transaction) {
             (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
@@ -62,7 +63,12 @@ impl Shard {
     ) -> Result<Transaction, ApplyError> {
         self.count_number(number);
         self.card(card)?;
-        Ok(Transaction::of(number, at, card, request, state))
+        let mut row = Transaction::of(number, at, card, request, state);
+        if request.class.is_financial() {
+            let zero = self.zero(card)?;
+            row.more_mut(zero).merchant = request.merchant.id;
+        }
+        Ok(row)
     }
 
     pub(super) fn keep_told(&self, row: &mut Transaction, told: Option<Balances>) -> Result<(), ApplyError> {
@@ -94,7 +100,7 @@ impl Shard {
     }
 
     pub(super) fn ask(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
-        let Fact::Asked { transaction, card, request, hold, flags } = fact else { return Ok(()) };
+        let Fact::Asked { transaction, card, request, of, hold, flags } = fact else { return Ok(()) };
         let (number, card) = (*transaction, *card);
         let mut row = self.row(number, card, request, TransactionState::Asked, at)?;
         self.charge(card, hold.amounts, 1, at)?;
@@ -103,6 +109,7 @@ impl Shard {
         row.held = Some(hold.amounts);
         row.expires_at = hold.expires_at;
         row.failures = flags.as_slice().into();
+        row.of = *of;
         self.store.insert(row, &self.policy);
         self.asked.insert(number, request.deadline);
         Ok(())
@@ -124,6 +131,22 @@ impl Shard {
             transaction.held = Some(amounts);
         }
         Ok(())
+    }
+
+    /// The hold that an increment adds to lasts as long as the increment (E20).
+    fn renew_end_of_parent(&mut self, number: TransactionNo) {
+        let Some((of, end)) = self.store.find(number).and_then(|row| Some((row.of?, row.expires_at))) else {
+            return;
+        };
+        let parent = self.store.find(of).filter(|parent| parent.state == TransactionState::Approved);
+        let Some(before) = parent.map(|parent| parent.expires_at).filter(|before| *before < end) else {
+            return;
+        };
+        if let Some(parent) = self.store.find_mut(of) {
+            parent.expires_at = end;
+        }
+        self.store.cancel_expiry(of, before);
+        self.store.expect_expiry(of, end);
     }
 
     pub(super) fn end_ask(
@@ -179,6 +202,7 @@ impl Shard {
             by: Approver::Switch,
             of: None,
             network_reference: reversal.network_reference,
+            balances_wanted: false,
             duties: 0,
             more: None,
         };

@@ -17,13 +17,12 @@ impl Shard {
         };
         let (number, card) = (*transaction, *card);
         let surplus = difference(*paid, *from_hold);
-        if *of != Some(number) {
+        if let Some(request) = request.as_ref().filter(|_| *of != Some(number)) {
             let mut row = self.row(number, card, request, TransactionState::Posted, at)?;
             let zero = self.zero(card)?;
             (row.reason, row.of, row.rate) = (Some(Reason::Approved), *of, self.intern(*rate));
             let more = row.more_mut(zero);
             (more.paid, more.taken, more.clearing_flags) = (*paid, *from_hold, *flags);
-            more.merchant = request.merchant.id;
             if let Some(clearing) = &request.details.clearing {
                 (more.arn, more.sequence) = (clearing.arn, clearing.sequence);
             }
@@ -100,6 +99,7 @@ impl Shard {
         let row = self.payment(number)?;
         let (card, approved_at, of) = (row.card, row.at, row.of);
         let taken = row.more.as_ref().map(|more| more.taken);
+        let paid = row.more.as_ref().map(|more| more.paid);
         let account = self.card(card)?.account;
         let returned = self.returned_units(card, amounts.units)?;
         let flows = self.flows_of(card)?;
@@ -113,9 +113,17 @@ impl Shard {
                     more.paid = difference(more.paid, amounts);
                 }
             }
-            (None, _) | (_, None) => self.give_back(card, amounts, 1, (number, approved_at))?,
+            (None, _) | (_, None) => {
+                let whole = paid.is_none_or(|paid| paid.card.minor() <= amounts.card.minor());
+                self.give_back(card, amounts, u32::from(whole), (number, approved_at))?;
+            }
         }
-        self.end_payment(number, at);
+        if let Some(more) = self.store.find_mut(number).and_then(|row| row.more.as_mut()) {
+            more.paid = difference(more.paid, amounts);
+        }
+        if paid.is_none_or(|paid| paid.card.minor() <= amounts.card.minor()) {
+            self.end_payment(number, at);
+        }
         Ok(())
     }
 

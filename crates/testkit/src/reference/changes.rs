@@ -4,6 +4,9 @@ use super::{Account, Booking, BookingKind, Card, Model, Verdict};
 use authorizer::{Change, Refusal};
 use domain::{CardNo, CardStatus, LimitRule, Moment, PostingKind, Window};
 
+/// How long an idempotency key is remembered.
+const KEYS_FOR: std::time::Duration = std::time::Duration::from_secs(48 * 3_600);
+
 impl Model {
     /// Makes a change, or says why not.
     pub(super) fn change(&mut self, change: &Change, now: Moment) -> Result<Verdict, Refusal> {
@@ -14,7 +17,9 @@ impl Model {
             Change::Post { account, kind, units, request, note: _ } => {
                 self.account_exists(account.0)?;
                 let posting = (account.0, *kind, *units);
-                if let Some((_, before)) = self.keys.iter().find(|(key, _)| key == request) {
+                if let Some((_, before)) =
+                    self.keys.iter().map(|(_, key, before)| (key, before)).find(|(key, _)| *key == request)
+                {
                     return if *before == posting {
                         Ok(Verdict::Repeated)
                     } else {
@@ -33,7 +38,10 @@ impl Model {
                     PostingKind::Debit => BookingKind::Debited,
                 };
                 self.bookings.push(Booking { account: account.0, kind, units: units.0 });
-                self.keys.push((*request, posting));
+                self.keys.push((now.utc, *request, posting));
+                while self.keys.first().is_some_and(|(at, ..)| now.utc.since(*at) > KEYS_FOR) {
+                    self.keys.remove(0);
+                }
             }
             Change::SetAccountLimits { account, limits } => {
                 self.account_exists(account.0)?;
@@ -65,6 +73,8 @@ impl Model {
                 let replaced = self.replaced(&self.card(card.0).limits, limits, now.utc);
                 self.cards[card.0 as usize].limits = replaced;
             }
+            // The model does not play it.
+            Change::ReleaseHold { .. } => {}
             Change::SetRate(rate) => self.rates.push(*rate),
         }
         Ok(Verdict::Done)

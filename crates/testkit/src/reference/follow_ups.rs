@@ -80,6 +80,7 @@ impl Model {
             charged: None,
             owed: None,
             part: None,
+            told: None,
             rate: None,
             expires_at: Timestamp::MAX,
             waiting: Vec::new(),

@@ -1,5 +1,6 @@
 //! Requests and advices: repeats, every rule, the price, and the answer.
 
+use super::questions::{is_question, with_useful_part};
 use super::{Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, FundingPath, TransactionState};
 use domain::{
@@ -16,11 +17,18 @@ enum Seen {
 }
 
 /// What a request costs: in the card's currency and in the account's asset, as far as the rates say.
-struct Price {
+pub(super) struct Price {
     card: Option<Money>,
     units: Option<i128>,
     rate: Option<Rate>,
     failure: Option<Reason>,
+}
+
+impl Price {
+    /// The price of a question.
+    pub(super) const fn nothing() -> Self {
+        Self { card: None, units: None, rate: None, failure: None }
+    }
 }
 
 impl Model {
@@ -40,6 +48,7 @@ impl Model {
             return;
         }
         let card = card.0;
+        let request = with_useful_part(request);
         let is_advice = request.class == MessageClass::AuthorizationAdvice;
         let refused = match self.seen(card, &request, now.utc) {
             Seen::As(index) if is_advice && self.transactions[index].state == TransactionState::Asked => {
@@ -49,6 +58,9 @@ impl Model {
             Seen::Refuse(reason) => Some(reason),
             Seen::Never => None,
         };
+        if is_question(&request) || (is_advice && !is_debit(&request)) {
+            return self.question(card, request, refused, caller, now, out);
+        }
         let price = self.price(card, &request, now.utc);
         let mut failures = self.broken_rules(card, &request, &price, now);
         failures.extend(refused.map(Failure::from));
@@ -86,6 +98,15 @@ impl Model {
                 (new.owed, new.charged) = (Some(amounts), Some(amounts));
                 new.waiting.push(caller);
                 self.transactions.push(new);
+            }
+            Some(amounts) if !passes && self.part(card, &request, amounts, &failures).is_some() => {
+                let (amounts, part) = self.part(card, &request, amounts, &failures).expect("a part");
+                new.failures = failures.into_iter().filter(is_shadow).collect();
+                (new.state, new.reason) = (TransactionState::Approved, Some(Reason::ApprovedPartially));
+                (new.owed, new.charged, new.part) = (Some(amounts), Some(amounts), Some(part));
+                let answer = self.approval(new.number, Reason::ApprovedPartially, Some(part), card);
+                self.transactions.push(new);
+                out.answers.push((caller, answer));
             }
             Some(_) | None => {
                 new.failures = failures;
@@ -199,7 +220,13 @@ impl Model {
     }
 
     /// Every rule that the request breaks, in no particular order.
-    fn broken_rules(&self, card: u32, request: &Authorization, price: &Price, now: Moment) -> Vec<Failure> {
+    pub(super) fn broken_rules(
+        &self,
+        card: u32,
+        request: &Authorization,
+        price: &Price,
+        now: Moment,
+    ) -> Vec<Failure> {
         let issued = &self.card(card).issued;
         let (controls, merchant) = (&issued.controls, &request.merchant);
         let merchant_id = Some(merchant.id).filter(|id| !id.is_empty());
@@ -218,8 +245,8 @@ impl Model {
             (issued.status == CardStatus::NotYetActive, Reason::CardNotYetActive),
             (month_over, Reason::CardExpired),
             (request.expiry.is_some_and(|expiry| expiry != issued.expiry), Reason::ExpiryMismatch),
-            (!is_debit(request), Reason::TransactionTypeNotAllowed),
-            (request.amount.minor() <= 0, Reason::InvalidAmount),
+            (!is_debit(request) && !is_question(request), Reason::TransactionTypeNotAllowed),
+            (request.amount.minor() <= 0 && !is_question(request), Reason::InvalidAmount),
             (!controls.country.permits(merchant.country.as_ref()), Reason::CountryNotAllowed),
             (!controls.currency.permits(Some(&request.amount.currency())), Reason::CurrencyNotAllowed),
             (!controls.mcc.permits(merchant.mcc.as_ref()), Reason::MccNotAllowed),
@@ -285,7 +312,7 @@ impl Model {
         price
     }
 
-    fn new_transaction(&mut self, card: u32, request: Authorization, now: Moment) -> Transaction {
+    pub(super) fn new_transaction(&mut self, card: u32, request: Authorization, now: Moment) -> Transaction {
         Transaction {
             number: self.next_number(now),
             at: now.utc,
@@ -298,8 +325,9 @@ impl Model {
             charged: None,
             owed: None,
             part: None,
+            told: None,
             rate: None,
-            expires_at: now.utc.plus(self.policy.hold_for),
+            expires_at: now.utc.plus(self.hold_for(&request)),
             waiting: Vec::new(),
         }
     }
@@ -328,7 +356,7 @@ fn rounded_up(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
 }
 
 /// The same failures, step by step of the documented order.
-fn in_order_of_precedence(failures: &[Failure]) -> Vec<Failure> {
+pub(super) fn in_order_of_precedence(failures: &[Failure]) -> Vec<Failure> {
     let steps =
         [false, true].into_iter().flat_map(|shadow| Reason::ALL.iter().map(move |step| (shadow, step)));
     let of_step = |(shadow, step): (bool, &Reason)| {
@@ -339,6 +367,6 @@ fn in_order_of_precedence(failures: &[Failure]) -> Vec<Failure> {
 }
 
 /// Whether it only records what a rule would have done.
-fn is_shadow(failure: &Failure) -> bool {
+pub(super) fn is_shadow(failure: &Failure) -> bool {
     failure.rule.is_some_and(|breach| breach.mode == RuleMode::Shadow)
 }

@@ -1,6 +1,6 @@
 //! The lines of a story that are messages: requests, advices, reversals, and what the balance service says.
 
-use super::{Story, rules, token};
+use super::{Story, life, rules, token};
 use crate::finding::Finding;
 use crate::script::Line;
 use authorizer::Command;
@@ -12,7 +12,8 @@ use domain::{
 use std::time::Duration;
 
 /// What may follow the trace number of a request.
-const DETAILS: &str = "partial, refund, cash, mcc 5411, country 840, merchant M1, rrn 632518000123, acquirer 9, \
+const DETAILS: &str = "partial, refund, cash, type quasi_cash, cashback 10.00 USD, balances, preauth, estimated, final, \
+     incremental, verification, original 000001, network TX1, arn 7412, part 1 of 3, mcc 5411, country 840, merchant M1, rrn 632518000123, acquirer 9, \
      expiry 2029-12, within 2s, ecommerce, by-merchant, entry 051, score 931, cvv2 no_match, avs match, \
      3ds authenticated, cavv invalid, pin wrong, cryptogram valid";
 
@@ -21,12 +22,13 @@ impl Story {
     pub(super) fn send(&mut self, verb: &str, line: &mut Line<'_>) -> Result<(), Finding> {
         let (card, _) = self.card(line)?;
         let (amount, stan) = amount_and_stan(line)?;
-        let is_advice = matches!(verb, "0120" | "0121");
         let mut request = Authorization {
-            class: if is_advice {
-                MessageClass::AuthorizationAdvice
-            } else {
-                MessageClass::AuthorizationRequest
+            class: match verb {
+                "0120" | "0121" => MessageClass::AuthorizationAdvice,
+                "0200" | "0201" => MessageClass::FinancialRequest,
+                "0220" | "0221" => MessageClass::FinancialAdvice,
+                "clearing" => MessageClass::Clearing,
+                _ => MessageClass::AuthorizationRequest,
             },
             card: token(card),
             processing_code: ProcessingCode(0),
@@ -58,8 +60,6 @@ impl Story {
     fn detail(&self, word: &str, request: &mut Authorization, line: &mut Line<'_>) -> Result<(), Finding> {
         match word {
             "partial" => request.partial = PartialApproval::Supported,
-            "refund" => request.processing_code = ProcessingCode(200_000),
-            "cash" => request.processing_code = ProcessingCode(10_000),
             "mcc" => {
                 request.merchant.mcc = Some(line.read("four digits", |word| word.parse().ok().map(Mcc))?)
             }
@@ -80,6 +80,7 @@ impl Story {
                 request.expiry = Some(expiry);
             }
             "within" => request.deadline = self.world.now().mono.plus(line.duration()?),
+            found if life::detail(self, found, request, line)? => {}
             found if rules::detail(found, request, line)? => {}
             found => return Err(line.unexpected(Some(found), DETAILS)),
         }
@@ -91,12 +92,17 @@ impl Story {
         let (card, _) = self.card(line)?;
         let stan = stan(line)?;
         let mut transmission = Some(self.transmission(card, stan));
-        if line.peek().is_some() {
-            line.keyword("without")?;
-            line.keyword("time")?;
-            transmission = None;
+        let mut new_total = None;
+        while let Some(word) = line.optional() {
+            match word {
+                "without" => {
+                    line.keyword("time")?;
+                    transmission = None;
+                }
+                "total" => new_total = Some(money(line)?),
+                found => return Err(line.unexpected(Some(found), "without time, or total 20.00 USD")),
+            }
         }
-        line.end()?;
         let acquirer = AcquirerId::new(476_135).ok();
         let reversal = Reversal {
             card: token(card),
@@ -105,7 +111,7 @@ impl Story {
             acquirer,
             rrn: None,
             amount: None,
-            new_total: None,
+            new_total,
             network_reference: None,
             approval_code: None,
             original_class: None,
@@ -156,7 +162,7 @@ impl Story {
     }
 
     /// The transmission time of a trace number on a card: when it was first used, ever after.
-    fn transmission(&mut self, card: u32, stan: Stan) -> Transmission {
+    pub(super) fn transmission(&mut self, card: u32, stan: Stan) -> Transmission {
         let now = self.world.now().utc;
         *self.sent.entry((card, stan)).or_insert_with(|| digits(now))
     }
@@ -170,12 +176,16 @@ fn digits(at: Timestamp) -> Transmission {
 }
 
 fn amount_and_stan(line: &mut Line<'_>) -> Result<(Money, Stan), Finding> {
+    Ok((money(line)?, stan(line)?))
+}
+
+pub(super) fn money(line: &mut Line<'_>) -> Result<Money, Finding> {
     let amount = line.word("an amount and its currency, such as 25.00 USD")?;
     let currency: Currency = line.currency()?;
     let units = Asset::of(currency).parse(amount);
     let minor = units.ok().and_then(|units| i64::try_from(units.0).ok());
     let minor = minor.ok_or_else(|| line.unexpected(Some(amount), &format!("an amount in {currency}")))?;
-    Ok((Money::new(minor, currency), stan(line)?))
+    Ok(Money::new(minor, currency))
 }
 
 fn stan(line: &mut Line<'_>) -> Result<Stan, Finding> {

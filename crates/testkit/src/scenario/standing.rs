@@ -62,6 +62,8 @@ impl Story {
             "returned" => Some(total.returned),
             "credited" => Some(total.credited),
             "debited" => Some(total.debited),
+            "settled" => Some(total.settled),
+            "refunded" => Some(total.refunded),
             _ => None,
         })
     }
@@ -95,7 +97,7 @@ impl Story {
         let newest = all.filter(|view| view.stan == stan).max_by_key(|view| view.id.number);
         let view =
             newest.ok_or_else(|| line.finding(&format!("no transaction has the trace number {stan}")))?;
-        let what = line.word("reasons, rules, state, held, costs or until")?;
+        let what = line.word("reasons, rules, state, held, costs, paid, flags or until")?;
         match what {
             "reasons" => {
                 let reasons: Vec<_> = view.failures.iter().map(|failure| failure.reason.as_str()).collect();
@@ -120,6 +122,17 @@ impl Story {
                 let told = line.text();
                 same(line, "held", &view.held.map_or("nothing".into(), |held| held.card.to_string()), &told)
             }
+            "paid" => {
+                let told = line.text();
+                let paid = view.paid.map_or("nothing".into(), |paid| {
+                    format!("{} {}", view.asset.format(paid.units), view.asset.code())
+                });
+                same(line, "paid", &paid, &told)
+            }
+            "flags" => {
+                let told: Vec<_> = std::iter::from_fn(|| line.optional()).collect();
+                same(line, "flags", &flags(&view), &told)
+            }
             "costs" => {
                 let told = line.text();
                 same(line, "costs", &cost(&view), &told)
@@ -129,7 +142,9 @@ impl Story {
                 line.end()?;
                 same(line, "until", &view.expires_at, &Some(told))
             }
-            found => Err(line.unexpected(Some(found), "reasons, rules, state, held, costs or until")),
+            found => {
+                Err(line.unexpected(Some(found), "reasons, rules, state, held, costs, paid, flags or until"))
+            }
         }
     }
 }
@@ -137,11 +152,13 @@ impl Story {
 /// Pairs of a word and an amount, each compared.
 fn pairs(line: &mut Line<'_>, asset: Asset, value: impl Fn(&str) -> Option<Units>) -> Result<(), Finding> {
     loop {
-        let word = line.word("ledger, held, available, used, funded, returned, credited or debited")?;
+        let word = line.word(
+            "ledger, held, available, used, funded, returned, credited, debited, settled or refunded",
+        )?;
         let found = value(word).ok_or_else(|| {
             line.unexpected(
                 Some(word),
-                "ledger, held, available, used, funded, returned, credited or debited",
+                "ledger, held, available, used, funded, returned, credited, debited, settled or refunded",
             )
         })?;
         let told = line.units(asset)?;
@@ -163,6 +180,26 @@ fn same<T: PartialEq + std::fmt::Debug>(
     } else {
         Err(line.finding(&format!("{what} is {found:?}, the story tells {told:?}")))
     }
+}
+
+/// The words of what is remarkable about a clearing or a refund.
+fn flags(view: &TransactionView) -> Vec<&'static str> {
+    let (clearing, refund) = (view.clearing_flags, view.refund_flags);
+    let all = [
+        (clearing.forced, "forced"),
+        (clearing.over_capture, "over_capture"),
+        (clearing.inside_tolerance, "inside_tolerance"),
+        (clearing.after_expiry, "after_expiry"),
+        (clearing.after_reversal, "after_reversal"),
+        (clearing.after_decline, "after_decline"),
+        (clearing.overdrawn, "overdrawn"),
+        (clearing.unpriced, "unpriced"),
+        (refund.unmatched, "unmatched"),
+        (refund.above_original, "above_original"),
+        (refund.card_not_active, "card_not_active"),
+        (refund.unpriced, "unpriced"),
+    ];
+    all.into_iter().filter(|(set, _)| *set).map(|(_, word)| word).collect()
 }
 
 fn cost(view: &TransactionView) -> String {

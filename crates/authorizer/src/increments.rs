@@ -1,0 +1,121 @@
+//! Adds to a hold that stands, or sets it to what an advice says that it came to.
+//!
+//! The hold of a pre-funded card is raised in place. The balance service of a JIT card is asked for what is added, under
+//! the increment's own number: that part is a hold of its own which is cleared and reversed together with the first.
+//! Either way the hold lasts from the last approved amount on (E20).
+
+use crate::action::Effects;
+use crate::authorize::{Case, Question, decline, path_of};
+use crate::clearings::{less, plus};
+use crate::decide::Context;
+use crate::duties::Order;
+use crate::parts::covering;
+use crate::shard::Shard;
+use crate::transaction::{Transaction, TransactionState};
+use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Reason};
+
+impl Shard {
+    /// An increment that is asked for.
+    pub(crate) fn increment(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
+        let Case { card, account, question, known } = case;
+        let parent = self.open_hold(case, context);
+        let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
+        if parent.is_none() {
+            failures.push(Reason::OriginalNotFound.into());
+        }
+        let added = self.evaluate(card, account, &question.request, context, &mut failures);
+        // It is one payment still: nothing that counts payments counts it again.
+        failures.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
+        self.check_rules(case, added, context, &mut failures);
+        let refused = failures.first().is_some_and(Failure::decides);
+        let (Some(parent), Some(added), false) = (parent, added, refused) else {
+            decline(card, question, failures, effects);
+            return;
+        };
+        match card.funding {
+            FundingMode::PreFunded => self.raise(case, parent, added, failures, context, effects),
+            FundingMode::Jit => {
+                let question = Question { of: Some(parent.number), ..question };
+                self.fund_hold(Case { question, ..case }, added, failures, context, effects);
+            }
+        }
+    }
+
+    /// The open hold that a message speaks of.
+    fn open_hold(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
+        let found = self.followed(case.question.card_no, &case.question.request, context);
+        found.filter(|found| found.state == TransactionState::Approved && found.held.is_some())
+    }
+
+    fn raise(
+        &self,
+        case: Case<'_>,
+        parent: &Transaction,
+        added: HoldTerms,
+        flags: Vec<Failure>,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let Question { number, card_no, request, caller, of: _ } = case.question;
+        let Some(held) = parent.held else { return };
+        let hold = HoldTerms {
+            amounts: plus(held, added.amounts),
+            rate: added.rate,
+            expires_at: added.expires_at.max(parent.expires_at),
+        };
+        let told = self.told(case.card, case.account, &request, added.amounts.units, context);
+        let of = parent.number;
+        effects.fact(Fact::HoldChanged {
+            transaction: number,
+            of,
+            card: card_no,
+            request,
+            hold,
+            told,
+            flags,
+        });
+        effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
+    }
+
+    /// An advice that names a hold which stands: the hold follows it, up or down (E36), or is raised by it where it is
+    /// an increment. Whether there was one.
+    pub(crate) fn adjust(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) -> bool {
+        let request = &case.question.request;
+        let names_one = request.details.original.is_some_and(|original| !original.is_empty());
+        let parent = self.open_hold(case, context).filter(|_| names_one || request.details.incremental);
+        let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held?))) else {
+            return false;
+        };
+        let mut flags = Vec::new();
+        let Some(told) = self.evaluate(case.card, case.account, request, context, &mut flags) else {
+            return false;
+        };
+        flags.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
+        self.check_rules(case, Some(told), context, &mut flags);
+        let added = if request.details.incremental {
+            told
+        } else {
+            // Downwards at the rate that the hold has locked.
+            let units = if told.amounts.card.minor() <= held.card.minor() {
+                covering(held, told.amounts.card).unwrap_or(held.units)
+            } else {
+                told.amounts.units.max(held.units)
+            };
+            let total = Amounts { card: told.amounts.card, units };
+            HoldTerms { amounts: less(total, held), ..told }
+        };
+        let after = plus(held, added.amounts);
+        self.raise(case, parent, added, flags, context, effects);
+        if case.card.funding == FundingMode::Jit && after != held {
+            let lower = after.units < held.units;
+            let (kind, units) = if lower {
+                (DutyKind::Reverse { left: after.units }, less(held, after).units)
+            } else {
+                (DutyKind::Advise { merchant: request.merchant.name }, after.units)
+            };
+            let order = Order { transaction: parent.number, account: case.account, kind, units };
+            self.order(order, &mut 1, context, effects);
+        }
+        true
+    }
+}

@@ -1,0 +1,55 @@
+//! Questions that move nothing: how much is there, and is the card good?
+
+use crate::action::{Answer, Effects};
+use crate::authorize::{Case, decline, path_of};
+use crate::balances::balances;
+use crate::controls;
+use crate::decide::Context;
+use crate::shard::Shard;
+use domain::{ApprovalCode, Fact, Failure, Reason, TransactionType, Units};
+
+impl Shard {
+    /// Answers a balance inquiry or an account verification, and takes note of an advice whose kind is not served.
+    pub(crate) fn answer_question(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
+        let request = &case.question.request;
+        let is_request = request.class.is_request();
+        let mut failures: Vec<Failure> = case.known.map(Failure::from).into_iter().collect();
+        controls::check(case.card, request, context.now.utc, &mut failures);
+        if context.now.mono >= request.deadline && is_request {
+            failures.push(Reason::DeadlinePassed.into());
+        }
+        let inquiry = request.transaction_type() == TransactionType::BalanceInquiry;
+        let wanted = inquiry || request.details.balances_wanted;
+        let told = if wanted { balances(case.card, case.account, Units::ZERO, context) } else { None };
+        if inquiry && told.is_none() {
+            // Nobody has told this balance yet, and nothing is made up.
+            failures.push(Reason::FundingUnavailable.into());
+        }
+        self.check_rules(case, None, context, &mut failures);
+        if is_request && failures.first().is_some_and(Failure::decides) {
+            decline(case.card, case.question, failures, effects);
+            return;
+        }
+        let verified = request.transaction_type() == TransactionType::AccountVerification;
+        let reason = if verified { Reason::NoReasonToDecline } else { Reason::Approved };
+        self.note(case, reason, told, failures, effects);
+    }
+
+    /// Says yes and moves nothing.
+    pub(crate) fn note(
+        &self,
+        case: Case<'_>,
+        reason: Reason,
+        told: Option<domain::Balances>,
+        flags: Vec<Failure>,
+        effects: &mut Effects,
+    ) {
+        let question = case.question;
+        let (transaction, card, request) = (question.number, question.card_no, question.request);
+        effects.fact(Fact::Answered { transaction, card, request, reason, told, flags });
+        let approval_code = Some(ApprovalCode::of(self.transaction_id(transaction)));
+        let (part, path) = (None, path_of(case.card));
+        let answer = Answer::Authorization { reason, approval_code, part, balances: told, path };
+        effects.answer(question.caller, answer);
+    }
+}
