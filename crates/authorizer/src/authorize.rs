@@ -163,11 +163,11 @@ impl Shard {
     }
 
     /// A hold of nothing.
-    pub(crate) fn empty_hold(&self, card: &Card, context: Context<'_>) -> HoldTerms {
+    fn empty_hold(&self, card: &Card, request: &Authorization, context: Context<'_>) -> HoldTerms {
         HoldTerms {
             amounts: Amounts { card: Money::new(0, card.currency), units: Units::ZERO },
             rate: None,
-            expires_at: context.now.utc.plus(self.policy.hold_for),
+            expires_at: self.end_of_hold(request, context),
         }
     }
 
@@ -274,7 +274,8 @@ impl Shard {
         self.check_rules(case, hold, context, &mut failures);
         // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
         let holds = known.is_none() && controls::takes_money(&question.request);
-        let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, context));
+        let hold =
+            hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, &question.request, context));
         self.take_advice(case, hold, failures, context, effects);
     }
 

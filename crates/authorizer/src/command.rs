@@ -178,6 +178,8 @@ pub enum Inquiry {
     },
     /// One transaction.
     Transaction(TransactionNo),
+    /// What belongs to a transaction, newest first: its increments, clearings and refunds.
+    FollowUpsOf(TransactionNo),
     /// The books of the shard, by asset.
     Totals,
 }

@@ -1,11 +1,13 @@
 //! What the control API and support look up: copies of the state as it is now.
 
 use crate::command::{Inquiry, Refusal, Reply};
+use crate::originals::SEARCH_MAX;
 use crate::shard::Shard;
 use crate::transaction::{More, Transaction, TransactionState};
 use crate::view::{AccountView, CardView, PostingView, TransactionView};
 use domain::{
     AccountNo, Amounts, ApprovalCode, CardNo, ClearingFlags, Controls, Reason, RefundFlags, Timestamp,
+    TransactionNo,
 };
 
 impl Shard {
@@ -27,9 +29,17 @@ impl Shard {
                 let found = self.store.find(number).and_then(|found| self.transaction_view(found));
                 found.map(|view| Reply::Transactions(vec![view])).ok_or(Refusal::NoSuchTransaction)
             }
+            Inquiry::FollowUpsOf(number) => self.follow_ups(number).map(Reply::Transactions),
             Inquiry::Totals => Ok(Reply::Totals(self.totals())),
         };
         found.unwrap_or_else(Reply::Refused)
+    }
+
+    fn follow_ups(&self, number: TransactionNo) -> Result<Vec<TransactionView>, Refusal> {
+        let found = self.store.find(number).ok_or(Refusal::NoSuchTransaction)?;
+        let of_card = self.store.of_card(found.card).take(SEARCH_MAX);
+        let linked = of_card.filter(|other| other.of == Some(number));
+        Ok(linked.filter_map(|other| self.transaction_view(other)).collect())
     }
 
     fn account_view(&self, account: AccountNo, now: Timestamp) -> Result<AccountView, Refusal> {

@@ -35,6 +35,8 @@ pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlB
         .route("/v1/duties", get(duties::list::<S>))
         .route("/v1/duties/{id}/retry", post(duties::retry::<S>))
         .route("/v1/snapshots", get(snapshots::show::<S>).post(snapshots::make::<S>))
+        .route("/v1/transactions/{id}/follow_ups", get(transactions::follow_ups::<S>))
+        .route("/v1/transactions/{id}/expire", post(transactions::expire::<S>))
         .route("/v1/totals", get(totals::show::<S>))
         .route("/v1/openapi.json", get(contract))
         .route("/v1/rates", get(rates::list::<S>).put(rates::set::<S>))

@@ -427,6 +427,49 @@ pub enum Approver {
     Network,
 }
 
+impl Approver {
+    /// The word that the API uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::BalanceService => "balance_service",
+            Self::StandIn => "stand_in",
+            Self::Network => "network",
+        }
+    }
+}
+
+impl ClearingFlags {
+    /// The words of those that are set.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.forced, "forced"),
+            (self.over_capture, "over_capture"),
+            (self.inside_tolerance, "inside_tolerance"),
+            (self.after_expiry, "after_expiry"),
+            (self.after_reversal, "after_reversal"),
+            (self.after_decline, "after_decline"),
+            (self.overdrawn, "overdrawn"),
+            (self.unpriced, "unpriced"),
+        ];
+        all.into_iter().filter_map(|(set, word)| set.then_some(word))
+    }
+}
+
+impl RefundFlags {
+    /// The words of those that are set.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (self.unmatched, "unmatched"),
+            (self.above_original, "above_original"),
+            (self.card_not_active, "card_not_active"),
+            (self.unpriced, "unpriced"),
+        ];
+        all.into_iter().filter_map(|(set, word)| set.then_some(word))
+    }
+}
+
 /// The balances of an account as an answer carries them, in the card's currency.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Balances {

@@ -9,6 +9,8 @@ mod check_link;
 mod faults;
 mod file;
 mod funding;
+mod life;
+mod life_file;
 mod link_file;
 mod rules;
 mod rules_file;

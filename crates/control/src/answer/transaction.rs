@@ -5,7 +5,7 @@ use super::time;
 use crate::denominations::Denominations;
 use crate::explain;
 use authorizer::{TransactionState, TransactionView};
-use domain::{Amounts, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Span, Units};
+use domain::{Amounts, Approver, Failure, LimitBreach, LimitOwner, Measure, MessageClass, Rate, Span, Units};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -33,6 +33,19 @@ pub(crate) struct TransactionAnswer {
     stan: String,
     transmission: Option<String>,
     rrn: Option<String>,
+    /// Purchase, refund, balance_inquiry, ...
+    r#type: &'static str,
+    approved_by: Option<&'static str>,
+    /// The transaction that an increment, a clearing or a refund belongs to.
+    belongs_to: Option<String>,
+    network_reference: Option<String>,
+    /// What was paid to the merchant, or what a refund brought in.
+    paid: Option<HeldAnswer>,
+    /// What refunds have brought back.
+    refunded: Option<HeldAnswer>,
+    arn: Option<String>,
+    /// What is remarkable about a clearing or a refund.
+    flags: Vec<&'static str>,
 }
 
 /// The rate that the account side was computed with; locked for the life of the hold.
@@ -114,6 +127,14 @@ impl From<&TransactionView> for TransactionAnswer {
             stan: view.stan.to_string(),
             transmission: view.transmission.map(|transmission| transmission.to_string()),
             rrn: view.rrn.map(|rrn| rrn.to_string()),
+            r#type: view.kind.as_str(),
+            approved_by: view.by.map(Approver::as_str),
+            belongs_to: view.of.map(|of| of.to_string()),
+            network_reference: view.network_reference.map(|reference| reference.to_string()),
+            paid: view.paid.map(|paid| HeldAnswer::new(&paid, &money)),
+            refunded: view.refunded.map(|refunded| HeldAnswer::new(&refunded, &money)),
+            arn: view.arn.map(|arn| arn.to_string()),
+            flags: view.clearing_flags.words().chain(view.refund_flags.words()).collect(),
         }
     }
 }

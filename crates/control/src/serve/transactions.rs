@@ -6,11 +6,11 @@ use crate::answer::TransactionAnswer;
 use crate::mask::shown;
 use crate::problem::{Kind, Problem};
 use crate::switchboard::Switchboard;
-use authorizer::{Inquiry, Refusal, Reply, TransactionView};
+use authorizer::{Change, Inquiry, Refusal, Reply, TransactionView};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use domain::TransactionId;
+use domain::{Text, TransactionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,6 +36,36 @@ pub(crate) async fn show<S: Switchboard>(
     State(api): State<Arc<Api<S>>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
+    let (name, id) = transaction_id(path)?;
+    one(api.switchboard.inquire(id.shard, Inquiry::Transaction(id.number)).await?, &name)
+}
+
+/// `GET /v1/transactions/{id}/follow_ups`: its increments, clearings and refunds, newest first.
+pub(crate) async fn follow_ups<S: Switchboard>(
+    State(api): State<Arc<Api<S>>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (name, id) = transaction_id(path)?;
+    let reply = api.switchboard.inquire(id.shard, Inquiry::FollowUpsOf(id.number)).await?;
+    if matches!(reply, Reply::Refused(Refusal::NoSuchTransaction)) {
+        return Err(no_such("transaction among those kept", &name));
+    }
+    let views = transactions_in(reply)?;
+    let transactions: Vec<TransactionAnswer> = views.iter().map(TransactionAnswer::from).collect();
+    Ok(ok(&BTreeMap::from([("transactions", transactions)])))
+}
+
+/// `POST /v1/transactions/{id}/expire`: an operator knows that nothing will be cleared. Once more changes nothing.
+pub(crate) async fn expire<S: Switchboard>(
+    State(api): State<Arc<Api<S>>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Problem> {
+    let (name, id) = transaction_id(path)?;
+    let change = Change::ReleaseHold { transaction: id.number, note: Text::EMPTY };
+    one(api.switchboard.change(id.shard, change).await?, &name)
+}
+
+fn transaction_id(path: Result<Path<String>, PathRejection>) -> Result<(String, TransactionId), Problem> {
     let name = path.map(|Path(name)| name).unwrap_or_default();
     let id = TransactionId::parse(&name).ok_or_else(|| {
         let found = format!("\"{}\"", shown(&name));
@@ -46,13 +76,20 @@ pub(crate) async fn show<S: Switchboard>(
             "an id such as \"tx-017-0006423a9f2c1b40\"",
         )
     })?;
-    let reply = api.switchboard.inquire(id.shard, Inquiry::Transaction(id.number)).await?;
-    if matches!(reply, Reply::Refused(Refusal::NoSuchTransaction)) {
-        return Err(no_such("transaction among those kept", &name));
+    Ok((name, id))
+}
+
+/// The one transaction of a reply.
+fn one(reply: Reply, name: &str) -> Result<Response, Problem> {
+    match reply {
+        Reply::Refused(Refusal::NoSuchTransaction) => Err(no_such("transaction among those kept", name)),
+        Reply::Refused(refusal) => Err(refusal.into()),
+        reply => {
+            let views = transactions_in(reply)?;
+            let view = views.first().ok_or_else(|| no_such("transaction among those kept", name))?;
+            Ok(ok(&TransactionAnswer::from(view)))
+        }
     }
-    let views = transactions_in(reply)?;
-    let view = views.first().ok_or_else(|| no_such("transaction among those kept", &name))?;
-    Ok(ok(&TransactionAnswer::from(view)))
 }
 
 fn transactions_in(reply: Reply) -> Result<Vec<TransactionView>, Problem> {

@@ -4,10 +4,11 @@ use crate::config::check_link::{LinkSettings, check_links};
 use crate::config::faults::{Fault, Faults};
 use crate::config::file::ConfigFile;
 use crate::config::funding::check_funding;
+use crate::config::life::check_life;
 use crate::config::rules::check_rules;
 use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
-use authorizer::Rules;
+use authorizer::{Life, Rules};
 use cache::CacheConfig;
 use funding::FundingConfig;
 use journal::{JournalConfig, SealingKeys};
@@ -106,10 +107,11 @@ impl Config {
         check_log(&file, &mut faults);
         check_numbers(&file, &mut faults);
         let rules = check_rules(&file, &mut faults);
+        let life = check_life(&file.decision.life, &mut faults);
         let links = check_links(&file, base, &mut faults);
         match (keys, funding) {
             (Some(keys), Some(funding)) if faults.0.is_empty() => Ok(Self {
-                policy: policy(&file, rules),
+                policy: policy(&file, rules, life),
                 cache: cache_config(&file),
                 admin: AdminSettings {
                     listen: file.admin.listen,
@@ -300,7 +302,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     }
 }
 
-fn policy(file: &ConfigFile, rules: Rules) -> authorizer::Policy {
+fn policy(file: &ConfigFile, rules: Rules, life: Life) -> authorizer::Policy {
     authorizer::Policy {
         hold_for: file.decision.hold_for,
         repeat_window: file.decision.repeat_window,
@@ -309,6 +311,7 @@ fn policy(file: &ConfigFile, rules: Rules) -> authorizer::Policy {
         limits_per_owner_max: file.decision.limits_per_owner_max,
         requests_per_shard_max: file.decision.requests_per_shard_max,
         duties_per_shard_max: file.decision.duties_per_shard_max,
+        life: Arc::new(life),
         rules: Arc::new(rules),
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration as written: one struct a section, one field a key, each with its default.
 
+use super::life_file::LifeSection;
 use crate::config::link_file::LinkSection;
 use crate::config::rules_file::{RuleSection, SecuritySection};
 use journal::Acknowledge;
@@ -180,6 +181,8 @@ pub struct DecisionSection {
     pub duties_per_shard_max: usize,
     /// What velocity rules remember of one card or account.
     pub velocity_buckets_max: usize,
+    /// The life of a transaction.
+    pub life: LifeSection,
 }
 
 impl Default for DecisionSection {
@@ -194,6 +197,7 @@ impl Default for DecisionSection {
             requests_per_shard_max: policy.requests_per_shard_max,
             duties_per_shard_max: policy.duties_per_shard_max,
             velocity_buckets_max: authorizer::Rules::BUCKETS_MAX,
+            life: LifeSection::default(),
         }
     }
 }

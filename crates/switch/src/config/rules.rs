@@ -173,9 +173,9 @@ fn each<T>(
     values.collect()
 }
 
-const CATEGORIES: &str = "four digits, or a range such as \"7800-7999\"";
+pub(super) const CATEGORIES: &str = "four digits, or a range such as \"7800-7999\"";
 
-fn categories(text: &str) -> Option<RangeInclusive<u16>> {
+pub(super) fn categories(text: &str) -> Option<RangeInclusive<u16>> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let code = |text: &str| digits(text, 4);
     Some(code(first)?..=code(last)?).filter(|range| !range.is_empty())

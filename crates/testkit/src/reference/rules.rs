@@ -1,7 +1,7 @@
 //! The program's rules without rings: each is answered by reading the list of all transactions.
 
 use super::{Message, Model};
-use authorizer::{Counted, Demand, Group, Requirement, Rule, Velocity, When};
+use authorizer::{Counted, Demand, Group, Requirement, Rule, TransactionState, Velocity, When};
 use domain::{
     Amounts, Asset, Authorization, AvsResult, CountryCode, CryptogramResult, Cvv2Result, Failure,
     LimitBreach, LimitOwner, Measure, PinResult, Reason, RuleAmount, RuleBreach, RuleFinding,
@@ -116,7 +116,9 @@ impl Model {
             if is_owners && is_counted && now.since(at) < velocity.over {
                 amount += found.owed.as_ref().map_or(0, of_owner);
                 count += match velocity.counted {
-                    Counted::Approvals => i128::from(found.state.is_open()),
+                    Counted::Approvals => {
+                        i128::from(found.state.is_open() || found.state == TransactionState::Answered)
+                    }
                     Counted::Attempts => 1,
                 };
             }

@@ -131,7 +131,8 @@ impl Story {
             }
             "flags" => {
                 let told: Vec<_> = std::iter::from_fn(|| line.optional()).collect();
-                same(line, "flags", &flags(&view), &told)
+                let flags = view.clearing_flags.words().chain(view.refund_flags.words());
+                same(line, "flags", &flags.collect::<Vec<_>>(), &told)
             }
             "costs" => {
                 let told = line.text();
@@ -180,26 +181,6 @@ fn same<T: PartialEq + std::fmt::Debug>(
     } else {
         Err(line.finding(&format!("{what} is {found:?}, the story tells {told:?}")))
     }
-}
-
-/// The words of what is remarkable about a clearing or a refund.
-fn flags(view: &TransactionView) -> Vec<&'static str> {
-    let (clearing, refund) = (view.clearing_flags, view.refund_flags);
-    let all = [
-        (clearing.forced, "forced"),
-        (clearing.over_capture, "over_capture"),
-        (clearing.inside_tolerance, "inside_tolerance"),
-        (clearing.after_expiry, "after_expiry"),
-        (clearing.after_reversal, "after_reversal"),
-        (clearing.after_decline, "after_decline"),
-        (clearing.overdrawn, "overdrawn"),
-        (clearing.unpriced, "unpriced"),
-        (refund.unmatched, "unmatched"),
-        (refund.above_original, "above_original"),
-        (refund.card_not_active, "card_not_active"),
-        (refund.unpriced, "unpriced"),
-    ];
-    all.into_iter().filter(|(set, _)| *set).map(|(_, word)| word).collect()
 }
 
 fn cost(view: &TransactionView) -> String {
