@@ -81,15 +81,13 @@ fn transaction_id(path: Result<Path<String>, PathRejection>) -> Result<(String, 
 
 /// The one transaction of a reply.
 fn one(reply: Reply, name: &str) -> Result<Response, Problem> {
-    match reply {
-        Reply::Refused(Refusal::NoSuchTransaction) => Err(no_such("transaction among those kept", name)),
-        Reply::Refused(refusal) => Err(refusal.into()),
-        reply => {
-            let views = transactions_in(reply)?;
-            let view = views.first().ok_or_else(|| no_such("transaction among those kept", name))?;
-            Ok(ok(&TransactionAnswer::from(view)))
-        }
+    if let Reply::Refused(refusal) = reply {
+        let unknown = refusal == Refusal::NoSuchTransaction;
+        return Err(if unknown { no_such("transaction among those kept", name) } else { refusal.into() });
     }
+    let views = transactions_in(reply)?;
+    let view = views.first().ok_or_else(|| no_such("transaction among those kept", name))?;
+    Ok(ok(&TransactionAnswer::from(view)))
 }
 
 fn transactions_in(reply: Reply) -> Result<Vec<TransactionView>, Problem> {
