@@ -6,6 +6,7 @@
 //! what it broke is flagged (E10, E40).
 
 use crate::action::{Action, Answer, Effects, FundingPath};
+use crate::case::{Case, Question, decline, path_of, refusal};
 use crate::clearings::Booked;
 use crate::command::Caller;
 use crate::controls;
@@ -13,14 +14,15 @@ use crate::decide::Context;
 use crate::duties::Order;
 use crate::life::allows_a_part;
 use crate::parts::part;
+use crate::price::{convert, price_on_card};
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
 use crate::transaction::Transaction;
 use crate::velocity_ring::time_of;
 use domain::{
-    Amounts, ApprovalCode, Approver, Ask, Asset, Authorization, Balances, CardNo, CardToken, DutyKind, Fact,
-    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, PartialApproval, Rate, RateError,
-    Reason, Rounding, Timestamp, TransactionNo, TransactionType, Units,
+    Amounts, ApprovalCode, Approver, Ask, Authorization, Balances, CardNo, CardToken, DutyKind, Fact,
+    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, PartialApproval, Reason, Timestamp,
+    TransactionNo, TransactionType, Units,
 };
 
 impl Shard {
@@ -346,33 +348,6 @@ impl Shard {
     }
 }
 
-/// A message that is being decided.
-#[derive(Clone, Copy)]
-pub(crate) struct Question {
-    pub(crate) number: TransactionNo,
-    pub(crate) card_no: CardNo,
-    pub(crate) request: Authorization,
-    pub(crate) caller: Caller,
-    /// The payment that it adds to.
-    pub(crate) of: Option<TransactionNo>,
-}
-
-/// A message with whose it is and what is known of its references.
-#[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub(crate) card: &'a Card,
-    pub(crate) account: &'a Account,
-    pub(crate) question: Question,
-    pub(crate) known: Option<Reason>,
-}
-
-pub(crate) fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mut Effects) {
-    let Question { number, card_no, request, caller, of: _ } = question;
-    let reason = failures.first().map_or(Reason::AmountOutOfRange, |failure| failure.reason);
-    effects.fact(Fact::Declined { transaction: number, card: card_no, request, failures });
-    effects.answer(caller, refusal(reason, path_of(card)));
-}
-
 #[allow(clippy::too_many_arguments)] // one step's whole context
 pub(crate) fn ask_for_funds(
     shard: &Shard,
@@ -415,82 +390,7 @@ fn outstanding_standin(shard: &Shard, account: &Account) -> Units {
     Units(advised.fold(0, |sum, duty| sum.saturating_add(duty.units.0)))
 }
 
-pub(crate) fn refusal(reason: Reason, path: FundingPath) -> Answer {
-    Answer::Authorization { reason, approval_code: None, part: None, balances: None, path }
-}
-
-pub(crate) const fn path_of(card: &Card) -> FundingPath {
-    match card.funding {
-        FundingMode::PreFunded => FundingPath::Cache,
-        FundingMode::Jit => FundingPath::Jit,
-    }
-}
-
 /// Whether less than the whole may be approved, by what the terminal and the kind of transaction say (E7).
 fn useful_part(request: &Authorization) -> PartialApproval {
     if allows_a_part(request) { request.partial } else { PartialApproval::NotSupported }
-}
-
-/// What the request costs in the card's currency.
-pub(crate) fn price_on_card(
-    card: &Card,
-    request: &Authorization,
-    context: Context<'_>,
-    failures: &mut Vec<Failure>,
-) -> Option<(Money, Option<Rate>)> {
-    if let Some(money) = in_card_currency(card, request) {
-        return Some((money, None));
-    }
-    let asset = Asset::of(card.currency);
-    let (units, rate) = convert(request.class, request.amount, asset, context, failures)?;
-    let Ok(minor) = i64::try_from(units.0) else {
-        failures.push(Reason::AmountOutOfRange.into());
-        return None;
-    };
-    Some((Money::new(minor, card.currency), rate))
-}
-
-/// Converts at a fresh rate, rounding up, and notes why that fails. An advice must be recorded whatever the
-/// rates: it is converted at the newest, however old, and costs nothing where there is none.
-pub(crate) fn convert(
-    class: MessageClass,
-    money: Money,
-    to: Asset,
-    context: Context<'_>,
-    failures: &mut Vec<Failure>,
-) -> Option<(Units, Option<Rate>)> {
-    match context.rates.to_asset(money, to, Rounding::Up, context.now.utc) {
-        Ok(converted) => return Some(converted),
-        Err(error) => {
-            let failure = Failure::from(reason_of(&error));
-            if !failures.contains(&failure) {
-                failures.push(failure);
-            }
-        }
-    }
-    if class.is_request() {
-        return None;
-    }
-    let from = Asset::of(money.currency());
-    let Some(rate) = context.rates.latest(from.code(), to.code()) else { return Some((Units::ZERO, None)) };
-    let units = rate.convert(i128::from(money.minor()), from.decimals(), to.decimals(), Rounding::Up).ok()?;
-    Some((Units(units), Some(*rate)))
-}
-
-/// The amount in the card's currency, where the merchant or the network has said it.
-fn in_card_currency(card: &Card, request: &Authorization) -> Option<Money> {
-    if request.amount.currency() == card.currency {
-        return Some(request.amount);
-    }
-    // A processor that fills DE 6 with zeros has not converted anything.
-    request.billing.filter(|billing| billing.currency() == card.currency && billing.minor() > 0)
-}
-
-const fn reason_of(error: &RateError) -> Reason {
-    match error {
-        RateError::Missing { .. } | RateError::Stale { .. } | RateError::NotPositive { .. } => {
-            Reason::RateUnavailable
-        }
-        RateError::Overflow => Reason::AmountOutOfRange,
-    }
 }

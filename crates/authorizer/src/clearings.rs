@@ -7,11 +7,12 @@
 //! after the end of its hold is linked to it, posted and flagged (E19).
 
 use crate::action::Effects;
-use crate::authorize::{Case, convert, path_of, price_on_card};
+use crate::case::{Case, path_of};
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
 use crate::parts::covering;
+use crate::price::{convert, price_on_card};
 use crate::shard::{Account, Shard};
 use crate::transaction::{More, Transaction, TransactionState};
 use domain::{

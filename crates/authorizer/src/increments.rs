@@ -5,7 +5,7 @@
 //! Either way the hold lasts from the last approved amount on (E20).
 
 use crate::action::Effects;
-use crate::authorize::{Case, Question, decline, path_of};
+use crate::case::{Case, Question, decline, path_of};
 use crate::clearings::{less, plus};
 use crate::decide::Context;
 use crate::duties::Order;

@@ -1,8 +1,8 @@
 //! Questions that move nothing: how much is there, and is the card good?
 
 use crate::action::{Answer, Effects};
-use crate::authorize::{Case, decline, path_of};
 use crate::balances::balances;
+use crate::case::{Case, decline, path_of};
 use crate::controls;
 use crate::decide::Context;
 use crate::shard::Shard;

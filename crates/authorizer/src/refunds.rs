@@ -6,12 +6,13 @@
 //! has as much left; a refund that fits none, or brings more than was paid, is booked and flagged.
 
 use crate::action::Effects;
-use crate::authorize::{Case, decline, path_of, price_on_card};
+use crate::case::{Case, decline, path_of};
 use crate::clearings::less;
 use crate::controls;
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
+use crate::price::price_on_card;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{

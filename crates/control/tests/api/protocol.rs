@@ -6,8 +6,10 @@ use axum::http::{Method, Request};
 use control::{ControlBounds, Kind, Unavailable};
 use std::time::Duration;
 
-pub const ENDPOINTS: [(&str, &str); 24] = [
+pub const ENDPOINTS: [(&str, &str); 26] = [
     ("POST", "/v1/accounts"),
+    ("GET", "/v1/transactions/tx-017-0006423a9f2c1b40/follow_ups"),
+    ("POST", "/v1/transactions/tx-017-0006423a9f2c1b40/expire"),
     ("GET", "/v1/accounts/A"),
     ("POST", "/v1/accounts/A/credits"),
     ("POST", "/v1/accounts/A/debits"),
