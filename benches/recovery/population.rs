@@ -25,7 +25,7 @@ const SHARDS: u32 = 256;
 impl Population {
     pub(crate) fn new(cards: u32, policy: Policy) -> Self {
         let usd = Currency::from_alpha("USD").expect("a currency");
-        let decider = shard(ShardId(0), 1, policy, usd);
+        let decider = shard(ShardId(0), 1, policy.clone(), usd);
         Self { cards, policy, decider, usd }
     }
 
@@ -45,8 +45,8 @@ impl Population {
 
     /// Every shard, one after another.
     pub(crate) fn shards(&self) -> impl Iterator<Item = Shard> {
-        let (cards, policy, usd) = (self.cards, self.policy, self.usd);
-        (0..ShardId::COUNT).map(move |id| shard(ShardId(id), cards_of(id, cards), policy, usd))
+        let (cards, policy, usd) = (self.cards, self.policy.clone(), self.usd);
+        (0..ShardId::COUNT).map(move |id| shard(ShardId(id), cards_of(id, cards), policy.clone(), usd))
     }
 
     /// The approval of a purchase on some card.

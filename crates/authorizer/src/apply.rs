@@ -10,7 +10,8 @@ mod payments;
 
 use crate::calendar::Calendar;
 use crate::limits::{Limits, Usage};
-use crate::shard::{Account, ApplyError, Card, Shard, Told, Totals};
+use crate::shard::{Account, ApplyError, Card, Shard, Totals};
+use crate::told::Told;
 use crate::transaction::{Transaction, TransactionState};
 use crate::velocity_ring::Countries;
 use domain::{

@@ -6,6 +6,7 @@ use crate::calendar::Calendar;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::store::{Store, index};
+use crate::told::Told;
 use crate::velocity_ring::{Countries, Ring};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
@@ -52,17 +53,6 @@ pub(crate) struct Account {
     pub(crate) told: Option<Box<Told>>,
     /// What its cards have done of late, where a rule looks back.
     pub(crate) recent: Option<Box<Ring>>,
-}
-
-/// A balance as the balance service told it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Told {
-    /// The service's version.
-    pub version: u64,
-    /// What is available there.
-    pub available: Units,
-    /// When it was told.
-    pub at: Timestamp,
 }
 
 /// A card.

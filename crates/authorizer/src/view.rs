@@ -1,6 +1,6 @@
 //! What the control API and support see of a shard: copies, never references into the state.
 
-use crate::shard::Told;
+use crate::told::Told;
 use crate::transaction::TransactionState;
 use domain::{
     AccountId, Amounts, ApprovalCode, Approver, Arn, Asset, Balance, CardId, CardStatus, CardToken,

@@ -106,7 +106,7 @@ async fn list(connection: &mut Connection, arguments: &ListArguments) -> Outcome
     let text = |duty: &Value, field: &str| match &duty[field] {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        other => other.to_string(),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     };
     for duty in &duties {
         let amount = format!("{} {}", text(duty, "amount"), text(duty, "asset"));

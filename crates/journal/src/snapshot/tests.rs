@@ -10,7 +10,7 @@ use crate::simulated_disk::{Faults, Random, SimulatedDisk};
 use crate::storage::Storage;
 
 /// The slices of a generation: a few shards, each in two pieces and a control total.
-fn slices(generation: u64) -> Vec<(u16, u16, u64, Vec<u8>)> {
+fn slices(generation: u64) -> Vec<Read> {
     let mut slices = Vec::new();
     for shard in 0..4_u16 {
         for piece in 0..2_u8 {
@@ -34,8 +34,11 @@ fn write(disk: &SimulatedDisk, generation: u64) -> Result<Kept, SnapshotError> {
     writer.finish()
 }
 
+/// A slice as it was read: shard, kind, through, payload.
+type Read = (u16, u16, u64, Vec<u8>);
+
 /// Every slice of the newest snapshot that is whole, read in parts; also how many were passed over.
-fn read_newest(disk: &SimulatedDisk) -> (u64, Vec<(u16, u16, u64, Vec<u8>)>, Vec<SnapshotError>) {
+fn read_newest(disk: &SimulatedDisk) -> (u64, Vec<Read>, Vec<SnapshotError>) {
     let storage: Arc<dyn Storage> = Arc::new(disk.clone());
     let mut passed_over = Vec::new();
     for generation in generations(&*storage).unwrap() {
@@ -47,10 +50,7 @@ fn read_newest(disk: &SimulatedDisk) -> (u64, Vec<(u16, u16, u64, Vec<u8>)>, Vec
     (0, Vec::new(), passed_over)
 }
 
-fn read(
-    storage: &Arc<dyn Storage>,
-    generation: u64,
-) -> Result<(SnapshotHeader, Vec<(u16, u16, u64, Vec<u8>)>), SnapshotError> {
+fn read(storage: &Arc<dyn Storage>, generation: u64) -> Result<(SnapshotHeader, Vec<Read>), SnapshotError> {
     let snapshot = OpenSnapshot::open(storage, 1, generation)?;
     let mut reader = snapshot.reader()?;
     let mut slices = Vec::new();
