@@ -206,6 +206,10 @@ fn a_sealed_snapshot_opens_under_its_key_alone_and_shows_no_payload() {
     writer.finish().unwrap();
     let bytes = disk.contents(&snapshot_name(1)).unwrap();
     assert!(!bytes.windows(10).any(|window| window == b"who bought"), "a payload can be read");
+    // Both begin alike; under one nonce their ciphertexts would too.
+    let first = HEADER_BYTES + 40;
+    let second = first + "who bought what".len() + 16 + 40;
+    assert_ne!(bytes[first..first + 10], bytes[second..second + 10]);
 
     let opened = OpenSnapshot::open(&storage, 1, 1).unwrap();
     let mut reader = opened.reader().unwrap();
