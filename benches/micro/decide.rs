@@ -1,15 +1,21 @@
-//! One decision: a purchase on a random pre-funded card with six limits, decided and applied.
+//! One decision: a purchase on a random pre-funded card with six limits, decided and applied; without rules of the
+//! program and with four.
 
 #![allow(missing_docs, clippy::unwrap_used)] // criterion's macros make the public items
 
-use authorizer::{Caller, Change, Command, Context, Effects, NewCard, Policy, Shard};
+use authorizer::{
+    Caller, Change, Command, Context, Counted, Demand, Effects, Group, NewCard, Policy, Requirement, Rule,
+    Rules, Shard, Velocity, When,
+};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use domain::{
     AccountId, AccountNo, AcquirerId, Asset, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
-    Currency, Expiry, FundingMode, LimitRule, Merchant, MessageClass, Moment, Money, Mono, Pan,
-    PartialApproval, PostingKind, ProcessingCode, RateTable, RequestKey, ShardId, Stan, Text, Timestamp,
-    Transmission, Units, Window, ZoneName,
+    Currency, Expiry, FundingMode, LimitOwner, LimitRule, Merchant, MessageClass, Moment, Money, Mono, Pan,
+    PartialApproval, PostingKind, Presence, ProcessingCode, RateTable, RequestKey, RiskScore, RuleMode,
+    RuleName, ShardId, Stan, Text, Timestamp, Transmission, Units, Window, ZoneName,
 };
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Cards in one shard: a switch with 256 shards has a million at this size.
 const CARDS: u32 = 4_096;
@@ -38,8 +44,35 @@ fn context(rates: &RateTable, micros: i64) -> Context<'_> {
     Context { now: Moment { utc, mono: Mono::from_nanos(1) }, rates }
 }
 
-fn shard(rates: &RateTable) -> Shard {
-    let policy = Policy { open_holds_per_card_max: u32::MAX, ..Policy::default() };
+/// Four rules, of which two look back: none fails, so each is evaluated to its end and every purchase is counted.
+fn rules() -> Rules {
+    let velocity = |seconds, count_max| {
+        Demand::Velocity(Velocity {
+            owner: LimitOwner::Card,
+            over: Duration::from_secs(seconds),
+            count_max: Some(count_max),
+            amount_max: Vec::new(),
+            counted: Counted::Approvals,
+            include: Group::DEFAULT.to_vec(),
+        })
+    };
+    let when = |presence| When { presence: vec![presence], ..When::default() };
+    let rules = [
+        (when(Presence::Ecommerce), Demand::Require(vec![Requirement::ThreeDSecure])),
+        (When { score_from: Some(RiskScore(900)), ..When::default() }, Demand::Deny),
+        (When::default(), velocity(3_600, u32::MAX)),
+        (when(Presence::Unknown), velocity(86_400, u32::MAX)),
+    ];
+    let rules = rules.into_iter().enumerate().map(|(place, (when, demand))| {
+        let name = RuleName::new(&format!("rule-{place}")).unwrap();
+        Rule { name, mode: RuleMode::Enforce, when, demand }
+    });
+    Rules::new(Rules::REFUSED_RESULTS.to_vec(), rules.collect(), Rules::BUCKETS_MAX)
+}
+
+fn shard(rates: &RateTable, rules: Rules) -> Shard {
+    let rules = Arc::new(rules);
+    let policy = Policy { open_holds_per_card_max: u32::MAX, rules, ..Policy::default() };
     let mut shard = Shard::new(ShardId(0), policy);
     let mut effects = Effects::default();
     let usd = Currency::from_alpha("USD").unwrap();
@@ -100,11 +133,16 @@ fn purchase(card: u32, number: u64) -> Command {
 }
 
 fn bench(criterion: &mut Criterion) {
+    purchases(criterion, "decide and apply a purchase, 4096 cards, 6 limits", Rules::default());
+    purchases(criterion, "decide and apply a purchase, 4096 cards, 6 limits, 4 rules", rules());
+}
+
+fn purchases(criterion: &mut Criterion, name: &str, rules: Rules) {
     let rates = RateTable::default();
-    let mut shard = shard(&rates);
+    let mut shard = shard(&rates, rules);
     let mut effects = Effects::default();
     let (mut number, mut random) = (0_u64, 0x9e37_79b9_7f4a_7c15_u64);
-    criterion.bench_function("decide and apply a purchase, 4096 cards, 6 limits", |bencher| {
+    criterion.bench_function(name, |bencher| {
         bencher.iter_batched(
             || {
                 // xorshift: the next card must not be one that the cache line before it brought in.

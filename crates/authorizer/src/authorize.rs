@@ -86,7 +86,7 @@ impl Shard {
         let Case { card, account, question, known } = case;
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
         let hold = self.evaluate(card, account, &question.request, context, &mut failures);
-        self.check_rules(case, hold, context, &mut failures);
+        self.check_rules(case, hold.map(|hold| hold.amounts), context, &mut failures);
         let refused = failures.first().is_some_and(Failure::decides);
         match hold {
             Some(hold) if !refused => self.fund_hold(case, hold, failures, context, effects),
@@ -101,16 +101,16 @@ impl Shard {
         }
     }
 
-    /// The rules of the program come after all others, and everything is put in order.
+    /// The rules of the program come after all others, and everything is put in order. `amounts` is what the message
+    /// comes to, where that can be told.
     pub(crate) fn check_rules(
         &self,
         case: Case<'_>,
-        hold: Option<HoldTerms>,
+        amounts: Option<Amounts>,
         context: Context<'_>,
         failures: &mut Vec<Failure>,
     ) {
         let now = context.now.utc.max(time_of(self.last_number));
-        let amounts = hold.map(|hold| hold.amounts);
         self.policy.rules.check(&case.question.request, amounts, case.card, case.account, now, failures);
         Failure::rank(failures);
     }
@@ -273,7 +273,7 @@ impl Shard {
         let Case { card, account, question, known } = case;
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
         let hold = self.evaluate(card, account, &question.request, context, &mut failures);
-        self.check_rules(case, hold, context, &mut failures);
+        self.check_rules(case, hold.map(|hold| hold.amounts), context, &mut failures);
         // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
         let holds = known.is_none() && controls::takes_money(&question.request);
         let hold =

@@ -26,7 +26,7 @@ impl Shard {
         let added = self.evaluate(card, account, &question.request, context, &mut failures);
         // It is one payment still: nothing that counts payments counts it again.
         failures.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
-        self.check_rules(case, added, context, &mut failures);
+        self.check_rules(case, added.map(|added| added.amounts), context, &mut failures);
         let refused = failures.first().is_some_and(Failure::decides);
         let (Some(parent), Some(added), false) = (parent, added, refused) else {
             decline(card, question, failures, effects);
@@ -91,7 +91,7 @@ impl Shard {
             return false;
         };
         flags.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
-        self.check_rules(case, Some(told), context, &mut flags);
+        self.check_rules(case, Some(told.amounts), context, &mut flags);
         let added = if request.details.incremental {
             told
         } else {

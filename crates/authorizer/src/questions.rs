@@ -6,7 +6,7 @@ use crate::case::{Case, decline, path_of};
 use crate::controls;
 use crate::decide::Context;
 use crate::shard::Shard;
-use domain::{ApprovalCode, Fact, Failure, Reason, TransactionType, Units};
+use domain::{Amounts, ApprovalCode, Fact, Failure, Money, Reason, TransactionType, Units};
 
 impl Shard {
     /// Answers a balance inquiry or an account verification, and takes note of an advice whose kind is not served.
@@ -25,7 +25,8 @@ impl Shard {
             // Nobody has told this balance yet, and nothing is made up.
             failures.push(Reason::FundingUnavailable.into());
         }
-        self.check_rules(case, None, context, &mut failures);
+        let nothing = Amounts { card: Money::new(0, case.card.currency), units: Units::ZERO };
+        self.check_rules(case, Some(nothing), context, &mut failures);
         if is_request && failures.first().is_some_and(Failure::decides) {
             decline(case.card, case.question, failures, effects);
             return;

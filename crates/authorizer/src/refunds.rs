@@ -56,10 +56,11 @@ impl Shard {
         if context.now.mono >= request.deadline {
             failures.push(Reason::DeadlinePassed.into());
         }
-        if request.class == MessageClass::FinancialRequest && self.brought_in(case, None, context).is_none() {
+        let brought = self.brought_in(case, None, context).map(|(amounts, _)| amounts);
+        if request.class == MessageClass::FinancialRequest && brought.is_none() {
             failures.push(Reason::RateUnavailable.into());
         }
-        self.check_rules(case, None, context, failures);
+        self.check_rules(case, brought, context, failures);
     }
 
     fn take_refund(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {

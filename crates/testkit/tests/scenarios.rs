@@ -56,6 +56,7 @@ stories! {
     e27_a_day_of_25_hours_is_one_day: "day-of-25-hours.scenario",
     e28_a_trailing_window_looks_back_from_each_request: "velocity-trailing-window.scenario",
     e28_attempts_count_declines_too: "velocity-attempts.scenario",
+    e28_velocity_follows_what_a_transaction_comes_to: "velocity-follows-the-money.scenario",
     e28_a_rule_of_an_account_counts_all_its_cards: "velocity-of-an-account.scenario",
     e29_two_purchases_never_both_take_the_last_dollar: "race-for-the-last-dollar.scenario",
     e30_limits_give_back_in_their_own_window: "limits-give-back-in-their-own-window.scenario",

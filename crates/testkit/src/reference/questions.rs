@@ -54,7 +54,8 @@ impl Model {
         if inquiry && told.is_none() {
             failures.push(Reason::FundingUnavailable.into());
         }
-        failures.extend(self.broken_program_rules(card, &request, None, now.utc));
+        let nothing = Amounts { card: super::money(0, self.card(card).issued.currency), units: Units::ZERO };
+        failures.extend(self.broken_program_rules(card, &request, Some(nothing), now.utc));
         let failures = super::requests::in_order_of_precedence(&failures);
         let passes = !request.class.is_request() || failures.iter().all(super::requests::is_shadow);
         let mut new = self.new_transaction(card, request, now);
