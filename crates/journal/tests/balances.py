@@ -131,7 +131,8 @@ class Books:
             self.release(number, fact.amounts())
         elif kind == 21:  # Cleared
             of, card = fact.number(), fact.take("I")
-            fact.skip(REQUEST)
+            if fact.take("B"):  # else the fact before has the message
+                fact.skip(REQUEST)
             paid, from_hold, released = fact.amounts(), fact.amounts(), fact.amounts()
             self.book(card, self.outside(card, paid - from_hold) - paid, 0)
             self.paid[number] = card
