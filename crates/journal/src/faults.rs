@@ -33,6 +33,8 @@
 //! | disk full, old segments retired | recycled in place: needs no new space | `a_recycled_segment_serves_again_on_a_full_disk_and_shows_nothing_of_its_former_life` |
 //! | crash while a segment is recycled or removed | no gap, no emptied segment | *schedules* |
 //! | crash or rot while or after a snapshot is written | the generation before is used; rot is reported | `src/snapshot/tests.rs` |
+//! | power cut while snapshots are made of a live journal, segments retired, and the state read back | every acknowledged fact is in the state, twice the same | `crates/switch/src/snapshots/crash_tests.rs` |
+//! | no snapshot is whole and the first segments are gone | refused, naming the sequences at risk | `crates/switch/src/snapshots/crash_tests.rs` |
 //! | damage that an operator accepts by naming its first sequence | [`crate::repair`] keeps everything before it, puts everything behind it aside, destroys nothing | `repair.rs` |
 //! | crash in the middle of a repair | the same order finishes it | `a_repair_that_is_cut_short_is_finished_by_the_same_order` |
 //! | any bytes in the directory | no panic, no fact that was never written | `fuzz/fuzz_targets/recovery.rs` |

@@ -84,6 +84,30 @@ pub enum SnapshotFault {
     Thread,
 }
 
+impl SnapshotFault {
+    /// Whether a snapshot is not what was written, as against one that cannot be read now or by this build.
+    pub(crate) const fn is_damage(&self) -> bool {
+        match self {
+            Self::File(SnapshotError::Damaged { .. })
+            | Self::Row { .. }
+            | Self::Slices { .. }
+            | Self::Restore(_) => true,
+            Self::File(
+                SnapshotError::Io { .. }
+                | SnapshotError::WrongNode { .. }
+                | SnapshotError::SliceTooLong { .. }
+                | SnapshotError::SliceTooOld { .. },
+            )
+            | Self::Version { .. }
+            | Self::Apply { .. }
+            | Self::Fact { .. }
+            | Self::Base(_)
+            | Self::Journal(_)
+            | Self::Thread => false,
+        }
+    }
+}
+
 /// What belongs to no shard.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Common {

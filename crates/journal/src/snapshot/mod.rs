@@ -83,6 +83,7 @@ const SLICE_MAGIC: [u8; 4] = *b"SLIC";
 const TRAILER_MAGIC: [u8; 8] = *b"ASWSNPE\n";
 const NAME_PREFIX: &str = "snapshot-";
 const NAME_SUFFIX: &str = ".journal";
+const ASIDE_PREFIX: &str = "damaged-";
 
 /// One piece of a shard's state.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -313,6 +314,33 @@ pub(crate) fn is_snapshot_name(name: &str) -> bool {
 fn generation_of(name: &str) -> Option<u64> {
     let generation = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?.parse().ok()?;
     (snapshot_name(generation) == name).then_some(generation)
+}
+
+/// Takes a generation that is damaged out of the way: it must not count as one of the two that are kept, or segments
+/// would go that a good one still needs. It stays under another name, for whoever finds out what happened to it.
+///
+/// # Errors
+/// It cannot be renamed.
+pub fn set_aside(storage: &dyn crate::storage::Storage, generation: u64) -> Result<(), SnapshotError> {
+    let name = snapshot_name(generation);
+    let renamed = storage.rename(&name, &format!("{ASIDE_PREFIX}{name}"));
+    renamed.and_then(|()| storage.sync_directory()).map_err(|source| SnapshotError::Io {
+        doing: "set a damaged snapshot aside",
+        path: storage.path(&name),
+        source,
+    })
+}
+
+/// The number that no snapshot here has had yet, also none that was set aside.
+fn next_generation(storage: &dyn crate::storage::Storage) -> Result<u64, SnapshotError> {
+    let names = storage.list().map_err(|source| SnapshotError::Io {
+        doing: "list the snapshots",
+        path: storage.path(""),
+        source,
+    })?;
+    let numbers =
+        names.iter().filter_map(|name| generation_of(name.strip_prefix(ASIDE_PREFIX).unwrap_or(name)));
+    Ok(numbers.max().map_or(1, |newest| newest.saturating_add(1)))
 }
 
 /// The generations present, newest first.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     HEADER_BYTES, Kept, OpenSnapshot, SLICE_BYTES_MAX, Slice, SnapshotError, SnapshotHeader, SnapshotWriter,
-    generations, kept, snapshot_name, verify,
+    generations, kept, set_aside, snapshot_name, verify,
 };
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
 use crate::storage::Storage;
@@ -114,6 +114,19 @@ fn a_flipped_bit_is_passed_over_for_the_generation_before() {
         disk.flip_bit(&snapshot_name(2), random.below(length as u64) as usize, random.below(8) as u32);
         assert_eq!(restored(&disk), (1, 1));
     }
+}
+
+#[test]
+fn a_damaged_snapshot_that_was_set_aside_counts_for_nothing_and_its_number_is_not_given_again() {
+    let disk = SimulatedDisk::new(0);
+    write(&disk, 1).unwrap();
+    write(&disk, 2).unwrap();
+    set_aside(&disk, 2).unwrap();
+    assert_eq!(restored(&disk), (1, 0));
+    let kept = write(&disk, 3).unwrap();
+    assert_eq!((kept.newest.generation, kept.retire_through), (3, 100));
+    let names: Vec<String> = disk.files().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [format!("damaged-{}", snapshot_name(2)), snapshot_name(1), snapshot_name(3)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::read::{read_header, verify_file};
 use super::{
     GENERATIONS_KEPT, SLICE_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader, encode_trailer,
-    generations, nonce_of, snapshot_name,
+    generations, next_generation, nonce_of, snapshot_name,
 };
 use crate::seal::{DataKey, SEAL_BYTES};
 use crate::storage::{Storage, StorageFile, StorageFileExt};
@@ -76,7 +76,7 @@ impl SnapshotWriter {
         through: u64,
         at_utc_micros: i64,
     ) -> Result<Self, SnapshotError> {
-        let generation = generations(&*storage)?.first().map_or(1, |newest| newest.saturating_add(1));
+        let generation = next_generation(&*storage)?;
         let header = SnapshotHeader { node, generation, through, at_utc_micros };
         let making = format!("{}.making", snapshot_name(generation));
         let io =

@@ -28,6 +28,11 @@ impl Progress {
         self.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// So many bytes in all are done.
+    pub(super) fn reach(&self, bytes: u64) {
+        self.done.store(bytes, Ordering::Relaxed);
+    }
+
     /// Bytes done, in whole percents.
     fn percent(&self) -> u64 {
         let done = self.done.load(Ordering::Relaxed).min(self.total);

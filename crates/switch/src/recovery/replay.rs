@@ -60,6 +60,8 @@ pub(super) fn replay(
     let after = through.iter().copied().min().unwrap_or(0);
     let behind = journal::segments_behind(&**storage, after)?;
     let progress = Progress::new("replaying the journal", behind.iter().map(|segment| segment.bytes).sum());
+    // Segments are of one length unless the configuration was changed; progress may be off by that much.
+    let (first, length) = behind.first().map_or((0, 0), |segment| (segment.number, segment.bytes));
     let threads = plan.threads.max(1);
     std::thread::scope(|scope| {
         let _ends = EndsWith(&progress);
@@ -71,7 +73,9 @@ pub(super) fn replay(
             workers.push(scope.spawn(move || apply_all(part, &chunks)));
         }
         let opened = journal::open_on(config, Arc::clone(storage), after, |record| {
-            progress.add(record.payload.len() as u64);
+            progress.reach(
+                record.segment.saturating_sub(first).saturating_mul(length).saturating_add(record.offset),
+            );
             let known = through.get(usize::from(record.shard)).is_some_and(|known| record.sequence <= *known);
             if known { Ok(()) } else { hand_over(&mut lanes, &record) }
         });

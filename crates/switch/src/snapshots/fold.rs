@@ -19,7 +19,7 @@ use crate::slices::{self, Sliced, SnapshotFault};
 use authorizer::{Policy, Shard};
 use domain::{Fact, RateTable, ShardId, Timestamp};
 use journal::RecoveredRecord;
-use journal::snapshot::{Kept, OpenSnapshot, SnapshotWriter, generations};
+use journal::snapshot::{Kept, OpenSnapshot, SnapshotWriter, generations, set_aside};
 use journal::storage::Storage;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -99,8 +99,9 @@ impl Folder {
             let opened = OpenSnapshot::open(&self.storage, self.node, generation)
                 .map_err(|error| SnapshotFault::Base(Box::new(error.into())));
             match opened.and_then(|base| self.step_from(Some(&Sliced::new(base)), through, now)) {
-                Err(SnapshotFault::Base(error)) => {
-                    tracing::warn!(generation, %error, "a snapshot cannot be read; continuing from the one before it");
+                Err(SnapshotFault::Base(error)) if error.is_damage() => {
+                    tracing::error!(generation, %error, "a snapshot is damaged and set aside; continuing from the one before it");
+                    set_aside(&*self.storage, generation)?;
                 }
                 outcome => return outcome,
             }

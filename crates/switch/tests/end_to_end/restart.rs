@@ -7,7 +7,8 @@ use crate::support::processor::{purchase, reversal, usual};
 use crate::support::{OTHER_PAN, PAN, UNKNOWN_PAN, eventually};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use switch::StartError;
+use std::time::Duration;
+use switch::{ConfigFile, StartError};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn balances_holds_limits_and_answers_are_as_they_were() {
@@ -221,7 +222,7 @@ async fn a_start_reads_the_newest_whole_snapshot_and_the_facts_behind_it() {
             damage(&snapshots(&directory)[1 - passed_over]);
         }
     }
-    // The next one is made of the journal alone, and the damaged ones go.
+    // The next one is made of the journal alone, and the damaged ones are set aside.
     let made = daemon.api().change("POST", "/v1/snapshots", json!({})).await;
     assert_eq!(made["newest"]["generation"], 4, "{made}");
     let daemon = daemon.restart().await;
@@ -242,6 +243,28 @@ async fn a_switch_that_stops_makes_a_snapshot_and_its_successor_has_nothing_to_r
     // Nothing new: no other snapshot.
     let daemon = daemon.restart().await;
     assert_eq!(daemon.api().show("/v1/snapshots").await["newest"]["generation"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_made_when_enough_was_written_or_time_has_passed() {
+    let by_bytes = |file: &mut ConfigFile| {
+        (file.journal.snapshot_after_bytes, file.journal.snapshot_every) = (3_000, Duration::ZERO);
+    };
+    let by_time = |file: &mut ConfigFile| {
+        (file.journal.snapshot_after_bytes, file.journal.snapshot_every) = (0, Duration::from_secs(1));
+    };
+    let rules: [fn(&mut ConfigFile); 2] = [by_bytes, by_time];
+    for rule in rules {
+        let daemon = Daemon::start_with(rule).await;
+        daemon.add_card().await;
+        let mut processor = daemon.ascii().await;
+        for stan in 1..=20 {
+            assert_eq!(processor.ask(&usual(stan, 1_00)).await.code(), "00");
+        }
+        let made = || async { (daemon.api().metric("authswitch_snapshots_total").await > 0).then_some(()) };
+        eventually("a snapshot", made).await;
+        assert_eq!(daemon.api().metric("authswitch_snapshot_failures_total").await, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
