@@ -95,6 +95,7 @@ impl SnapshotFault {
             Self::File(
                 SnapshotError::Io { .. }
                 | SnapshotError::WrongNode { .. }
+                | SnapshotError::Seal { .. }
                 | SnapshotError::SliceTooLong { .. }
                 | SnapshotError::SliceTooOld { .. },
             )

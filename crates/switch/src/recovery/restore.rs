@@ -9,7 +9,7 @@ use crate::slices::{ReadShard, Sliced, SnapshotFault};
 use authorizer::Policy;
 use cache::Recovering;
 use domain::ShardId;
-use journal::snapshot::{OpenSnapshot, SnapshotHeader, generations};
+use journal::snapshot::{OpenSnapshot, SnapshotError, SnapshotHeader, generations};
 use journal::storage::Storage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -50,7 +50,10 @@ pub(super) fn restore(storage: &Arc<dyn Storage>, plan: &Plan) -> Result<Restore
             Ok((state, used, through)) => {
                 return Ok(Restored { state, used: Some(used), passed_over, through });
             }
-            Err(SnapshotFault::File(error @ journal::snapshot::SnapshotError::WrongNode { .. })) => {
+            // No other generation is of another node or sealed with other keys.
+            Err(SnapshotFault::File(
+                error @ (SnapshotError::WrongNode { .. } | SnapshotError::Seal { .. }),
+            )) => {
                 return Err(error.into());
             }
             Err(error) => {
