@@ -97,7 +97,9 @@ impl Conversation {
         }
         let reading = Reading {
             tokens: &self.hub.tokens,
+            dialect: &self.link.settings.dialect,
             partial: self.link.settings.partial.as_ref(),
+            network: self.link.settings.network,
             deadline: received.mono.plus(self.link.settings.answer_within),
         };
         match translate::read(&message, reading) {
@@ -123,9 +125,6 @@ impl Conversation {
             Incoming::Reversal(reversal) => self.reverse(message, reversal, received),
             Incoming::DeclinedAdvice => {
                 self.note(&message, "an advice says that the network declined: nothing is held");
-            }
-            Incoming::PartialReversal => {
-                self.note(&message, "a reversal of a part is not served yet: the hold stays whole");
             }
             Incoming::NotServed => {
                 self.hub.metrics.not_served.increment(1);

@@ -1,8 +1,19 @@
 //! Translation, element by element, on messages made for it.
 
 use super::*;
-use bytes::Bytes;
-use iso8583::shipped;
+use bytes::{Bytes, BytesMut};
+use domain::{
+    AcquirerId, ApprovalCode, CountryCode, Currency, Details, EntryMode, Expiry, Mcc, Merchant, Money, Pan,
+    PartialApproval, ProcessingCode, Rrn, Stan, Text, TransactionType, Transmission,
+};
+use iso8583::{Draft, shipped};
+
+#[path = "translate_tests/follow_ups.rs"]
+mod follow_ups;
+#[path = "translate_tests/networks.rs"]
+mod networks;
+#[path = "translate_tests/writing.rs"]
+mod writing;
 
 const PAN: &str = "4242424242424242";
 const DEADLINE: Mono = Mono::from_nanos(7);
@@ -13,51 +24,84 @@ fn tokens() -> Tokenizer {
     crate::keys::File::read(folder.path(), "key".as_ref()).unwrap().tokenizer().unwrap()
 }
 
-fn dialect() -> Dialect {
-    shipped("ascii-1987").unwrap().unwrap()
+fn named(dialect: &str) -> Dialect {
+    shipped(dialect).unwrap().unwrap()
 }
 
-/// A message with these elements, as text.
-fn message(mti: &str, elements: &[(u8, &str)]) -> Message {
-    let mut draft = Draft::new(&dialect(), Mti::parse(mti).unwrap());
+/// A message in a dialect, with these elements as text.
+fn message_in(dialect: &Dialect, mti: &str, elements: &[(u8, &str)]) -> Message {
+    let mut draft = Draft::new(dialect, Mti::parse(mti).unwrap());
     for (element, value) in elements {
         draft.text(*element, value);
     }
     let mut bytes = BytesMut::new();
     draft.encode_into(&mut bytes).unwrap();
-    dialect().decode(Bytes::from(bytes)).unwrap()
+    dialect.decode(Bytes::from(bytes)).unwrap()
+}
+
+fn read_in(
+    dialect: &Dialect,
+    message: &Message,
+    partial: Option<&PartialCapability>,
+) -> Result<Incoming, ElementFault> {
+    let network = NetworkName::new("NET").unwrap();
+    read(message, Reading { tokens: &tokens(), dialect, partial, network, deadline: DEADLINE })
 }
 
 fn read_with(message: &Message, partial: Option<&PartialCapability>) -> Result<Incoming, ElementFault> {
-    read(message, Reading { tokens: &tokens(), partial, deadline: DEADLINE })
+    read_in(&named("ascii-1987"), message, partial)
 }
 
 /// The least that a request or reversal needs, changed by `more`.
-fn least(mti: &str, more: &[(u8, &str)]) -> Message {
+fn least_in(dialect: &Dialect, mti: &str, more: &[(u8, &str)]) -> Message {
     let mut elements =
         vec![(2, PAN), (3, "000000"), (4, "000000001234"), (7, "1120193000"), (11, "000123"), (49, "840")];
     elements.retain(|(element, _)| more.iter().all(|(other, _)| other != element));
     elements.extend(more.iter().filter(|(_, value)| !value.is_empty()));
-    message(mti, &elements)
+    message_in(dialect, mti, &elements)
 }
 
-fn authorization(more: &[(u8, &str)]) -> Authorization {
-    match read_with(&least("0100", more), None) {
+fn least(mti: &str, more: &[(u8, &str)]) -> Message {
+    least_in(&named("ascii-1987"), mti, more)
+}
+
+#[track_caller]
+fn money_message(mti: &str, more: &[(u8, &str)]) -> Authorization {
+    money_message_in("ascii-1987", mti, more)
+}
+
+#[track_caller]
+fn money_message_in(dialect: &str, mti: &str, more: &[(u8, &str)]) -> Authorization {
+    let dialect = named(dialect);
+    match read_in(&dialect, &least_in(&dialect, mti, more), None) {
         Ok(Incoming::Authorization(authorization)) => authorization,
         other => panic!("{other:?}"),
     }
 }
 
-fn reversal(more: &[(u8, &str)]) -> Reversal {
-    match read_with(&least("0400", more), None) {
+fn authorization(more: &[(u8, &str)]) -> Authorization {
+    money_message("0100", more)
+}
+
+#[track_caller]
+fn reversal_in(dialect: &str, mti: &str, more: &[(u8, &str)]) -> Reversal {
+    let dialect = named(dialect);
+    match read_in(&dialect, &least_in(&dialect, mti, more), None) {
         Ok(Incoming::Reversal(reversal)) => reversal,
         other => panic!("{other:?}"),
     }
 }
 
+fn reversal(more: &[(u8, &str)]) -> Reversal {
+    reversal_in("ascii-1987", "0400", more)
+}
+
+fn usd(minor: i64) -> Money {
+    Money::new(minor, Currency::from_alpha("USD").unwrap())
+}
+
 #[test]
 fn a_request_is_read_element_by_element() {
-    let usd = Currency::from_alpha("USD").unwrap();
     let read = authorization(&[
         (6, "000000001100"),
         (14, "2911"),
@@ -75,7 +119,7 @@ fn a_request_is_read_element_by_element() {
         class: MessageClass::AuthorizationRequest,
         card: tokens().token(&Pan::from_digits(PAN.as_bytes()).unwrap()),
         processing_code: ProcessingCode(0),
-        amount: Money::new(1_234, usd),
+        amount: usd(1_234),
         billing: Some(Money::new(1_100, Currency::from_alpha("EUR").unwrap())),
         transmission: Transmission::new(1_120_193_000).unwrap(),
         stan: Stan::new(123).unwrap(),
@@ -90,7 +134,11 @@ fn a_request_is_read_element_by_element() {
             name: Text::new("CORNER SHOP").unwrap(),
         },
         partial: PartialApproval::NotSupported,
-        details: domain::Details::default(),
+        details: Details {
+            presence: domain::Presence::CardPresent,
+            network: NetworkName::new("NET").unwrap(),
+            ..Details::default()
+        },
         expiry: Expiry::from_yymm(2_911).ok(),
         deadline: DEADLINE,
     };
@@ -104,6 +152,7 @@ fn what_was_not_sent_is_absent() {
     assert_eq!(read.acquirer, AcquirerId::new(0).unwrap());
     assert_eq!((read.merchant.mcc, read.merchant.country), (None, None));
     assert!(read.merchant.id.is_empty() && read.merchant.name.is_empty());
+    assert_eq!(read.details, Details { network: NetworkName::new("NET").unwrap(), ..Details::default() });
 }
 
 #[test]
@@ -113,19 +162,40 @@ fn the_message_type_says_what_it_is() {
         ("0101", MessageClass::AuthorizationRequest),
         ("0120", MessageClass::AuthorizationAdvice),
         ("0121", MessageClass::AuthorizationAdvice),
+        ("0200", MessageClass::FinancialRequest),
+        ("0201", MessageClass::FinancialRequest),
+        ("0220", MessageClass::FinancialAdvice),
+        ("0221", MessageClass::FinancialAdvice),
     ] {
-        let read = read_with(&least(mti, &[]), None);
-        assert!(matches!(read, Ok(Incoming::Authorization(read)) if read.class == class), "{mti}");
+        assert_eq!(money_message(mti, &[]).class, class, "{mti}");
+        let later = format!("1{}", &mti[1..]);
+        assert_eq!(money_message_in("ascii-1993", &later, &[]).class, class, "{later}");
     }
     for mti in ["0400", "0401", "0420", "0421"] {
         assert!(matches!(read_with(&least(mti, &[]), None), Ok(Incoming::Reversal(_))), "{mti}");
     }
-    for mti in ["0200", "0102", "0600", "1100", "0140"] {
+    for mti in ["0102", "0300", "0600", "1100", "1420", "2100", "0140", "0440"] {
         assert_eq!(read_with(&least(mti, &[]), None), Ok(Incoming::NotServed), "{mti}");
     }
-    for mti in ["0110", "0430", "0810", "0150", "0190"] {
+    for mti in ["0110", "0210", "0430", "0810", "0150", "0190"] {
         assert_eq!(read_with(&least(mti, &[]), None), Ok(Incoming::NotARequest), "{mti}");
     }
+}
+
+#[test]
+fn messages_of_2003_are_read_in_a_dialect_that_has_them() {
+    let (_, text) = iso8583::SHIPPED.iter().find(|(name, _)| *name == "ascii-1993").unwrap();
+    let text = text.replace("[messages.1", "[messages.2").replace("mti = \"1804\"", "mti = \"2804\"");
+    let dialect = Dialect::from_toml(&text, "2003").unwrap();
+    for (mti, class) in
+        [("2100", MessageClass::AuthorizationRequest), ("2220", MessageClass::FinancialAdvice)]
+    {
+        let read = read_in(&dialect, &least_in(&dialect, mti, &[]), None);
+        assert!(matches!(read, Ok(Incoming::Authorization(read)) if read.class == class), "{mti}");
+    }
+    let read = read_in(&dialect, &least_in(&dialect, "2420", &[]), None);
+    assert!(matches!(read, Ok(Incoming::Reversal(_))), "{read:?}");
+    assert_eq!(read_in(&dialect, &least_in(&dialect, "1100", &[]), None), Ok(Incoming::NotServed));
 }
 
 #[test]
@@ -144,13 +214,33 @@ fn what_cannot_be_read_is_named() {
         (49, "ABC"),
         (49, "000"),
     ] {
-        let read = read_with(&least("0100", &[(element, value)]), None);
-        assert_eq!(read, Err(ElementFault(element)), "DE {element} {value:?}");
+        for mti in ["0100", "0200"] {
+            let read = read_with(&least(mti, &[(element, value)]), None);
+            assert_eq!(read, Err(ElementFault(element)), "{mti}: DE {element} {value:?}");
+        }
     }
-    let advice = read_with(&least("0120", &[(14, "2913")]), None);
-    assert!(matches!(advice, Ok(Incoming::Authorization(advice)) if advice.expiry.is_none()), "{advice:?}");
+    for mti in ["0120", "0220"] {
+        assert_eq!(money_message(mti, &[(14, "2913")]).expiry, None, "taken note of all the same");
+    }
     let track = least("0100", &[(2, ""), (35, "42=3112")]);
     assert_eq!(read_with(&track, None), Err(ElementFault(35)));
+}
+
+#[test]
+fn a_question_may_leave_the_amount_out() {
+    for (code, kind) in [
+        ("301000", TransactionType::BalanceInquiry),
+        ("310000", TransactionType::BalanceInquiry),
+        ("330000", TransactionType::AccountVerification),
+        ("390000", TransactionType::AccountVerification),
+    ] {
+        let read = authorization(&[(3, code), (4, "")]);
+        assert_eq!((read.amount, read.transaction_type()), (usd(0), kind), "{code}");
+    }
+    let inquiry = authorization(&[(3, "301000"), (4, "")]);
+    assert!(inquiry.details.balances_wanted, "that is what it asks for");
+    let marked = authorization(&[(4, "000000000000"), (25, "51")]);
+    assert_eq!(marked.transaction_type(), TransactionType::AccountVerification);
 }
 
 #[test]
@@ -177,50 +267,24 @@ fn a_card_number_in_a_text_is_masked_but_for_its_end() {
     let read = authorization(&[(42, "SHOP"), (43, "NO 4242424242424242 X")]);
     assert_eq!(read.merchant.name.as_str(), "NO ************4242 X");
     assert_eq!(read.merchant.id.as_str(), "SHOP");
+    let presented = money_message("0220", &[(63, "42424242424242421234567")]);
+    assert_eq!(presented.details.clearing.unwrap().arn.unwrap().as_str(), "************42421234567");
 }
 
 #[test]
-fn a_terminal_says_in_the_configured_place_that_it_can_take_a_part() {
+fn a_terminal_says_in_the_configured_place_or_the_dialects_that_it_can_take_a_part() {
     let capability = PartialCapability { element: 60, offset: 9, value: "1".into() };
-    for (text, expected) in [
-        ("0000000001", PartialApproval::Supported),
-        ("00000000012", PartialApproval::Supported),
-        ("0000000000", PartialApproval::NotSupported),
-        ("1", PartialApproval::NotSupported),
-        ("", PartialApproval::NotSupported),
-    ] {
-        let message = least("0100", &[(60, text)]);
-        assert_eq!(partial(&message, Some(&capability)), expected, "{text:?}");
-        assert_eq!(partial(&message, None), PartialApproval::NotSupported);
-    }
-}
-
-#[test]
-fn original_data_say_what_is_reversed_as_far_as_they_are_known() {
-    let data = |stan: &str, transmission: &str, acquirer: &str| {
-        format!("0100{stan}{transmission}{acquirer:0>11}{:0>11}", "")
+    let says = |elements: &[(u8, &str)], capability| match read_with(&least("0100", elements), capability) {
+        Ok(Incoming::Authorization(read)) => read.partial == PartialApproval::Supported,
+        other => panic!("{other:?}"),
     };
-    let read = |data: &str| reversal(&[(32, "777"), (90, data)]);
-    let found = |reversal: Reversal| {
-        let transmission = reversal.transmission.map(|transmission| transmission.to_string());
-        (reversal.stan.to_string(), transmission, reversal.acquirer.map(|acquirer| acquirer.to_string()))
-    };
-    let own = Some("777".to_owned());
-    let at = |text: &str| Some(text.to_owned());
-    for (data, stan, transmission, acquirer) in [
-        (data("000042", "1119080000", "12345"), "000042", at("1119080000"), at("12345")),
-        (data("000042", "1119080000", ""), "000042", at("1119080000"), own.clone()),
-        (data("000042", "0000000000", ""), "000042", None, own.clone()),
-        (data("000000", "0000000000", "5"), "000123", at("1120193000"), own),
-    ] {
-        assert_eq!(found(read(&data)), (stan.to_owned(), transmission, acquirer), "{data}");
+    for (text, expected) in
+        [("0000000001", true), ("00000000012", true), ("0000000000", false), ("1", false), ("", false)]
+    {
+        assert_eq!(says(&[(60, text)], Some(&capability)), expected, "{text:?}");
+        assert!(!says(&[(60, text)], None));
     }
-    let wrong = least("0400", &[(90, &data("000042", "1399080000", ""))]);
-    assert_eq!(read_with(&wrong, None), Err(ElementFault(90)));
-}
-
-#[test]
-fn a_reversal_without_an_acquirer_matches_any() {
-    assert_eq!(reversal(&[]).acquirer, None);
-    assert_eq!(reversal(&[(4, "")]).amount, None);
+    assert!(says(&[(61, "1")], None));
+    assert!(!says(&[(61, "1")], Some(&capability)), "the link's place goes before the dialect's");
+    assert!(!says(&[(61, "0")], None));
 }

@@ -20,6 +20,12 @@ const PRE_FUNDED: &str = "5200828282828210";
 const JIT: &str = "371449635398431";
 const UNKNOWN: &str = "6011000990139424";
 
+/// Sensitive authentication data, recognisable wherever it turns up.
+const CRYPTOGRAM: &str = "E5A1B2C3D4F60718";
+const CVV2: &str = "CVC2-9137";
+const CAVV: &str = "AJkBBkhgQQAAAE4gSEJydQAAAAA=";
+const TRACK_1_NAME: &str = "^DOE/JANE^3112201";
+
 /// Everything that was logged.
 #[derive(Clone, Default)]
 struct Logged(Arc<Mutex<Vec<u8>>>);
@@ -62,6 +68,11 @@ fn secrets() -> Vec<(String, Vec<u8>)> {
     secrets.push(("track data".into(), b"=3112201".to_vec()));
     secrets.push(("a PIN block".into(), b"1C5A09F3D27B864E".to_vec()));
     secrets.push(("a packed PIN block".into(), const_hex::decode("1C5A09F3D27B864E").unwrap()));
+    secrets.push(("a cryptogram".into(), CRYPTOGRAM.as_bytes().to_vec()));
+    secrets.push(("a packed cryptogram".into(), const_hex::decode(CRYPTOGRAM).unwrap()));
+    secrets.push(("a verification value".into(), CVV2.as_bytes().to_vec()));
+    secrets.push(("a 3-D Secure value".into(), CAVV.as_bytes().to_vec()));
+    secrets.push(("track 1".into(), TRACK_1_NAME.as_bytes().to_vec()));
     for name in ["card-tokens.key", "control.key", "funding.key"] {
         let key = std::fs::read_to_string(config_folder().join("keys").join(name)).unwrap();
         secrets.push((name.into(), key.trim().as_bytes().to_vec()));
@@ -84,7 +95,15 @@ fn expect_none(place: &str, bytes: &[u8]) {
 /// Everything that carries card data, well made and not.
 fn messages(pan: &str, stan: u32) -> Vec<Message> {
     let track = format!("{pan}=31122010000000000");
-    let whole = purchase(pan, stan, 1_00).with(14, "3112").with(35, &track).with(52, "1C5A09F3D27B864E");
+    let whole = purchase(pan, stan, 1_00)
+        .with(14, "3112")
+        .with(35, &track)
+        .with(45, &format!("B{pan}{TRACK_1_NAME}0000"))
+        .with(48, &format!("{CVV2} {CAVV}"))
+        .with(52, "1C5A09F3D27B864E")
+        .with(55, &format!("9F2608{CRYPTOGRAM}9F2701805A08{pan:0<16}"))
+        .with(61, "11")
+        .with(62, "123456789012345");
     let stan = |message: Message, more: u32| message.with(11, &format!("{:06}", stan + more));
     vec![
         whole.clone(),
@@ -93,6 +112,13 @@ fn messages(pan: &str, stan: u32) -> Vec<Message> {
         stan(whole.clone().mti("0120"), 2),
         reversal(&whole, 900_000),
         stan(whole.clone().mti("0200"), 3),
+        stan(whole.clone().mti("0220").with(63, "745563263290000000000170102"), 10),
+        stan(whole.clone().mti("0220").with(63, &format!("{pan:0<23}0202")), 11),
+        stan(whole.clone().mti("0200").with(3, "200000"), 12),
+        stan(whole.clone().with(3, "300000").without(4), 13),
+        stan(whole.clone().with(3, "330000").with(4, "000000000000"), 14),
+        stan(whole.clone().with(61, "0001").with(90, &support::processor::original_data(&whole)), 15),
+        stan(reversal(&whole, 0).with(95, &format!("{:042}", 0)), 16),
         stan(whole.clone().with(4, "999999999999"), 4),
         // The number where it does not belong.
         stan(whole.clone().with(43, &format!("SHOP {pan}")), 5),

@@ -5,6 +5,7 @@ use crate::config::file::ConfigFile;
 use crate::config::link_file::{DialSection, EchoSection, FrameSection, LinkSection, TlsSection};
 use crate::keys;
 use crate::tls::{self, Tls, TlsError, TlsFiles, TlsRole};
+use domain::NetworkName;
 use iso8583::{Dialect, FrameFormat, LengthHeader, MacAlgorithm, MacKey, MacPadding};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -28,6 +29,8 @@ pub struct LinkSettings {
     pub(crate) handshake_within: Duration,
     /// How messages are written.
     pub(crate) dialect: Dialect,
+    /// Which network it leads to.
+    pub(crate) network: NetworkName,
     /// How messages are framed.
     pub(crate) frame: FrameFormat,
     /// Connections at once.
@@ -46,7 +49,7 @@ pub struct LinkSettings {
     pub(crate) unsent_bytes_max: usize,
     /// Sign-on and echo.
     pub(crate) session: SessionSettings,
-    /// How a terminal says that it can take a part.
+    /// How a terminal says that it can take a part, where that is not as the dialect says.
     pub(crate) partial: Option<PartialCapability>,
 }
 
@@ -114,6 +117,10 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
     check_bounds(section, key, faults);
     check_session(section, key, faults);
     let partial = check_partial(section, key, faults);
+    let network = NetworkName::new(&section.network);
+    if let Err(error) = &network {
+        faults.add(format!("{key}.network"), error.to_string());
+    }
     Some(LinkSettings {
         name: section.name.clone(),
         endpoint: endpoint?,
@@ -121,6 +128,7 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
         mac: mac?,
         handshake_within: section.tls.as_ref().map_or(Duration::ZERO, |tls| tls.handshake_within),
         dialect: dialect?,
+        network: network.ok()?,
         frame: frame?,
         connections_max: section.connections_max,
         in_flight_max: section.in_flight_max,

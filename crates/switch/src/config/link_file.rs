@@ -19,6 +19,8 @@ pub struct LinkSection {
     pub connect: Option<String>,
     /// A shipped dialect's name, or the path of a dialect file.
     pub dialect: String,
+    /// Which network the link leads to, at most twelve bytes; empty where it does not matter.
+    pub network: String,
     /// How messages are framed.
     pub frame: FrameSection,
     /// Connections at once, where the processor connects.
@@ -72,6 +74,7 @@ impl Default for LinkSection {
             listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8583)),
             connect: None,
             dialect: "ascii-1987".into(),
+            network: String::new(),
             frame: FrameSection::default(),
             connections_max: 64,
             in_flight_max: 4_096,

@@ -111,8 +111,8 @@ async fn a_message_that_is_not_served_is_answered_12() {
     for dialect in DIALECTS {
         let mut processor = daemon.processor(dialect).await;
         for (stan, mti, answer_mti) in [
-            (1, "0200", "0210"),
-            (2, "0220", "0230"),
+            (1, "0300", "0310"),
+            (2, "0102", "0112"),
             (3, "0302", "0312"),
             (4, "0500", "0510"),
             (5, "0600", "0610"),

@@ -143,7 +143,7 @@ async fn a_limit_on_the_account_counts_all_of_its_cards() {
 async fn a_zero_amount_is_13_and_an_unserved_kind_of_transaction_is_12() {
     let daemon = Daemon::with_card().await;
     expect_decline(&daemon, &usual(1, 0), "13", "invalid_amount").await;
-    for (stan, kind) in [(2, "200000"), (3, "300000"), (4, "990000")] {
+    for (stan, kind) in [(2, "400000"), (3, "210000"), (4, "990000")] {
         let answer = daemon.ascii().await.ask(&usual(stan, 1_00).with(3, kind)).await;
         assert_eq!(answer.code(), "12", "{kind}");
     }

@@ -147,20 +147,6 @@ async fn an_advice_of_a_decline_holds_nothing_and_an_advice_keeps_the_networks_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reversal_of_a_part_is_acknowledged_and_leaves_the_hold() {
-    let daemon = Daemon::with_card().await;
-    let mut processor = daemon.ascii().await;
-    let original = usual(1, 7_00);
-    assert_eq!(processor.ask(&original).await.code(), "00");
-    let part = reversal(&original, 2).with(95, &format!("{:012}{:030}", 3_00, 0));
-    assert_eq!(processor.ask(&part).await.code(), "00");
-    assert_eq!(daemon.api().balance("A").await, ["100.00", "7.00", "93.00"]);
-    let whole = reversal(&original, 3).with(95, &"0".repeat(42));
-    assert_eq!(processor.ask(&whole).await.code(), "00");
-    assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_billing_amount_of_zero_is_no_conversion() {
     let daemon = Daemon::with_card().await;
     let mut processor = daemon.ascii().await;

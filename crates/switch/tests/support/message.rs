@@ -33,6 +33,8 @@ enum Form {
     Track,
     /// Bytes, shown as hexadecimal digits.
     Bytes(usize),
+    /// The same behind a length of three digits.
+    BytesVariable,
 }
 
 fn form(de: u8) -> Form {
@@ -51,10 +53,11 @@ fn form(de: u8) -> Form {
         41 => Form::Text(8),
         42 => Form::Text(15),
         43 => Form::Text(40),
-        44 => Form::TextVariable(2),
+        44 | 45 => Form::TextVariable(2),
         49 | 51 => Form::Text(3),
         52 | 64 | 128 => Form::Bytes(8),
-        60 => Form::TextVariable(3),
+        48 | 54 | 60..=63 => Form::TextVariable(3),
+        55 => Form::BytesVariable,
         90 => Form::Digits(42),
         95 => Form::Text(42),
         _ => panic!("these tests do not speak of DE {de}"),
@@ -170,6 +173,16 @@ fn write_element(dialect: Dialect, form: Form, value: &str, out: &mut Vec<u8>) {
                 }
             }
         }
+        Form::BytesVariable => match dialect {
+            Dialect::Ascii => {
+                prefix(3, out);
+                out.extend_from_slice(value.as_bytes());
+            }
+            Dialect::Binary => {
+                write_digits(dialect, &format!("{:03}", value.len() / 2), out);
+                out.extend(const_hex::decode(value).unwrap());
+            }
+        },
         Form::Bytes(_) => match dialect {
             Dialect::Ascii => out.extend_from_slice(value.as_bytes()),
             Dialect::Binary => out.extend(const_hex::decode(value).unwrap()),
@@ -238,7 +251,7 @@ impl Reader<'_> {
                 Dialect::Ascii => self.text(2 * width),
                 Dialect::Binary => const_hex::encode_upper(self.take(width)),
             },
-            Form::Track => panic!("no answer may carry this element"),
+            Form::Track | Form::BytesVariable => panic!("no answer may carry this element"),
         }
     }
 }

@@ -133,9 +133,24 @@ pub fn usual(stan: u32, cents: u64) -> Message {
 
 /// The reversal of `original`, with a STAN of its own and the original's data in DE 90.
 pub fn reversal(original: &Message, stan: u32) -> Message {
+    original.clone().mti("0400").with(11, &format!("{stan:06}")).with(90, &original_data(original))
+}
+
+/// DE 90 of whatever follows `original`.
+pub fn original_data(original: &Message) -> String {
     let acquirer = format!("{:0>11}", original.get(32));
-    let data = format!("0100{}{}{acquirer}{}", original.get(11), original.get(7), "0".repeat(11));
-    original.clone().mti("0400").with(11, &format!("{stan:06}")).with(90, &data)
+    format!("{}{}{}{acquirer}{}", original.mti, original.get(11), original.get(7), "0".repeat(11))
+}
+
+/// A message of another type and amount that follows `original`: the same retrieval reference, and its data in DE 90.
+pub fn following(original: &Message, mti: &str, stan: u32, cents: u64) -> Message {
+    original
+        .clone()
+        .without(61)
+        .mti(mti)
+        .with(4, &format!("{cents:012}"))
+        .with(11, &format!("{stan:06}"))
+        .with(90, &original_data(original))
 }
 
 /// Network management: sign-on, sign-off or echo.

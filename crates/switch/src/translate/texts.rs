@@ -1,0 +1,33 @@
+//! Texts that are kept: without fillers, and without card numbers.
+
+use super::ElementFault;
+use domain::{Pan, Text};
+use iso8583::{Message, TextAt};
+use std::borrow::Cow;
+
+/// A text element without the spaces that fill it; empty when it was not sent.
+pub(super) fn padded<const N: usize>(
+    message: &Message,
+    element: u8,
+    pan: &Pan,
+) -> Result<Text<N>, ElementFault> {
+    let Some(text) = message.text(element) else { return Ok(Text::EMPTY) };
+    Text::new(&without(pan, text.trim_end())).map_err(|_| ElementFault(element))
+}
+
+/// A text from where the dialect has it; `None` when it was not sent, or is too long or too strange to keep.
+pub(super) fn kept<const N: usize>(message: &Message, at: TextAt, pan: &Pan) -> Option<Text<N>> {
+    let text = message.text_at(at)?;
+    Text::name(&without(pan, text.as_str())).ok()
+}
+
+/// A text in which the card number, should a terminal have put it there, is masked but for its last four digits:
+/// what is kept of a request is journaled and sent on (P9).
+pub(super) fn without<'a>(pan: &Pan, text: &'a str) -> Cow<'a, str> {
+    let digits = std::str::from_utf8(pan.expose()).unwrap_or_default();
+    if digits.is_empty() || !text.contains(digits) {
+        return Cow::Borrowed(text);
+    }
+    let masked = format!("{}{}", "*".repeat(digits.len().saturating_sub(4)), pan.last_four());
+    Cow::Owned(text.replace(digits, &masked))
+}
