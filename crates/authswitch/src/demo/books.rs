@@ -8,7 +8,7 @@ use super::switch_books::SwitchBooks;
 use anyhow::{Context, anyhow, bail};
 use domain::{AccountId, Asset, AssetCode, Currency, Units};
 use simulators::balance_service::BooksView;
-use simulators::processor::{Books, CardBook, Population, SimulatedAccount, SimulatedRate};
+use simulators::processor::{Books, Population, SimulatedAccount, SimulatedRate};
 use simulators::report::{BooksTable, Figure};
 use std::collections::{BTreeMap, HashMap};
 
@@ -34,7 +34,7 @@ pub(super) fn compare(
             .accounts
             .get(&account.id)
             .with_context(|| format!("{} is not in the switch", account.id))?;
-        let open = open.get(&account.id).copied().unwrap_or_default();
+        let Seen { open, spent } = open.get(&account.id).copied().unwrap_or_default();
         let figure = |units| Some(Figure::money(units, account.asset.decimals()));
         let code = account.asset.code();
         let funding = funding_of(account);
@@ -43,8 +43,9 @@ pub(super) fn compare(
         match account.in_balance_service {
             None => {
                 table.compare(format!("{} held", account.id), &[figure(open), figure(mine.held), None]);
-                // Nobody else moves this money: what is left must be the opening credit less the open holds.
-                let left = account.in_switch.0.checked_sub(open).context("an amount out of range")?;
+                // Nobody else moves this money: what is left must be the opening credit less what was paid and the open holds.
+                let left = account.in_switch.0.checked_sub(spent).and_then(|left| left.checked_sub(open));
+                let left = left.context("an amount out of range")?;
                 let what = format!("{} available", account.id);
                 table.compare(what, &[figure(left), figure(mine.available), None]);
             }
@@ -137,28 +138,40 @@ fn add_counts(table: &mut BooksTable, population: &Population, processor: &Books
     table.row("open holds on JIT cards", figures);
 }
 
-/// What the processor thinks is held on each account, in units of the account's asset.
-fn open_by_account(population: &Population, processor: &Books) -> anyhow::Result<HashMap<AccountId, i128>> {
+/// What the processor thinks of an account, in units of its asset.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// Held.
+    open: i128,
+    /// Paid, less what came back.
+    spent: i128,
+}
+
+/// What the processor thinks of each account.
+fn open_by_account(population: &Population, processor: &Books) -> anyhow::Result<HashMap<AccountId, Seen>> {
     let accounts: HashMap<AccountId, &SimulatedAccount> =
         population.accounts.iter().map(|account| (account.id, account)).collect();
-    let mut open = HashMap::new();
+    let mut open: HashMap<AccountId, Seen> = HashMap::new();
     for ((id, currency), book) in processor.by_account() {
         let account = accounts.get(&id).with_context(|| format!("{id} is not in the population"))?;
-        let units = in_units(&book, currency, account, &population.rates)
-            .with_context(|| format!("{id}: {currency} in {}", account.asset.code()))?;
-        let sum: &mut i128 = open.entry(id).or_default();
-        *sum = sum.checked_add(units).context("an amount out of range")?;
+        let units = |minor| {
+            in_units(minor, currency, account, &population.rates)
+                .with_context(|| format!("{id}: {currency} in {}", account.asset.code()))
+        };
+        let seen = open.entry(id).or_default();
+        let add = |sum: i128, more: i128| sum.checked_add(more).context("an amount out of range");
+        seen.open = add(seen.open, units(book.open().minor)?)?;
+        seen.spent = add(seen.spent, units(book.spent())?)?;
     }
     Ok(open)
 }
 
 fn in_units(
-    book: &CardBook,
+    minor: i128,
     currency: &str,
     account: &SimulatedAccount,
     rates: &[SimulatedRate],
 ) -> anyhow::Result<i128> {
-    let minor = book.open().minor;
     let asset = account.asset.code();
     if asset.as_str() == currency {
         return Ok(minor);

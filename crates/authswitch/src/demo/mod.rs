@@ -1,7 +1,7 @@
 //! `authswitch demo`: the whole thing on one machine, from nothing to a report.
 //!
 //! A balance service that sometimes fails, the switch as a process of its own, thousands of cards imported through
-//! the control API, and a card processor that sends mixed traffic over two links in two dialects. Half-way the switch is
+//! the control API, and a card processor that sends mixed traffic over three links in three dialects. Half-way the switch is
 //! killed with SIGKILL and started again. At the end everybody's books are laid beside one another: if they differ by a
 //! cent, an approval was forgotten, or a promise was broken, the demo fails.
 
@@ -310,7 +310,7 @@ fn conditions(
     let facts = facts.map_or("not verified".to_owned(), |facts| format!("{facts} facts, verified"));
     [
         ("offered", format!("{} messages/s for {:?}, open loop", arguments.rate, arguments.duration)),
-        ("links", DIALECTS.join(" and ")),
+        ("links", DIALECTS.join(", ")),
         ("cards", format!("{} on {} accounts", population.cards.len(), population.accounts.len())),
         ("acknowledged", "after fdatasync".to_owned()),
         ("journal", facts),

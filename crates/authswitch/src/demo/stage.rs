@@ -19,8 +19,8 @@ use std::time::Duration;
 use switch::{ConfigFile, LinkSection};
 use tempfile::TempDir;
 
-/// The dialects of the two links.
-pub(super) const DIALECTS: [&str; 2] = ["ascii-1987", "binary-1987"];
+/// The dialects of the links.
+pub(super) const DIALECTS: [&str; 3] = ["ascii-1987", "binary-1987", "ebcdic-1987"];
 
 /// Duties are tried again soon: the demo waits for the last one before it compares books.
 const DUTY_WITHIN: Duration = Duration::from_millis(500);
@@ -39,7 +39,7 @@ pub(super) struct Stage {
     /// Where the control API will listen.
     pub(super) admin: SocketAddr,
     /// Where the links will listen, in the order of [`DIALECTS`].
-    links: [SocketAddr; 2],
+    links: [SocketAddr; 3],
 }
 
 impl Stage {
@@ -70,14 +70,14 @@ impl Stage {
         write_private(&folder.join("control.key"), &control_key)?;
         write_private(&folder.join("funding.key"), &funding_key)?;
         let secret: Secret = Secret::parse(&funding_key).context("the key of the balance service")?;
-        let [admin, ascii, binary] = free_ports()?;
+        let [admin, ascii, binary, ebcdic] = free_ports()?;
         Ok(Self {
             folder,
             _temporary: temporary,
             control_key,
             funding_keys: Keys::new(secret),
             admin,
-            links: [ascii, binary],
+            links: [ascii, binary, ebcdic],
         })
     }
 
@@ -149,15 +149,20 @@ const PORTS: Range<u16> = 20_000..32_000;
 /// Ports tried before giving up: they are nearly all free.
 const PORTS_TRIED: usize = 1_000;
 
-/// Three ports that are free now. Another program could take one before the switch does; the switch would say so.
-fn free_ports() -> anyhow::Result<[SocketAddr; 3]> {
+/// Four ports that are free now. Another program could take one before the switch does; the switch would say so.
+fn free_ports() -> anyhow::Result<[SocketAddr; 4]> {
     let mut held: Vec<TcpListener> = Vec::new();
     for _ in 0..PORTS_TRIED {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, rand::random_range(PORTS))) {
             held.push(listener);
         }
-        if let [first, second, third] = held.as_slice() {
-            return Ok([first.local_addr()?, second.local_addr()?, third.local_addr()?]);
+        if let [first, second, third, fourth] = held.as_slice() {
+            return Ok([
+                first.local_addr()?,
+                second.local_addr()?,
+                third.local_addr()?,
+                fourth.local_addr()?,
+            ]);
         }
     }
     Err(anyhow!("no free port on 127.0.0.1 from {} to {}", PORTS.start, PORTS.end))

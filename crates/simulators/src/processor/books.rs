@@ -38,18 +38,38 @@ pub struct CardBook {
     pub advised: Sum,
     /// Approvals and advices that were reversed.
     pub reversed: Sum,
+    /// What increments added to holds.
+    pub raised: Sum,
+    /// What reversals of a part, or of an increment, took from holds.
+    pub lowered: Sum,
+    /// Holds that completions ended, with what they held then.
+    pub completed: Sum,
+    /// Money that was paid: completions, clearings without an authorization, purchases booked at once, refunds undone.
+    pub paid: Sum,
+    /// Money that came back: refunds, and payments undone.
+    pub returned: Sum,
     /// Messages that got no answer: their outcome is not known.
     pub unknown: Sum,
 }
 
 impl CardBook {
-    /// What must be held: approved and advised, less what was reversed.
+    /// What must be held: approved, advised and added, less what was reversed, taken off or completed.
     #[must_use]
     pub const fn open(&self) -> OpenHolds {
         OpenHolds {
-            count: (self.approved.count + self.advised.count).saturating_sub(self.reversed.count),
-            minor: self.approved.minor + self.advised.minor - self.reversed.minor,
+            count: (self.approved.count + self.advised.count)
+                .saturating_sub(self.reversed.count + self.completed.count),
+            minor: self.approved.minor + self.advised.minor + self.raised.minor
+                - self.lowered.minor
+                - self.reversed.minor
+                - self.completed.minor,
         }
+    }
+
+    /// What must have left the account: what was paid, less what came back.
+    #[must_use]
+    pub const fn spent(&self) -> i128 {
+        self.paid.minor - self.returned.minor
     }
 
     /// The sum of both.
@@ -59,6 +79,11 @@ impl CardBook {
             approved: self.approved.plus(other.approved),
             advised: self.advised.plus(other.advised),
             reversed: self.reversed.plus(other.reversed),
+            raised: self.raised.plus(other.raised),
+            lowered: self.lowered.plus(other.lowered),
+            completed: self.completed.plus(other.completed),
+            paid: self.paid.plus(other.paid),
+            returned: self.returned.plus(other.returned),
             unknown: self.unknown.plus(other.unknown),
         }
     }
@@ -138,14 +163,24 @@ mod tests {
     }
 
     #[test]
-    fn open_is_approved_and_advised_less_reversed() {
+    fn open_is_what_was_held_and_not_ended() {
         let book = CardBook {
             approved: sum(3, 600),
             advised: sum(1, 50),
             reversed: sum(2, 350),
-            unknown: Sum::default(),
+            ..CardBook::default()
         };
         assert_eq!(book.open(), OpenHolds { count: 2, minor: 300 });
         assert_eq!(book.plus(book).open(), OpenHolds { count: 4, minor: 600 });
+        let later = CardBook {
+            raised: sum(1, 40),
+            lowered: sum(1, 10),
+            completed: sum(1, 130),
+            paid: sum(1, 135),
+            returned: sum(1, 5),
+            ..book
+        };
+        assert_eq!((later.open(), later.spent()), (OpenHolds { count: 1, minor: 200 }, 130));
+        assert_eq!(later.plus(book).open(), OpenHolds { count: 3, minor: 500 });
     }
 }

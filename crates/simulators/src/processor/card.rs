@@ -88,7 +88,7 @@ refusals! {
     Expired, Card, CardExpired;
     /// An expiry that is not the card's.
     WrongExpiry, Request, ExpiryMismatch;
-    /// A refund, which is not served as an authorization.
+    /// A transfer between accounts, which is not served.
     UnservedType, Request, TransactionTypeNotAllowed;
     /// An amount of zero.
     ZeroAmount, Request, InvalidAmount;

@@ -5,11 +5,11 @@
 use super::books::CardBook;
 use super::checks;
 use super::deck::Deck;
-use super::flight::{Ending, Flights, Waiting};
+use super::flight::{Flights, Waiting};
 use super::latency::{Latencies, Path};
 use super::outcome::{Approval, DeclineKey, LinkOutcome, Seconds};
 use super::progress::Reporter;
-use super::request::{Kind, Purchase, References, Request, Sender};
+use super::request::{Kind, Purchase, References, Request, Sender, has_marks};
 use super::violation::{ViolationKind, Violations};
 use bytes::Bytes;
 use domain::FundingMode;
@@ -24,21 +24,21 @@ pub(crate) type ResponseCode = [u8; 2];
 /// The clerk of one link.
 #[derive(Debug)]
 pub(crate) struct Clerk {
-    deck: Arc<Deck>,
+    pub(super) deck: Arc<Deck>,
     dialect: Dialect,
     acquirer: u64,
     answer_within: Duration,
-    keep_approvals: bool,
+    pub(super) keep_approvals: bool,
     start: Instant,
     pub(crate) flights: Flights,
     pub(crate) reporter: Reporter,
-    books: HashMap<u32, CardBook>,
+    pub(super) books: HashMap<u32, CardBook>,
     latencies: Latencies,
     seconds: Seconds,
     codes: BTreeMap<ResponseCode, u64>,
     declines: BTreeMap<DeclineKey, u64>,
     violations: Violations,
-    approvals: Vec<Approval>,
+    pub(super) approvals: Vec<Approval>,
 }
 
 /// An answer that was matched to what it answers.
@@ -112,7 +112,8 @@ impl Clerk {
         };
         let code = checks::response_code(&message);
         let broken_repeat = checks::compare_with_first(exchange, code, &body);
-        let sender = Sender { cards: self.deck.cards(), acquirer: self.acquirer };
+        let marks = has_marks(&self.dialect);
+        let sender = Sender { cards: self.deck.cards(), acquirer: self.acquirer, marks };
         let mut found = checks::answer_to(&waiting.sent, &message, sender);
         found.extend(broken_repeat.then(|| (ViolationKind::RepeatDiffers, "other bytes than before".into())));
         for (kind, found) in found {
@@ -124,7 +125,7 @@ impl Clerk {
         Some(Answered { kind: waiting.sent.kind, code })
     }
 
-    fn violation(&mut self, kind: ViolationKind, found: String, answer: Option<&Message>) {
+    pub(super) fn violation(&mut self, kind: ViolationKind, found: String, answer: Option<&Message>) {
         self.reporter.counts.violations += 1;
         self.violations.add(kind, found, answer);
     }
@@ -161,81 +162,6 @@ impl Clerk {
         card.map_or(FundingMode::PreFunded, |card| card.funding)
     }
 
-    fn book(&mut self, sent: &Request, references: References, code: Option<ResponseCode>, answer: &Message) {
-        match (sent.purchase(), sent.reverses()) {
-            (None, _) => {}
-            (Some(purchase), None) => self.book_purchase(sent, *purchase, references, code, answer),
-            (Some(purchase), Some(original)) => self.book_reversal(*purchase, original, code, answer),
-        }
-    }
-
-    /// Books an approval once, whichever of the answers to it and its repeats comes first.
-    fn book_purchase(
-        &mut self,
-        sent: &Request,
-        purchase: Purchase,
-        references: References,
-        code: Option<ResponseCode>,
-        answer: &Message,
-    ) {
-        let advice = sent.is_advice();
-        if advice && !is_approval(code) {
-            self.violation(ViolationKind::FollowUpRefused, "an advice was refused".into(), Some(answer));
-        }
-        let Some(exchange) = self.flights.find(references) else { return };
-        if matches!(exchange.ending, Ending::Held(_)) {
-            return;
-        }
-        if !is_approval(code) {
-            exchange.ending = Ending::Nothing;
-            return;
-        }
-        let minor = match code {
-            Some(PARTLY_APPROVED) => answer.number(4).unwrap_or(0),
-            _ => purchase.in_card_currency(),
-        };
-        exchange.ending = Ending::Held(minor);
-        let reversed = exchange.reversed;
-        let book = self.books.entry(purchase.card).or_default();
-        if advice {
-            book.advised.add(minor)
-        } else {
-            book.approved.add(minor)
-        }
-        if reversed {
-            // The reversal overtook its original, and the switch has approved it all the same.
-            book.reversed.add(minor);
-        }
-        if self.keep_approvals {
-            let approval = Approval::seen(&self.deck, &purchase, references, minor, advice, answer);
-            self.approvals.extend(approval);
-        }
-    }
-
-    fn book_reversal(
-        &mut self,
-        purchase: Purchase,
-        original: References,
-        code: Option<ResponseCode>,
-        answer: &Message,
-    ) {
-        let Some(exchange) = self.flights.find(original) else { return };
-        if !is_approval(code) {
-            if matches!(exchange.ending, Ending::Held(_)) {
-                let found = "a reversal of an approval was refused".into();
-                self.violation(ViolationKind::FollowUpRefused, found, Some(answer));
-            }
-            return;
-        }
-        if !exchange.reversed
-            && let Ending::Held(minor) = exchange.ending
-        {
-            self.books.entry(purchase.card).or_default().reversed.add(minor);
-        }
-        exchange.undo();
-        self.flights.settle(original);
-    }
-
     /// Closes the books: whatever has no answer now never gets one.
     /// Messages were sent for `sending`, and `answered_meanwhile` answers came in that time.
     pub(crate) fn finish(
@@ -269,8 +195,6 @@ impl Clerk {
 
 /// A message that leaves this much after it was due was held up.
 const DELAY_MAX: Duration = Duration::from_millis(1);
-
-const PARTLY_APPROVED: ResponseCode = *b"10";
 
 /// Whether DE 39 says yes: approved, with identification, partly, VIP, or "no reason to decline".
 pub(crate) const fn is_approval(code: Option<ResponseCode>) -> bool {

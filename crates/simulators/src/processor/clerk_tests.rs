@@ -3,6 +3,7 @@
 use super::*;
 use crate::processor::books::Sum;
 use crate::processor::card::Refusal;
+use crate::processor::effect::{Earlier, Effect};
 use crate::processor::mix::Mix;
 use crate::processor::plan::Plan;
 use crate::processor::request::Subject;
@@ -38,7 +39,7 @@ impl Scene {
     }
 
     fn answer(&mut self, request: &Request, change: impl FnOnce(&mut Draft)) {
-        let sender = Sender { cards: self.clerk.deck.cards(), acquirer: self.clerk.acquirer };
+        let sender = Sender { cards: self.clerk.deck.cards(), acquirer: self.clerk.acquirer, marks: true };
         let mut out = BytesMut::new();
         request.encode(&self.dialect, sender, &mut out).unwrap();
         let message = self.dialect.decode(out.freeze()).unwrap();
@@ -169,4 +170,77 @@ fn a_decline_that_was_provoked_is_no_overload() {
     scene.answer(&request, code("91"));
     let latencies = scene.clerk.finish(&Progress::default(), Duration::ZERO, 0).latencies;
     assert_eq!((latencies.of(Path::Shed).count(), latencies.of(Path::Decline).count()), (1, 1));
+}
+
+/// A message on the hold of `request`, with references of its own.
+fn on(request: &Request, stan: u32, mti: [u8; 4], amount: u64, effect: fn(Earlier) -> Effect) -> Request {
+    let earlier = Earlier { references: request.references, mti: request.mti };
+    let purchase = Purchase { amount, effect: effect(earlier), ..*request.purchase().unwrap() };
+    let references = References { stan, ..request.references };
+    let kind = if mti == *b"0220" { Kind::Advice } else { Kind::Purchase };
+    Request { kind, mti, references, subject: Subject::Purchase(purchase) }
+}
+
+#[test]
+fn a_completion_ends_the_hold_and_pays_what_it_says() {
+    let (mut scene, request) = Scene::new();
+    let whole = minor(&request);
+    let completion = on(&request, 77, *b"0220", whole + 5, Effect::Complete);
+    scene.send(request);
+    assert!(!scene.clerk.flights.is_timely(&completion), "the approval was not seen yet");
+    scene.answer(&request, approve);
+    assert!(scene.clerk.flights.is_timely(&completion));
+    scene.send(completion);
+    assert!(!scene.clerk.flights.is_timely(&on(&request, 78, *b"0100", 1, Effect::Raise)), "one at a time");
+    scene.send(completion.repeated());
+    for _ in 0..2 {
+        scene.answer(&completion, approve);
+    }
+    let (book, violations) = scene.finish();
+    assert_eq!((book.open().count, book.open().minor), (0, 0));
+    assert_eq!((book.completed.minor, book.spent()), (whole.into(), i128::from(whole) + 5));
+    assert_eq!(violations.total(), 0);
+}
+
+#[test]
+fn an_increment_and_a_reversal_of_a_part_change_the_hold() {
+    let (mut scene, request) = Scene::new();
+    let whole = minor(&request);
+    scene.send(request);
+    scene.answer(&request, approve);
+    let increment = on(&request, 77, *b"0100", 40, Effect::Raise);
+    scene.send(increment);
+    scene.answer(&increment, approve);
+    let references = References { stan: 78, ..request.references };
+    let part = request.partial_reversal(*b"0420", references, 7).unwrap();
+    for sent in [part, part.repeated()] {
+        scene.send(sent);
+        scene.answer(&sent, code("00"));
+    }
+    let (book, violations) = scene.finish();
+    assert_eq!(book.raised.minor, 40);
+    assert_eq!(book.lowered, Sum { count: 1, minor: i128::from(whole) + 40 - 7 });
+    assert_eq!((book.open().count, book.open().minor), (1, 7));
+    assert_eq!(violations.total(), 0);
+}
+
+#[test]
+fn what_is_booked_at_once_is_taken_back_by_its_reversal() {
+    for (effect, direction) in [(Effect::Take, 1), (Effect::Bring, -1)] {
+        let (mut scene, mut request) = Scene::new();
+        let amount = i128::from(minor(&request));
+        request.mti = *b"0200";
+        request.subject = Subject::Purchase(Purchase { effect, ..*request.purchase().unwrap() });
+        scene.send(request);
+        scene.send(request.repeated());
+        scene.answer(&request, approve);
+        scene.answer(&request, approve);
+        let spent = |scene: &Scene| scene.clerk.books[&0].spent();
+        assert_eq!(spent(&scene), amount * direction, "{effect:?}");
+        let reversal = request.reversal(*b"0420", References { stan: 77, ..request.references }).unwrap();
+        scene.send(reversal);
+        scene.answer(&reversal, code("00"));
+        let (book, _) = scene.finish();
+        assert_eq!((book.spent(), book.open().minor), (0, 0), "{effect:?}");
+    }
 }

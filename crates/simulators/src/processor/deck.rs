@@ -58,10 +58,23 @@ impl Deck {
 
     pub(super) fn wheel(&self, mix: &Mix, refusals: &[Refusal]) -> Option<Wheel> {
         Wheel::new(mix, |draw| match draw {
-            Draw::Cache | Draw::CrossBorder | Draw::Advice => !self.cache.is_empty(),
+            Draw::Cache
+            | Draw::CrossBorder
+            | Draw::Special
+            | Draw::Advice
+            | Draw::Financial
+            | Draw::Refund
+            | Draw::ForcedPost
+            | Draw::Question => !self.cache.is_empty(),
             Draw::Jit => !self.jit.is_empty(),
             Draw::Decline => !refusals.is_empty(),
-            Draw::Repeat | Draw::Reversal | Draw::ReversalRepeat | Draw::Echo => true,
+            Draw::Repeat
+            | Draw::Reversal
+            | Draw::ReversalRepeat
+            | Draw::Completion
+            | Draw::Increment
+            | Draw::PartialReversal
+            | Draw::Echo => true,
         })
     }
 }

@@ -25,8 +25,16 @@ pub(crate) enum Ending {
     Unknown,
     /// Declined, or not a purchase.
     Nothing,
-    /// Held: minor units of the card's currency.
+    /// Held now: minor units of the card's currency.
     Held(u64),
+    /// Taken at once.
+    Taken(u64),
+    /// Brought at once.
+    Brought(u64),
+    /// Added to the hold of an earlier message.
+    Added(u64, References),
+    /// Held before, and paid since; or what paid it.
+    Paid,
 }
 
 /// A message, its repeats, and their answers.
@@ -43,8 +51,8 @@ pub(crate) struct Exchange {
     remembered: bool,
     /// Its link was lost while it waited, and no answer was seen since.
     lost: bool,
-    /// Reversals of it that wait for their own answer, or may be sent again.
-    reversals: u32,
+    /// Reversals of it and messages that build on it, which wait for their own answer or may be sent again.
+    followers: u32,
 }
 
 impl Exchange {
@@ -57,12 +65,12 @@ impl Exchange {
             first_answer: None,
             remembered: false,
             lost: false,
-            reversals: 0,
+            followers: 0,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.waiting.is_empty() && !self.remembered && !self.lost && self.reversals == 0
+        self.waiting.is_empty() && !self.remembered && !self.lost && self.followers == 0
     }
 
     /// Whether another answer may come that must equal the first.
@@ -116,10 +124,10 @@ impl Flights {
 
     /// Notes that `sent` is on its way.
     pub(crate) fn sent(&mut self, sent: Request, due: Instant, now: Instant, remember: bool) {
-        if let Some(original) = sent.reverses() {
+        if let Some(earlier) = sent.follows() {
             let first_time = !self.exchanges.contains_key(&sent.references);
-            if let Some(original) = self.exchanges.get_mut(&original).filter(|_| first_time) {
-                original.reversals += 1;
+            if let Some(original) = self.exchanges.get_mut(&earlier.references).filter(|_| first_time) {
+                original.followers += 1;
             }
         }
         let exchange = self.exchanges.entry(sent.references).or_insert_with(|| Exchange::new(sent));
@@ -135,6 +143,17 @@ impl Flights {
     pub(crate) fn skipped(&mut self, planned: Request) {
         let exchange = self.exchanges.entry(planned.references).or_insert_with(|| Exchange::new(planned));
         exchange.remembered = true;
+    }
+
+    /// Whether `planned` makes sense now: what builds on a hold does so only where the hold is known to stand, and
+    /// nothing else that builds on it is under way.
+    pub(crate) fn is_timely(&self, planned: &Request) -> bool {
+        let Some(earlier) = planned.follows().filter(|_| planned.needs_a_hold()) else { return true };
+        self.exchanges.get(&earlier.references).is_some_and(|found| {
+            matches!(found.ending, Ending::Held(minor) if minor > 0)
+                && !found.reversed
+                && found.followers == 0
+        })
     }
 
     /// Takes the oldest message that waits under these references. Answers to a message and to its repeats
@@ -159,11 +178,11 @@ impl Flights {
     pub(crate) fn settle(&mut self, references: References) {
         let over = self.exchanges.get(&references).is_some_and(Exchange::is_over);
         let Some(exchange) = over.then(|| self.exchanges.remove(&references)).flatten() else { return };
-        if let Some(original) = exchange.request.reverses()
-            && let Some(found) = self.exchanges.get_mut(&original)
+        if let Some(earlier) = exchange.request.follows()
+            && let Some(found) = self.exchanges.get_mut(&earlier.references)
         {
-            found.reversals = found.reversals.saturating_sub(1);
-            self.settle(original);
+            found.followers = found.followers.saturating_sub(1);
+            self.settle(earlier.references);
         }
     }
 

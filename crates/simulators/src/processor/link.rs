@@ -9,7 +9,7 @@ use super::outcome::LinkOutcome;
 use super::pace::{Pace, Schedule};
 use super::plan::Plan;
 use super::progress::Progress;
-use super::request::{Kind, Request, SIGN_OFF, SIGN_ON, Sender};
+use super::request::{Kind, Request, SIGN_OFF, SIGN_ON, Sender, has_marks};
 use super::timer::Timer;
 use super::wire::{Wire, WireError};
 use std::sync::Arc;
@@ -60,7 +60,9 @@ impl Link {
         progress: &Arc<Progress>,
     ) -> Result<Self, ProcessorError> {
         let links = config.links.len();
-        let plan = Plan::new(Arc::clone(deck), &config.mix, config.seed, number, links);
+        let mix = config.mix.clone();
+        let mix = if has_marks(&target.dialect) { mix } else { mix.without_marks() };
+        let plan = Plan::new(Arc::clone(deck), &mix, config.seed, number, links);
         let plan = plan.ok_or(ProcessorError::NothingToSend { cards: config.cards.len() })?;
         let now = Instant::now();
         let room = match config.pace {
@@ -165,7 +167,9 @@ impl Link {
             for forgotten in planned.forget.into_iter().flatten() {
                 self.clerk.flights.forget(forgotten);
             }
-            self.send(wire, planned.request, due, now, planned.remember)?;
+            if self.clerk.flights.is_timely(&planned.request) {
+                self.send(wire, planned.request, due, now, planned.remember)?;
+            }
             self.schedule.advance();
         }
         Ok(false)
@@ -189,7 +193,8 @@ impl Link {
         now: Instant,
         remember: bool,
     ) -> Result<(), ProcessorError> {
-        let sender = Sender { cards: self.deck.cards(), acquirer: self.config.acquirer };
+        let marks = has_marks(&self.target.dialect);
+        let sender = Sender { cards: self.deck.cards(), acquirer: self.config.acquirer, marks };
         wire.push(&self.target, &request, sender).map_err(|source| ProcessorError::Encode {
             dialect: self.target.dialect.name().to_owned(),
             source: Box::new(source),

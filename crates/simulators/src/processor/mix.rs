@@ -13,6 +13,9 @@ pub struct Mix {
     pub jit: u32,
     /// Purchases on good pre-funded cards in a foreign currency, with the network's conversion (DE 6, 51).
     pub cross_border: u32,
+    /// Cash, quasi-cash, payments, purchases with cashback, pre-authorizations, and purchases that ask for the
+    /// balances, on good pre-funded cards.
+    pub special: u32,
     /// Requests that should be declined, spread evenly over [`Mix::refusals`].
     pub declines: u32,
     /// Earlier requests and advices sent again, half as 0101 or 0121, half as the very bytes before.
@@ -23,6 +26,20 @@ pub struct Mix {
     pub reversal_repeats: u32,
     /// Advices of what the network approved in our place, 0120.
     pub advices: u32,
+    /// Purchases that are booked at once, 0200, on good pre-funded cards.
+    pub financial: u32,
+    /// Completions of holds, 0220.
+    pub completions: u32,
+    /// Increments of holds, 0100.
+    pub increments: u32,
+    /// Reversals of the part of a hold that is above a new total, 0400 and 0420 with DE 95.
+    pub partial_reversals: u32,
+    /// Refunds, 0200.
+    pub refunds: u32,
+    /// Clearings without an authorization, 0220.
+    pub forced_posts: u32,
+    /// Balance inquiries and account verifications, 0100.
+    pub questions: u32,
     /// Echo tests, 0800.
     pub echoes: u32,
     /// The declines to provoke.
@@ -36,11 +53,19 @@ impl Default for Mix {
             cache: 480,
             jit: 160,
             cross_border: 40,
+            special: 90,
             declines: 120,
             repeats: 60,
             reversals: 90,
             reversal_repeats: 15,
             advices: 30,
+            financial: 60,
+            completions: 60,
+            increments: 25,
+            partial_reversals: 25,
+            refunds: 30,
+            forced_posts: 5,
+            questions: 30,
             echoes: 5,
             refusals: Refusal::ALL.to_vec(),
         }
@@ -48,6 +73,11 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// The same without what only this project's own dialects can say.
+    pub(crate) fn without_marks(self) -> Self {
+        Self { completions: 0, increments: 0, ..self }
+    }
+
     /// Purchases on pre-funded cards and nothing else: the hot path alone.
     #[must_use]
     pub fn cache_only() -> Self {
@@ -55,11 +85,19 @@ impl Mix {
             cache: 1,
             jit: 0,
             cross_border: 0,
+            special: 0,
             declines: 0,
             repeats: 0,
             reversals: 0,
             reversal_repeats: 0,
             advices: 0,
+            financial: 0,
+            completions: 0,
+            increments: 0,
+            partial_reversals: 0,
+            refunds: 0,
+            forced_posts: 0,
+            questions: 0,
             echoes: 0,
             refusals: Vec::new(),
         }
@@ -72,11 +110,19 @@ pub(crate) enum Draw {
     Cache,
     Jit,
     CrossBorder,
+    Special,
     Decline,
     Repeat,
     Reversal,
     ReversalRepeat,
     Advice,
+    Financial,
+    Completion,
+    Increment,
+    PartialReversal,
+    Refund,
+    ForcedPost,
+    Question,
     Echo,
 }
 
@@ -94,11 +140,19 @@ impl Wheel {
             (mix.cache, Draw::Cache),
             (mix.jit, Draw::Jit),
             (mix.cross_border, Draw::CrossBorder),
+            (mix.special, Draw::Special),
             (mix.declines, Draw::Decline),
             (mix.repeats, Draw::Repeat),
             (mix.reversals, Draw::Reversal),
             (mix.reversal_repeats, Draw::ReversalRepeat),
             (mix.advices, Draw::Advice),
+            (mix.financial, Draw::Financial),
+            (mix.completions, Draw::Completion),
+            (mix.increments, Draw::Increment),
+            (mix.partial_reversals, Draw::PartialReversal),
+            (mix.refunds, Draw::Refund),
+            (mix.forced_posts, Draw::ForcedPost),
+            (mix.questions, Draw::Question),
             (mix.echoes, Draw::Echo),
         ];
         let mut total = 0_u32;

@@ -1,18 +1,19 @@
 //! The processor simulator: a load generator that keeps its own books.
 //!
-//! It plays the card processor: opens links, signs on, and sends purchases, declines of every reason, repeats,
-//! reversals, advices and echo tests. It speaks plain ISO 8583 and works against any switch.
+//! It plays the card processor: opens links, signs on, and sends purchases of every kind, declines of every reason,
+//! repeats, reversals of all or of a part, increments, completions, refunds, advices, questions and echo tests. It speaks plain ISO 8583 and works against any switch.
 //!
 //! # Guarantees
 //! - **Open loop**: messages are due at times fixed before the run, and latency counts from the due time. A slow
 //!   answer never delays the messages after it, so a stall shows in full (no coordinated omission). Messages
 //!   that left late are counted.
 //! - **Deterministic**: the same seed, cards, mix and links give the same messages in the same order on each link,
-//!   whatever the answers are. Only DE 7 (and what is made of it: DE 12, 13, 37, 90) follows the clock, and
-//!   reversals and repeats after a lost connection follow what was lost.
+//!   whatever the answers are. Only DE 7 (and what is made of it: DE 12, 13, 37, 90) follows the clock,
+//!   reversals and repeats after a lost connection follow what was lost, and what builds on a hold (completions,
+//!   increments, reversals of a part) is left out where the hold's approval was not seen.
 //! - **Checked**: each answer is matched by STAN and transmission time; its type, echoed elements, response code
 //!   and approval code are checked, and a repeat's answer is compared byte for byte with the first.
-//! - **Booked**: what was approved, advised and reversed is added up by card from answers alone, so that the
+//! - **Booked**: what was approved, advised, changed, reversed, paid and refunded is added up by card from answers alone, so that the
 //!   switch's books can be compared with it to the cent.
 //! - No card number is in anything that it returns or prints.
 //!
@@ -20,6 +21,7 @@
 //! [`population`] makes cards and the lines to import; [`run`] sends the traffic. Inside, `plan` decides what is
 //! sent, `pace` when, `link` moves bytes, and `clerk` takes the answers.
 
+mod booking;
 mod books;
 mod card;
 mod checks;
@@ -27,6 +29,7 @@ mod clerk;
 mod clock;
 mod config;
 mod deck;
+mod effect;
 mod flight;
 mod import;
 mod latency;
@@ -38,6 +41,7 @@ mod pace;
 mod plan;
 mod population;
 mod progress;
+mod references;
 mod request;
 mod timer;
 mod violation;

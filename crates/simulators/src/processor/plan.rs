@@ -1,14 +1,18 @@
 //! The sequence of messages of one link: a pure function of the configuration and the seed.
 //!
 //! The plan never looks at answers. Repeats and reversals refer to messages that it planned shortly before, some
-//! of which will still be in flight. So two runs with the same seed send the same messages, whatever the
-//! switch does; only transmission times (DE 7) follow the clock, and the caller passes them in.
+//! of which will still be in flight. So two runs with the same seed plan the same messages, whatever the
+//! switch does; only transmission times (DE 7) follow the clock, and the caller passes them in. What makes sense only
+//! for a hold that stands (completions, increments, reversals of a part) is left out by the caller where the approval
+//! was not seen.
 
 use super::card::{Refusal, SimulatedCard};
 use super::deck::Deck;
+use super::effect::{Earlier, Effect, Marks};
 use super::merchant::{BETTING, FAR_AWAY, ORDINARY, UNWANTED};
 use super::mix::{Draw, Mix, Wheel};
 use super::request::{ECHO, Kind, Purchase, References, Request, Subject};
+use domain::FundingMode;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use std::sync::Arc;
@@ -34,6 +38,8 @@ pub(crate) struct Planned {
 struct Recent {
     request: Request,
     reversal: Option<Request>,
+    /// It was completed or reversed in part: nothing else is planned for it but repeats.
+    changed: bool,
 }
 
 /// The plan of one link.
@@ -78,13 +84,21 @@ impl Plan {
 
     /// The next message, stamped with `transmission` (`MMDDhhmmss`) if it is a new one.
     pub(crate) fn next(&mut self, transmission: u32) -> Planned {
-        let number = self.random.random_range(0..self.wheel.total());
-        let follow_up = match self.wheel.at(number) {
+        let draw = self.wheel.at(self.random.random_range(0..self.wheel.total()));
+        let follow_up = match draw {
             Draw::Cache => None,
-            Draw::Jit => return self.purchase_on(Draw::Jit, transmission),
-            Draw::CrossBorder => return self.purchase_on(Draw::CrossBorder, transmission),
+            Draw::Jit | Draw::CrossBorder | Draw::Special => return self.purchase_on(draw, transmission),
             Draw::Decline => return self.refused(transmission),
             Draw::Advice => return self.advice(transmission),
+            Draw::Financial | Draw::Refund | Draw::ForcedPost | Draw::Question => {
+                return self.at_once(draw, transmission);
+            }
+            Draw::Completion | Draw::Increment | Draw::PartialReversal => {
+                match self.on_a_hold(draw, transmission) {
+                    Some(request) => return Planned { request, remember: false, forget: [None; 2] },
+                    None => None,
+                }
+            }
             Draw::Echo => Some(self.network(ECHO, transmission)),
             Draw::Repeat => self.repeat(),
             Draw::Reversal => self.reversal(transmission),
@@ -124,7 +138,68 @@ impl Plan {
         if draw == Draw::CrossBorder {
             purchase = abroad(&self.deck, &card, purchase);
         }
+        if draw == Draw::Special {
+            purchase = special(self.random.random_range(0..SPECIAL_KINDS), purchase);
+        }
         self.remembered(Kind::Purchase, *b"0100", purchase, transmission)
+    }
+
+    /// A message that moves money when it comes, or none at all.
+    fn at_once(&mut self, draw: Draw, transmission: u32) -> Planned {
+        let Some((purchase, _)) = ordinary(&mut self.random, &self.deck, &self.deck.cache) else {
+            return self.purchase_on(Draw::Jit, transmission);
+        };
+        let inquires = self.random.random_range(0..2) == 0;
+        let (kind, mti, purchase) = if draw == Draw::Refund {
+            let (processing_code, effect) = (REFUND, Effect::Bring);
+            (Kind::Purchase, *b"0200", Purchase { processing_code, effect, ..purchase })
+        } else if draw == Draw::ForcedPost {
+            (Kind::Advice, *b"0220", Purchase { effect: Effect::Take, marks: Marks::Final, ..purchase })
+        } else if draw == Draw::Question {
+            let processing_code = if inquires { BALANCE_INQUIRY } else { VERIFICATION };
+            let (amount, effect) = (0, Effect::Nothing);
+            (Kind::Purchase, *b"0100", Purchase { processing_code, amount, effect, ..purchase })
+        } else {
+            (Kind::Purchase, *b"0200", Purchase { effect: Effect::Take, ..purchase })
+        };
+        self.remembered(kind, mti, purchase, transmission)
+    }
+
+    /// A message that changes a hold which an earlier one should have placed, or ends it.
+    fn on_a_hold(&mut self, draw: Draw, transmission: u32) -> Option<Request> {
+        let place = self.find(|deck, recent, purchase| {
+            let card = deck.cards().get(purchase.card as usize);
+            purchase.effect == Effect::Hold
+                && purchase.billing.is_none()
+                && !recent.changed
+                && card.is_some_and(|card| card.funding == FundingMode::PreFunded)
+        })?;
+        let references = self.references(transmission);
+        let share = self.random.random_range(1..=100_u64);
+        let advised = self.random.random_range(0..2) == 0;
+        let recent = self.recent.get_mut(place)?;
+        recent.changed = draw != Draw::Increment;
+        let original = recent.request;
+        let earlier = Earlier { references: original.references, mti: original.mti };
+        let purchase = *original.purchase()?;
+        let whole = purchase.amount;
+        let request = |kind, mti, purchase| {
+            let subject = Subject::Purchase(purchase);
+            Some(Request { kind, mti, references, subject })
+        };
+        if draw == Draw::Completion {
+            // A little less or more than was approved, as tips and conversions have it.
+            let (effect, marks) = (Effect::Complete(earlier), Marks::Final);
+            let amount = whole * (89 + share % 17) / 100;
+            request(Kind::Advice, *b"0220", Purchase { amount, effect, marks, cash: None, ..purchase })
+        } else if draw == Draw::Increment {
+            let (effect, marks) = (Effect::Raise(earlier), Marks::Incremental);
+            let amount = whole * share / 100 + 1;
+            request(Kind::Purchase, *b"0100", Purchase { amount, effect, marks, cash: None, ..purchase })
+        } else {
+            let mti = if advised { *b"0420" } else { *b"0400" };
+            original.partial_reversal(mti, references, (whole * share / 101).max(1))
+        }
     }
 
     fn advice(&mut self, transmission: u32) -> Planned {
@@ -150,7 +225,7 @@ impl Plan {
     fn remembered(&mut self, kind: Kind, mti: [u8; 4], purchase: Purchase, transmission: u32) -> Planned {
         let references = self.references(transmission);
         let request = Request { kind, mti, references, subject: Subject::Purchase(purchase) };
-        let recent = Recent { request, reversal: None };
+        let recent = Recent { request, reversal: None, changed: false };
         if self.recent.len() < RECENT_MAX {
             self.newest = self.recent.len();
             self.recent.push(recent);
@@ -176,16 +251,24 @@ impl Plan {
         Some(if marked { original.repeated() } else { original.duplicated() })
     }
 
-    /// Undoes something that should have been approved and was not undone before. A draw that finds nothing
+    /// Something that should have been approved, was not undone before, and is `suitable`. A draw that finds nothing
     /// within a few attempts gives up, so that the time of a step stays bounded.
-    fn reversal(&mut self, transmission: u32) -> Option<Request> {
+    fn find(&mut self, suitable: impl Fn(&Deck, &Recent, &Purchase) -> bool) -> Option<usize> {
         const ATTEMPTS_MAX: usize = 8;
         let count = self.recent.len();
-        let place = (0..ATTEMPTS_MAX).filter(|_| count > 0).find_map(|_| {
+        (0..ATTEMPTS_MAX).filter(|_| count > 0).find_map(|_| {
             let place = self.random.random_range(0..count);
             let recent = self.recent.get(place)?;
-            let open = recent.reversal.is_none() && recent.request.purchase()?.refusal.is_none();
-            open.then_some(place)
+            let purchase = recent.request.purchase()?;
+            let open = recent.reversal.is_none() && purchase.refusal.is_none();
+            (open && suitable(&self.deck, recent, purchase)).then_some(place)
+        })
+    }
+
+    fn reversal(&mut self, transmission: u32) -> Option<Request> {
+        let place = self.find(|_, recent, purchase| {
+            let forced = recent.request.is_advice() && purchase.effect == Effect::Take;
+            purchase.effect.is_reversible() && !recent.changed && !forced
         })?;
         let references = self.references(transmission);
         let mti = if self.random.random_range(0..2) == 0 { *b"0400" } else { *b"0420" };
@@ -218,6 +301,9 @@ fn ordinary(random: &mut Xoshiro256PlusPlus, deck: &Deck, pool: &[u32]) -> Optio
         billing: None,
         merchant: any(random, &ORDINARY)?,
         processing_code: 0,
+        cash: None,
+        effect: Effect::Hold,
+        marks: Marks::None,
         refusal: None,
     };
     Some((purchase, card))
@@ -237,7 +323,7 @@ fn provoke(deck: &Deck, refusal: Refusal, purchase: Purchase) -> Purchase {
     let amount = purchase.amount.max(DECLINED_AMOUNT_MIN);
     let purchase = Purchase { amount, refusal: Some(refusal), ..purchase };
     match refusal {
-        Refusal::UnservedType => Purchase { processing_code: REFUND, ..purchase },
+        Refusal::UnservedType => Purchase { processing_code: TRANSFER, ..purchase },
         Refusal::ZeroAmount => Purchase { amount: 0, ..purchase },
         Refusal::BlockedCountry => Purchase { merchant: FAR_AWAY, ..purchase },
         Refusal::BlockedMcc => Purchase { merchant: BETTING, ..purchase },
@@ -261,8 +347,32 @@ fn provoke(deck: &Deck, refusal: Refusal, purchase: Purchase) -> Purchase {
     }
 }
 
-/// DE 3 of a refund: the only type that the switch is sure not to take for a purchase.
+/// DE 3 of a transfer between accounts, which no card switch serves.
+const TRANSFER: u32 = 400_000;
+/// Of a refund, a balance inquiry and an account verification.
 const REFUND: u32 = 200_000;
+const BALANCE_INQUIRY: u32 = 300_000;
+const VERIFICATION: u32 = 330_000;
+/// Of cash, quasi-cash, a payment, and a purchase with cashback.
+const CASH: u32 = 10_000;
+const QUASI_CASH: u32 = 110_000;
+const PAYMENT: u32 = 500_000;
+const CASHBACK: u32 = 90_000;
+
+/// How many kinds [`special`] knows.
+const SPECIAL_KINDS: u32 = 6;
+
+/// What else takes money from a card, or asks for more than an approval.
+const fn special(kind: u32, purchase: Purchase) -> Purchase {
+    match kind {
+        0 => Purchase { processing_code: CASH, ..purchase },
+        1 => Purchase { processing_code: QUASI_CASH, ..purchase },
+        2 => Purchase { processing_code: PAYMENT, ..purchase },
+        3 => Purchase { processing_code: CASHBACK, cash: Some(purchase.amount / 2), ..purchase },
+        4 => Purchase { marks: Marks::BalancesWanted, ..purchase },
+        _ => Purchase { marks: Marks::PreAuthorization, ..purchase },
+    }
+}
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]

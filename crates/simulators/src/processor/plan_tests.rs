@@ -15,7 +15,7 @@ fn deck() -> Arc<Deck> {
 fn bytes(seed: u64, link: usize, count: usize) -> Vec<Vec<u8>> {
     let (deck, dialect) = (deck(), iso8583::shipped("ascii-1987").unwrap().unwrap());
     let mut plan = Plan::new(Arc::clone(&deck), &Mix::default(), seed, link, 2).unwrap();
-    let sender = crate::processor::request::Sender { cards: deck.cards(), acquirer: 12_345 };
+    let sender = crate::processor::request::Sender { cards: deck.cards(), acquirer: 12_345, marks: true };
     (0..count)
         .map(|_| {
             let mut out = bytes::BytesMut::new();
@@ -41,8 +41,10 @@ fn every_kind_and_every_refusal_comes_up() {
         types.insert(request.mti);
         refusals.extend(request.purchase().and_then(|purchase| purchase.refusal));
     }
-    let expected: [&[u8; 4]; 9] =
-        [b"0100", b"0101", b"0120", b"0121", b"0400", b"0401", b"0420", b"0421", b"0800"];
+    let expected: [&[u8; 4]; 13] = [
+        b"0100", b"0101", b"0120", b"0121", b"0200", b"0201", b"0220", b"0221", b"0400", b"0401", b"0420",
+        b"0421", b"0800",
+    ];
     assert_eq!(types.iter().collect::<Vec<_>>(), expected);
     assert_eq!(refusals.into_iter().collect::<Vec<_>>(), Refusal::ALL);
 }
@@ -78,6 +80,35 @@ fn what_is_forgotten_is_never_referred_to_again() {
         assert!(planned.request.kind != Kind::Reversal || !forgotten.contains(&reversed.unwrap()));
     }
     assert!(forgotten.len() > 5_000);
+}
+
+#[test]
+fn what_builds_on_a_hold_names_a_purchase_that_holds_money_in_the_switch() {
+    let deck = deck();
+    let mut plan = Plan::new(Arc::clone(&deck), &Mix::default(), 6, 0, 1).unwrap();
+    let (mut holds, mut ended, mut kinds) = (BTreeSet::new(), BTreeSet::new(), [0_u32; 3]);
+    for _ in 0..20_000 {
+        let request = plan.next(NOON).request;
+        let purchase = request.purchase().copied();
+        if purchase.is_some_and(|purchase| purchase.effect == Effect::Hold) && request.follows().is_none() {
+            holds.insert(request.references);
+        }
+        let Some(earlier) = request.follows().filter(|_| request.needs_a_hold()) else { continue };
+        let card = deck.cards()[purchase.unwrap().card as usize];
+        assert!(holds.contains(&earlier.references) && card.funding == FundingMode::PreFunded);
+        assert!(!ended.contains(&earlier.references), "{request:?}");
+        let kind = match (request.kind, purchase.unwrap().effect) {
+            (Kind::Advice, Effect::Complete(_)) => 0,
+            (Kind::Purchase, Effect::Raise(_)) => 1,
+            (Kind::Reversal, _) => 2,
+            other => panic!("{other:?}"),
+        };
+        kinds[kind] += 1;
+        if kind != 1 {
+            ended.insert(earlier.references);
+        }
+    }
+    assert!(kinds.iter().all(|count| *count > 100), "{kinds:?}");
 }
 
 #[test]

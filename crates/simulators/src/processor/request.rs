@@ -4,18 +4,21 @@
 //! answers with it, so the two cannot drift apart.
 
 use super::card::{Refusal, SimulatedCard};
+use super::effect::{Earlier, Effect, Marks};
 use super::merchant::Merchant;
+pub(crate) use super::references::References;
+use super::references::{ThreeDigits, original_data, retrieval_reference};
 use domain::Currency;
 use iso8583::{Dialect, Draft, EncodeError, Mti};
 
 /// What kind of message it is, for latencies and counts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Kind {
-    /// An authorization request, sent for the first time.
+    /// A request about money, sent for the first time: 0100, 0200.
     Purchase,
     /// An authorization request or advice sent again.
     Repeat,
-    /// An advice, sent for the first time.
+    /// An advice, sent for the first time: 0120, 0220.
     Advice,
     /// A reversal, sent for the first time.
     Reversal,
@@ -40,6 +43,12 @@ pub(crate) struct Purchase {
     pub(crate) merchant: Merchant,
     /// Processing code, DE 3.
     pub(crate) processing_code: u32,
+    /// The part of the amount that is handed out in cash, DE 54.
+    pub(crate) cash: Option<u64>,
+    /// What it does when it is approved.
+    pub(crate) effect: Effect,
+    /// What the terminal says beside all that.
+    pub(crate) marks: Marks,
     /// The decline that this should provoke, if any.
     pub(crate) refusal: Option<Refusal>,
 }
@@ -54,21 +63,13 @@ impl Purchase {
     }
 }
 
-/// What ties messages to one another: STAN, DE 11, and transmission time, DE 7.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct References {
-    pub(crate) stan: u32,
-    /// `MMDDhhmmss` as a number.
-    pub(crate) transmission: u32,
-}
-
 /// What a message is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Subject {
-    /// 0100, 0101, 0120, 0121.
+    /// 0100, 0120, 0200, 0220, and their repeats.
     Purchase(Purchase),
-    /// 0400, 0401, 0420, 0421: undo a purchase with these references and this type, DE 90.
-    Reversal(Purchase, References, [u8; 4]),
+    /// 0400, 0420, and their repeats: undo an earlier purchase, DE 90, or the part of it that is above a new total, DE 95.
+    Reversal(Purchase, Earlier, Option<u64>),
     /// 0800 with this DE 70.
     Network(u16),
 }
@@ -99,6 +100,13 @@ pub(crate) enum Value<'a> {
 pub(crate) struct Sender<'a> {
     pub(crate) cards: &'a [SimulatedCard],
     pub(crate) acquirer: u64,
+    /// Whether the link's dialect keeps a terminal's marks where ours do.
+    pub(crate) marks: bool,
+}
+
+/// Whether a dialect is one of this project's own, which keep a terminal's marks in DE 61.
+pub(crate) fn has_marks(dialect: &Dialect) -> bool {
+    matches!(dialect.name(), "ascii-1987" | "binary-1987" | "ebcdic-1987")
 }
 
 /// The elements that an answer must carry as the request did, where the request has them.
@@ -132,7 +140,25 @@ impl Request {
     pub(crate) const fn reversal(&self, mti: [u8; 4], references: References) -> Option<Self> {
         match self.subject {
             Subject::Purchase(purchase) => {
-                let subject = Subject::Reversal(purchase, self.references, self.mti);
+                let earlier = Earlier { references: self.references, mti: self.mti };
+                let subject = Subject::Reversal(purchase, earlier, None);
+                Some(Self { kind: Kind::Reversal, mti, references, subject })
+            }
+            Subject::Reversal(..) | Subject::Network(_) => None,
+        }
+    }
+
+    /// A reversal of the part of this request that is above `total`.
+    pub(crate) const fn partial_reversal(
+        &self,
+        mti: [u8; 4],
+        references: References,
+        total: u64,
+    ) -> Option<Self> {
+        match self.subject {
+            Subject::Purchase(purchase) => {
+                let earlier = Earlier { references: self.references, mti: self.mti };
+                let subject = Subject::Reversal(purchase, earlier, Some(total));
                 Some(Self { kind: Kind::Reversal, mti, references, subject })
             }
             Subject::Reversal(..) | Subject::Network(_) => None,
@@ -142,8 +168,26 @@ impl Request {
     /// The references of what this message reverses, if it is a reversal.
     pub(crate) const fn reverses(&self) -> Option<References> {
         match self.subject {
-            Subject::Reversal(_, original, _) => Some(original),
+            Subject::Reversal(_, earlier, _) => Some(earlier.references),
             Subject::Purchase(_) | Subject::Network(_) => None,
+        }
+    }
+
+    /// The earlier message that this one builds on or undoes.
+    pub(crate) const fn follows(&self) -> Option<Earlier> {
+        match self.subject {
+            Subject::Reversal(_, earlier, _) => Some(earlier),
+            Subject::Purchase(purchase) => purchase.effect.earlier(),
+            Subject::Network(_) => None,
+        }
+    }
+
+    /// Whether it makes sense only for a hold that is known to stand: it changes the hold, or ends it with a payment.
+    pub(crate) const fn needs_a_hold(&self) -> bool {
+        match self.subject {
+            Subject::Reversal(_, _, total) => total.is_some(),
+            Subject::Purchase(purchase) => purchase.effect.earlier().is_some(),
+            Subject::Network(_) => false,
         }
     }
 
@@ -155,16 +199,16 @@ impl Request {
         }
     }
 
-    /// Whether it is an advice of a purchase: 0120 or 0121.
+    /// Whether it is an advice of a purchase: 0120, 0220 and their repeats.
     pub(crate) const fn is_advice(&self) -> bool {
         let [_, class, function, _] = self.mti;
-        class == b'1' && function == b'2'
+        matches!(class, b'1' | b'2') && function == b'2'
     }
 
     /// Hands every element of the message to `visit`, in ascending order.
     pub(crate) fn elements(&self, sender: Sender<'_>, mut visit: impl FnMut(u8, Value<'_>)) {
         let References { stan, transmission } = self.references;
-        let (purchase, original) = match self.subject {
+        let (purchase, total) = match self.subject {
             Subject::Network(code) => {
                 visit(7, Value::Number(transmission.into()));
                 visit(11, Value::Number(stan.into()));
@@ -172,10 +216,11 @@ impl Request {
                 return;
             }
             Subject::Purchase(purchase) => (purchase, None),
-            Subject::Reversal(purchase, references, mti) => (purchase, Some((references, mti))),
+            Subject::Reversal(purchase, _, total) => (purchase, total),
         };
         let Some(card) = sender.cards.get(purchase.card as usize) else { return };
-        let first = original.map_or(self.references, |(references, _)| references);
+        let earlier = self.follows();
+        let first = earlier.map_or(self.references, |earlier| earlier.references);
         visit(2, Value::Text(std::str::from_utf8(card.number.expose()).unwrap_or_default()));
         visit(3, Value::Number(purchase.processing_code.into()));
         visit(4, Value::Number(purchase.amount));
@@ -187,7 +232,7 @@ impl Request {
         // The simulated terminals stand in Greenwich: their local time is the transmission time.
         visit(12, Value::Number(u64::from(first.transmission % 1_000_000)));
         visit(13, Value::Number(u64::from(first.transmission / 1_000_000)));
-        if original.is_none() {
+        if earlier.is_none() {
             visit(14, Value::Number(expiry(card, &purchase)));
         }
         visit(18, Value::Number(purchase.merchant.mcc.into()));
@@ -203,8 +248,19 @@ impl Request {
         if purchase.billing.is_some() {
             visit(51, Value::Text(ThreeDigits::of(card.currency).as_str()));
         }
-        if let Some((original, mti)) = original {
-            visit(90, Value::Text(&original_data(original, mti, sender.acquirer)));
+        if let Some(cash) = purchase.cash {
+            // Account unspecified, cashback, currency, debit.
+            let currency = purchase.currency.numeric();
+            visit(54, Value::Text(&format!("0040{currency:03}D{cash:012}")));
+        }
+        if sender.marks && purchase.marks != Marks::None {
+            visit(61, Value::Text(purchase.marks.text()));
+        }
+        if let Some(Earlier { references, mti }) = earlier {
+            visit(90, Value::Text(&original_data(references, mti, sender.acquirer)));
+        }
+        if let Some(total) = total {
+            visit(95, Value::Text(&format!("{total:012}{:030}", 0)));
         }
     }
 
@@ -252,45 +308,4 @@ impl Request {
 fn expiry(card: &SimulatedCard, purchase: &Purchase) -> u64 {
     let yymm = u64::from(card.expiry.year() % 100) * 100 + u64::from(card.expiry.month());
     if purchase.refusal == Some(Refusal::WrongExpiry) { (yymm + 100) % 10_000 } else { yymm }
-}
-
-/// A few digits without an allocation.
-#[derive(Clone, Copy, Debug)]
-struct Inline<const N: usize>([u8; N]);
-
-type ThreeDigits = Inline<3>;
-
-impl<const N: usize> Inline<N> {
-    /// The lowest `N` decimal digits of `number`.
-    fn digits(number: u64) -> Self {
-        let mut digits = [b'0'; N];
-        let mut rest = number;
-        for digit in digits.iter_mut().rev() {
-            *digit += u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
-        }
-        Self(digits)
-    }
-
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl ThreeDigits {
-    fn of(currency: Currency) -> Self {
-        Self::digits(currency.numeric().into())
-    }
-}
-
-/// DE 37: month, day, hour and STAN. The same for a purchase, its repeats and its reversal.
-fn retrieval_reference(references: References) -> Inline<12> {
-    let hour = u64::from(references.transmission / 10_000);
-    Inline::digits(hour * 1_000_000 + u64::from(references.stan))
-}
-
-/// DE 90: the original's type, STAN, transmission time and acquirer; no forwarding institution.
-fn original_data(original: References, mti: [u8; 4], acquirer: u64) -> String {
-    let mti = String::from_utf8_lossy(&mti).into_owned();
-    format!("{mti}{:06}{:010}{acquirer:011}{:011}", original.stan, original.transmission, 0)
 }
