@@ -42,6 +42,8 @@ pub(super) fn details(
         network_reference: network_reference(message, pan),
         original: named_original(message, follows, pan, reading)?,
         clearing: clearing(message, class, pan),
+        // The link knows until when the balance service may take, not the message.
+        ask_by: None,
     })
 }
 
