@@ -94,6 +94,7 @@ impl SnapshotFault {
             | Self::Restore(_) => true,
             Self::File(
                 SnapshotError::Io { .. }
+                | SnapshotError::Seal { .. }
                 | SnapshotError::WrongNode { .. }
                 | SnapshotError::Seal { .. }
                 | SnapshotError::SliceTooLong { .. }
