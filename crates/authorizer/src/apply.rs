@@ -5,6 +5,7 @@
 
 mod activity;
 mod decisions;
+mod delivery;
 mod holds;
 mod payments;
 
@@ -92,6 +93,9 @@ impl Shard {
                 }
                 Ok(())
             }
+            Fact::AnswerWithheld { transaction } => self.answer_withheld(*transaction),
+            Fact::AnswerUndelivered { transaction, until } => self.answer_undelivered(*transaction, *until),
+            Fact::AnswerRepeated { transaction } => self.answer_repeated(*transaction),
             Fact::TokenKeySeen { fingerprint } => {
                 self.token_key = Some(*fingerprint);
                 Ok(())

@@ -43,6 +43,9 @@ impl Shard {
         let is_advice = !request.class.is_request();
         let known = match self.known(card_no, &request, context.now.utc) {
             Known::Answered(transaction) => {
+                if request.class.is_request() {
+                    self.answer_again(transaction, effects);
+                }
                 effects.answer(caller, self.first_answer(transaction));
                 return;
             }
@@ -51,6 +54,7 @@ impl Shard {
                 return;
             }
             Known::BeingDecided(transaction) => {
+                self.answer_again(transaction, effects);
                 effects.action(Action::Wait { transaction: transaction.number, caller });
                 return;
             }

@@ -3,9 +3,10 @@
 use crate::shard::Totals;
 use crate::view::{AccountView, CardView, PostingView, TransactionView};
 use domain::{
-    AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
-    Currency, DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, PostingKind, Rate,
-    RequestKey, Reversal, Text, TransactionNo, Units, ZoneName,
+    AccountId, AccountNo, AcquirerId, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken,
+    Controls, Currency, DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, MessageClass,
+    Money, PostingKind, ProcessingCode, Rate, RequestKey, Reversal, Rrn, Stan, Text, TransactionNo,
+    Transmission, Units, ZoneName,
 };
 use std::collections::BTreeMap;
 
@@ -41,6 +42,15 @@ pub enum Command {
         /// How it ended.
         outcome: FundingOutcome,
     },
+    /// The answer to a request did not reach the processor.
+    AnswerLost {
+        /// The card, as the routing index knows it.
+        card: CardNo,
+        /// Which request.
+        references: References,
+        /// How it was lost.
+        loss: AnswerLoss,
+    },
     /// The balance service acknowledged a duty.
     DutyAcknowledged {
         /// Which.
@@ -64,6 +74,50 @@ pub enum Command {
     Tick,
     /// The switch has recovered: end asks that nobody waits for any more and take up duties again.
     Resume,
+}
+
+/// What a request is found again by.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct References {
+    /// Its class.
+    pub class: MessageClass,
+    /// DE 3.
+    pub processing_code: ProcessingCode,
+    /// DE 11.
+    pub stan: Stan,
+    /// DE 7.
+    pub transmission: Transmission,
+    /// DE 32.
+    pub acquirer: AcquirerId,
+    /// DE 37.
+    pub rrn: Option<Rrn>,
+    /// DE 4.
+    pub amount: Money,
+}
+
+impl References {
+    /// Those of a request.
+    #[must_use]
+    pub const fn of(request: &Authorization) -> Self {
+        Self {
+            class: request.class,
+            processing_code: request.processing_code,
+            stan: request.stan,
+            transmission: request.transmission,
+            acquirer: request.acquirer,
+            rrn: request.rrn,
+            amount: request.amount,
+        }
+    }
+}
+
+/// How an answer was lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AnswerLoss {
+    /// It came too late, and the processor was told so instead.
+    Withheld,
+    /// Its connection was gone before any of it left.
+    Undelivered,
 }
 
 /// A change that the product asks for through the control API.

@@ -29,6 +29,9 @@ impl Shard {
             Command::AskEnded { transaction, outcome } => {
                 self.ask_ended(transaction, outcome, context, effects);
             }
+            Command::AnswerLost { card, references, loss } => {
+                self.answer_lost(card, references, loss, context, effects);
+            }
             Command::DutyAcknowledged { duty } => self.duty_acknowledged(duty, effects),
             Command::Change { change, caller } => self.change(*change, caller, context, effects),
             Command::Inquire { inquiry, caller } => effects.action(Action::Show { caller, inquiry }),

@@ -24,6 +24,7 @@ mod clearings;
 mod command;
 mod controls;
 mod decide;
+mod delivery;
 mod duties;
 mod expiry;
 mod increments;
@@ -52,7 +53,7 @@ mod velocity_ring;
 mod view;
 
 pub use action::{Action, Answer, Effects, FundingPath};
-pub use command::{Caller, Change, Command, Inquiry, NewCard, Refusal, Reply};
+pub use command::{AnswerLoss, Caller, Change, Command, Inquiry, NewCard, References, Refusal, Reply};
 pub use decide::Context;
 pub use life::{AdviceAfterReversal, HoldRule, Life, MccRange, Tolerance};
 pub use policy::Policy;

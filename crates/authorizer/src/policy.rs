@@ -14,6 +14,8 @@ pub(crate) const END_AT_ONCE_MAX: usize = 64;
 pub struct Policy {
     /// How long an approval holds money when nothing is cleared.
     pub hold_for: Duration,
+    /// How long an approval that could not be sent holds money.
+    pub undelivered_hold_for: Duration,
     /// How long a repeat is recognised after its first answer.
     pub repeat_window: Duration,
     /// Transactions kept in one shard; the oldest finished ones are forgotten above it.
@@ -36,6 +38,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             hold_for: Duration::from_secs(7 * 24 * 3600),
+            undelivered_hold_for: Duration::from_secs(600),
             repeat_window: Duration::from_secs(72 * 3600),
             transactions_per_shard_max: 1_000_000,
             open_holds_per_card_max: 1_000,

@@ -127,6 +127,10 @@ pub(crate) struct More {
     pub(crate) sequence: u8,
     pub(crate) clearing_flags: ClearingFlags,
     pub(crate) refund_flags: RefundFlags,
+    /// When the hold ends if its approval, which could not be sent, is delivered after all.
+    pub(crate) ends_when_delivered: Option<Timestamp>,
+    /// Whether the answer was given to more than one caller.
+    pub(crate) repeated: bool,
 }
 
 /// A part of a hold that was added later: its limits were charged in a window of its own.
@@ -193,6 +197,8 @@ impl Transaction {
                 sequence: 0,
                 clearing_flags: ClearingFlags::default(),
                 refund_flags: RefundFlags::default(),
+                ends_when_delivered: None,
+                repeated: false,
             })
         })
     }

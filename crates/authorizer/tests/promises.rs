@@ -163,7 +163,10 @@ fn books(desk: &Desk) -> (i128, i128) {
             | Fact::RefundReversed { .. }
             | Fact::HoldReleased { .. }
             | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. } => {}
+            | Fact::TokenKeySeen { .. }
+            | Fact::AnswerWithheld { .. }
+            | Fact::AnswerUndelivered { .. }
+            | Fact::AnswerRepeated { .. } => {}
         }
     }
     (ledger, held)
@@ -235,7 +238,9 @@ proptest! {
             let Event::Purchase { stan, minor } = *event else { continue };
             let facts = play.desk.facts.len();
             let again = play.happen(event);
-            prop_assert_eq!(play.desk.facts.len(), facts, "a repeat recorded something: {:?}", event);
+            let moved = |(_, fact): &&(Timestamp, Fact)| !matches!(fact, Fact::AnswerRepeated { .. });
+            let recorded = play.desk.facts[facts..].iter().find(moved);
+            prop_assert!(recorded.is_none(), "a repeat recorded {:?}: {:?}", recorded, event);
             // One that waits for the balance service has no answer yet.
             if let Some(answer) = answers(&again).first() {
                 let known = *first.entry((stan, minor)).or_insert(*answer);

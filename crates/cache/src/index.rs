@@ -138,7 +138,10 @@ impl Index {
             | Fact::RefundReversed { .. }
             | Fact::HoldReleased { .. }
             | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. } => {}
+            | Fact::TokenKeySeen { .. }
+            | Fact::AnswerWithheld { .. }
+            | Fact::AnswerUndelivered { .. }
+            | Fact::AnswerRepeated { .. } => {}
         }
     }
 

@@ -234,6 +234,7 @@ fn caller_of_request(command: &Command) -> Option<Caller> {
         Command::Authorize { .. }
         | Command::Reverse { .. }
         | Command::AskEnded { .. }
+        | Command::AnswerLost { .. }
         | Command::DutyAcknowledged { .. }
         | Command::Change { .. }
         | Command::Inquire { .. }

@@ -339,6 +339,26 @@ pub enum Fact {
         /// The fingerprint; the key cannot be computed from it.
         fingerprint: KeyFingerprint,
     },
+    /// The processor was told that no decision came in time; what was approved meanwhile is undone, and its repeats
+    /// are declined.
+    AnswerWithheld {
+        /// The transaction.
+        transaction: TransactionNo,
+    },
+    /// An approval could not be sent: its connection was gone before the first byte left. Its hold ends sooner, unless
+    /// the network repeats the request.
+    AnswerUndelivered {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// When the hold ends now.
+        until: Timestamp,
+    },
+    /// A request that is approved, or being decided, was repeated, and its answer goes to whoever repeated it: whether the
+    /// first one was delivered matters no more. A hold that was to end sooner for that ends when it would have.
+    AnswerRepeated {
+        /// The transaction.
+        transaction: TransactionNo,
+    },
 }
 
 impl Fact {
@@ -372,7 +392,10 @@ impl Fact {
             | Self::RefundReversed { .. }
             | Self::HoldReleased { .. }
             | Self::BalanceTold { .. }
-            | Self::TokenKeySeen { .. } => &[],
+            | Self::TokenKeySeen { .. }
+            | Self::AnswerWithheld { .. }
+            | Self::AnswerUndelivered { .. }
+            | Self::AnswerRepeated { .. } => &[],
         }
     }
 }

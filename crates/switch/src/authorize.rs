@@ -3,17 +3,22 @@
 //! When the cache covers the amount nothing here waits, locks or logs between decode and encode. What it costs:
 //! one keyed hash for the card token, one look-up in the routing index, one push into the lane's queue.
 
+mod delivery;
+
+pub(crate) use delivery::is_approval;
+
+use self::delivery::Unsent;
 use crate::doors::Door;
 use crate::hub::Hub;
-use crate::in_flight::{InFlight, Waiting};
+use crate::in_flight::{InFlight, Origin, Taken, Waiting};
 use crate::link::Link;
 use crate::metrics::Path;
 use crate::session::{Act, Breach, Heard, Session};
 use crate::translate::{self, ElementFault, Incoming, Plain, Reading};
-use authorizer::{Answer, Command, FundingPath};
+use authorizer::{Answer, Caller, Command, FundingPath, References};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
-use domain::{Authorization, Moment, Mono, Reason, Reversal, ReversalMatch};
+use domain::{Authorization, Moment, Mono, Reason, Reversal};
 use iso8583::{EmptyFrame, EncodeError, Frame, Message, NetworkFunction, Rejected};
 use std::sync::Arc;
 
@@ -30,6 +35,7 @@ pub(crate) struct Conversation {
     session: Session,
     /// Why the session cannot go on, if so.
     breach: Option<Breach>,
+    unsent: Unsent,
 }
 
 /// A follow-up that waits for room: in flight, or in the lane's queue.
@@ -43,7 +49,17 @@ impl Conversation {
     pub(crate) fn new(hub: Arc<Hub>, link: Arc<Link>, door: Arc<Door>) -> Self {
         let in_flight = InFlight::new(link.settings.in_flight_max);
         let session = Session::new(link.settings.session.clone());
-        Self { hub, link, door, in_flight, out: BytesMut::new(), held_back: None, session, breach: None }
+        Self {
+            hub,
+            link,
+            door,
+            in_flight,
+            out: BytesMut::new(),
+            held_back: None,
+            session,
+            breach: None,
+            unsent: Unsent::default(),
+        }
     }
 
     /// Takes one frame.
@@ -156,7 +172,9 @@ impl Conversation {
             }
             return self.hold_back(message, Incoming::Authorization(request), received);
         }
-        let Some(caller) = self.keep(message, received) else { return };
+        let references = References::of(&request);
+        let origin = Origin { shard: route.shard, card: route.card, references };
+        let Some(caller) = self.keep(message, received, Some(origin).filter(|_| is_request)) else { return };
         let command = Command::Authorize { card: route.card, request, caller };
         let posted = Posted { shard: route.shard, command, received };
         if is_request { self.post_request(posted) } else { self.post_follow_up(posted) }
@@ -172,7 +190,7 @@ impl Conversation {
             return self.hold_back(message, Incoming::Reversal(reversal), received);
         }
         self.hub.metrics.reversals.increment(1);
-        let Some(caller) = self.keep(message, received) else { return };
+        let Some(caller) = self.keep(message, received, None) else { return };
         self.post_follow_up(Posted { shard, command: Command::Reverse { card, reversal, caller }, received });
     }
 
@@ -271,9 +289,9 @@ impl Conversation {
         self.session.is_signed_on()
     }
 
-    fn keep(&mut self, message: Message, received: Moment) -> Option<authorizer::Caller> {
+    fn keep(&mut self, message: Message, received: Moment, origin: Option<Origin>) -> Option<Caller> {
         let deadline = received.mono.plus(self.link.settings.answer_within);
-        let waiting = Waiting { message, received: received.mono, deadline };
+        let waiting = Waiting { message, received: received.mono, deadline, origin };
         // The caller has made sure of room.
         self.in_flight.insert(waiting).ok().map(|slot| self.door.caller(slot))
     }
@@ -282,7 +300,7 @@ impl Conversation {
         if let Err(Full(posted)) = self.hub.cache().post_request(posted) {
             self.hub.metrics.overload_declines.increment(1);
             if let Command::Authorize { caller, .. } = posted.command
-                && let Some(waiting) = self.in_flight.take(self.door.slot(caller))
+                && let Some(Taken::Waiting(waiting)) = self.in_flight.take(self.door.slot(caller))
             {
                 let received = Moment { mono: waiting.received, ..posted.received };
                 self.decline(&waiting.message, Reason::Overloaded, received);
@@ -309,43 +327,6 @@ impl Conversation {
                 self.take(message, incoming, received);
             }
             None => {}
-        }
-    }
-
-    /// Encodes every answer that has come.
-    pub(crate) fn write_answers(&mut self) {
-        let begin = self.hub.clock.now();
-        let mut written = 0_u32;
-        while let Some((slot, answer)) = self.door.take() {
-            let Some(waiting) = self.in_flight.take(slot) else { continue };
-            let result = self.link.writer.decided(&waiting.message, &answer, &mut self.out);
-            self.check(result);
-            self.count(&waiting, &answer, begin);
-            written += 1;
-        }
-        if written > 0 {
-            self.hub.metrics.wrote_answers(self.hub.clock.now().mono.since(begin.mono));
-        }
-    }
-
-    fn count(&self, waiting: &Waiting, answer: &Answer, now: Moment) {
-        let metrics = &self.hub.metrics;
-        if now.mono > waiting.deadline {
-            metrics.late_answers.increment(1);
-        }
-        match answer {
-            Answer::Authorization { reason, path, .. } => {
-                let path = match path {
-                    FundingPath::Jit => Path::Jit,
-                    FundingPath::Cache if reason.is_approval() => Path::Cache,
-                    FundingPath::Cache => Path::None,
-                };
-                metrics.answered(*reason, path, now.mono.since(waiting.received));
-            }
-            Answer::Reversal(ReversalMatch::Unmatched) => metrics.reversals_unmatched.increment(1),
-            Answer::Reversal(
-                ReversalMatch::Matched | ReversalMatch::NothingLeft | ReversalMatch::UnknownCard,
-            ) => {}
         }
     }
 

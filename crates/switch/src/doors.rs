@@ -4,10 +4,12 @@
 //! lock-free queue with as many places as the connection may have requests in flight, so it is never full. Each
 //! connection is woken once for all answers of a batch.
 
-use authorizer::{Answer, Caller};
+use crate::in_flight::Origin;
+use authorizer::{Answer, AnswerLoss, Caller};
 use crossbeam::queue::ArrayQueue;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::Notify;
@@ -22,10 +24,23 @@ pub(crate) struct Door {
     notify: Notify,
 }
 
+/// Requests without a connection, by slot, and how their answers are lost.
+type Orphans = HashMap<u32, (Origin, AnswerLoss), RandomState>;
+
+/// What became of an answer.
+pub(crate) enum Delivered {
+    /// It waits behind this door, which has not been woken yet.
+    To(Arc<Door>),
+    /// Its connection is gone. Whose answer it was, if it was a request's.
+    Lost(Option<(Origin, AnswerLoss)>),
+}
+
 /// All connections that are open.
 #[derive(Default)]
 pub(crate) struct Doors {
     open: DashMap<u32, Arc<Door>, RandomState>,
+    /// Requests of connections that are gone, whose answers have not come yet. Each gets exactly one, so none stays.
+    orphans: DashMap<u32, Orphans, RandomState>,
     next: AtomicU32,
 }
 
@@ -39,18 +54,42 @@ impl Doors {
         door
     }
 
-    /// Closes a door; answers that come later find nobody.
-    pub(crate) fn close(&self, door: &Door) {
+    /// Closes a door; answers that come later find nobody. What `waiting` says of them is remembered first, so that
+    /// none slips through between.
+    pub(crate) fn close(&self, door: &Door, waiting: Orphans) {
+        if !waiting.is_empty() {
+            self.orphans.insert(door.number, waiting);
+        }
         self.open.remove(&door.number);
     }
 
-    /// Delivers one answer without waking its connection yet. Returns the door, or `None` when the
-    /// connection is gone.
-    pub(crate) fn deliver(&self, caller: Caller, answer: Answer) -> Option<Arc<Door>> {
+    /// The answer of a slot behind a closed door was found; returns what was remembered of it.
+    pub(crate) fn forget(&self, door: &Door, slot: u32) {
+        self.orphan(door.number, slot);
+    }
+
+    /// Whether no connection is open.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Delivers one answer without waking its connection yet.
+    pub(crate) fn deliver(&self, caller: Caller, answer: Answer) -> Delivered {
         let (number, slot) = unpack(caller);
-        let door = Arc::clone(self.open.get(&number)?.value());
-        door.answers.push((slot, answer)).ok()?;
-        Some(door)
+        // The guard is held over the push: once a door is closed, nothing is put behind it any more.
+        if let Some(door) = self.open.get(&number)
+            && door.answers.push((slot, answer)).is_ok()
+        {
+            return Delivered::To(Arc::clone(door.value()));
+        }
+        Delivered::Lost(self.orphan(number, slot))
+    }
+
+    fn orphan(&self, number: u32, slot: u32) -> Option<(Origin, AnswerLoss)> {
+        let found = self.orphans.get_mut(&number)?.remove(&slot);
+        self.orphans.remove_if(&number, |_, left| left.is_empty());
+        found
     }
 }
 
@@ -97,7 +136,7 @@ mod tests {
         let doors = Doors::default();
         let (first, second) = (doors.open(2), doors.open(2));
         let answer = Answer::Reversal(ReversalMatch::Matched);
-        assert!(doors.deliver(second.caller(7), answer).is_some());
+        assert!(matches!(doors.deliver(second.caller(7), answer), Delivered::To(_)));
         assert_eq!(second.take(), Some((7, answer)));
         assert_eq!(first.take(), None);
     }
@@ -106,7 +145,8 @@ mod tests {
     fn an_answer_for_a_connection_that_is_gone_is_reported() {
         let doors = Doors::default();
         let door = doors.open(1);
-        doors.close(&door);
-        assert!(doors.deliver(door.caller(0), Answer::Reversal(ReversalMatch::Matched)).is_none());
+        doors.close(&door, Orphans::default());
+        let lost = doors.deliver(door.caller(0), Answer::Reversal(ReversalMatch::Matched));
+        assert!(matches!(lost, Delivered::Lost(None)));
     }
 }

@@ -2,9 +2,12 @@
 
 use crate::clock::SystemClock;
 use crate::doors::Doors;
+use crate::in_flight::Origin;
 use crate::keys::Tokenizer;
 use crate::metrics::Metrics;
+use authorizer::{AnswerLoss, Command};
 use cache::{Cache, Full, Index, Posted};
+use domain::Moment;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -49,6 +52,13 @@ impl Hub {
     /// The cache, if it is there.
     pub(crate) fn cache_if_started(&self) -> Option<&Arc<Cache>> {
         self.cache.get()
+    }
+
+    /// Tells the lane of a request that its approval was not told to the processor.
+    pub(crate) fn answer_lost(self: &Arc<Self>, origin: Origin, loss: AnswerLoss, now: Moment) {
+        let Origin { shard, card, references } = origin;
+        let command = Command::AnswerLost { card, references, loss };
+        self.post_until_taken(Posted { shard, command, received: now });
     }
 
     /// Posts a follow-up, and keeps offering it for as long as the lane's queue is full.

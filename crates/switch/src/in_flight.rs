@@ -1,10 +1,23 @@
 //! The requests of one connection that are not answered yet, in numbered slots.
 //!
 //! Bounded by the connection's maximum. A slot is used again only after its answer was taken, and every request
-//! gets exactly one answer, so an answer never finds another request in its slot.
+//! gets exactly one answer, so an answer never finds another request in its slot. Requests that must be answered by
+//! a deadline are chained in the order in which they came, which is that of their deadlines: the next one that is due
+//! is found, and an answered one taken out, without a search.
 
-use domain::Mono;
+use authorizer::{AnswerLoss, References};
+use domain::{CardNo, Mono, ShardId};
+use foldhash::fast::RandomState;
 use iso8583::Message;
+use std::collections::HashMap;
+
+/// Where a request is decided, and what it is found again by there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Origin {
+    pub(crate) shard: ShardId,
+    pub(crate) card: CardNo,
+    pub(crate) references: References,
+}
 
 /// A request that waits for its answer.
 pub(crate) struct Waiting {
@@ -14,22 +27,48 @@ pub(crate) struct Waiting {
     pub(crate) received: Mono,
     /// When its answer must have left.
     pub(crate) deadline: Mono,
+    /// Set for a request, which is answered without a decision when that time comes: what nobody waits for any more
+    /// must not be approved. A follow-up is acknowledged whenever that can be done.
+    pub(crate) origin: Option<Origin>,
+}
+
+/// What a slot held when its answer came.
+pub(crate) enum Taken {
+    /// The request, which waits for this answer.
+    Waiting(Waiting),
+    /// The request was answered without, because its deadline had come.
+    Withheld(Option<Origin>),
 }
 
 /// Numbered slots.
 pub(crate) struct InFlight {
-    slots: Vec<Option<Waiting>>,
+    slots: Vec<Slot>,
     free: Vec<u32>,
     max: usize,
+    oldest: Option<u32>,
+    newest: Option<u32>,
+}
+
+struct Slot {
+    state: State,
+    /// The neighbours in the chain of those that must be answered by a deadline.
+    older: Option<u32>,
+    newer: Option<u32>,
+}
+
+enum State {
+    Free,
+    Waiting(Waiting),
+    Withheld(Option<Origin>),
 }
 
 impl InFlight {
     /// No requests, and room for `max`.
     pub(crate) fn new(max: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), max }
+        Self { slots: Vec::new(), free: Vec::new(), max, oldest: None, newest: None }
     }
 
-    /// How many wait.
+    /// How many slots are taken.
     pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
@@ -44,22 +83,97 @@ impl InFlight {
         if self.is_full() {
             return Err(Box::new(waiting));
         }
-        if let Some(slot) = self.free.pop() {
-            if let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.slots.get_mut(slot)) {
-                *place = Some(waiting);
-            }
-            return Ok(slot);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { state: State::Free, older: None, newer: None });
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        });
+        let chained = waiting.origin.is_some();
+        if let Some(place) = self.slot(slot) {
+            place.state = State::Waiting(waiting);
         }
-        let slot = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        self.slots.push(Some(waiting));
+        if chained {
+            self.chain(slot);
+        }
         Ok(slot)
     }
 
-    /// Takes the request of a slot out.
-    pub(crate) fn take(&mut self, slot: u32) -> Option<Waiting> {
-        let waiting = self.slots.get_mut(usize::try_from(slot).ok()?)?.take()?;
+    /// Takes out what a slot holds, because its answer has come.
+    pub(crate) fn take(&mut self, slot: u32) -> Option<Taken> {
+        let taken = match std::mem::replace(&mut self.slot(slot)?.state, State::Free) {
+            State::Free => return None,
+            State::Withheld(origin) => Taken::Withheld(origin),
+            State::Waiting(waiting) => {
+                if waiting.origin.is_some() {
+                    self.unchain(slot);
+                }
+                Taken::Waiting(waiting)
+            }
+        };
         self.free.push(slot);
-        Some(waiting)
+        Some(taken)
+    }
+
+    /// When the next request is due that must be answered by its deadline.
+    pub(crate) fn next_deadline(&self) -> Option<Mono> {
+        match &self.slots.get(usize::try_from(self.oldest?).ok()?)?.state {
+            State::Waiting(waiting) => Some(waiting.deadline),
+            State::Free | State::Withheld(_) => None,
+        }
+    }
+
+    /// A request whose deadline has come. Its slot stays taken until its answer comes.
+    pub(crate) fn withhold_due(&mut self, now: Mono) -> Option<Waiting> {
+        let slot = self.oldest.filter(|_| self.next_deadline().is_some_and(|deadline| deadline <= now))?;
+        self.unchain(slot);
+        let place = self.slot(slot)?;
+        match std::mem::replace(&mut place.state, State::Free) {
+            State::Waiting(waiting) => {
+                place.state = State::Withheld(waiting.origin);
+                Some(waiting)
+            }
+            other @ (State::Free | State::Withheld(_)) => {
+                place.state = other;
+                None
+            }
+        }
+    }
+
+    /// The requests that have no answer yet, and whether they were answered without, by slot.
+    pub(crate) fn origins(&self) -> HashMap<u32, (Origin, AnswerLoss), RandomState> {
+        let taken = (0..).zip(&self.slots).filter_map(|(slot, place)| match &place.state {
+            State::Waiting(waiting) => Some((slot, (waiting.origin?, AnswerLoss::Undelivered))),
+            State::Withheld(origin) => Some((slot, ((*origin)?, AnswerLoss::Withheld))),
+            State::Free => None,
+        });
+        taken.collect()
+    }
+
+    fn chain(&mut self, slot: u32) {
+        let older = self.newest.replace(slot);
+        if let Some(place) = self.slot(slot) {
+            (place.older, place.newer) = (older, None);
+        }
+        match older.and_then(|older| self.slot(older)) {
+            Some(older) => older.newer = Some(slot),
+            None => self.oldest = Some(slot),
+        }
+    }
+
+    fn unchain(&mut self, slot: u32) {
+        let Some(place) = self.slot(slot) else { return };
+        let (older, newer) = (place.older.take(), place.newer.take());
+        match older.and_then(|older| self.slot(older)) {
+            Some(older) => older.newer = newer,
+            None => self.oldest = newer,
+        }
+        match newer.and_then(|newer| self.slot(newer)) {
+            Some(newer) => newer.older = older,
+            None => self.newest = older,
+        }
+    }
+
+    fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(slot).ok()?)
     }
 }
 
@@ -67,15 +181,37 @@ impl InFlight {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use domain::{AcquirerId, Currency, MessageClass, Money, ProcessingCode, Stan, Transmission};
 
-    fn waiting(at: u64) -> Waiting {
-        let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
-        let message = dialect.decode(Bytes::from_static(b"08000020000000000000000001")).unwrap();
-        Waiting { message, received: Mono::from_nanos(at), deadline: Mono::from_nanos(at + 1) }
+    fn origin() -> Origin {
+        let references = References {
+            class: MessageClass::AuthorizationRequest,
+            processing_code: ProcessingCode(0),
+            stan: Stan::new(1).unwrap(),
+            transmission: Transmission::new(1_120_193_000).unwrap(),
+            acquirer: AcquirerId::new(1).unwrap(),
+            rrn: None,
+            amount: Money::new(1, Currency::from_numeric(840).unwrap()),
+        };
+        Origin { shard: ShardId(0), card: CardNo(0), references }
     }
 
-    fn received(waiting: Option<Waiting>) -> Option<u64> {
-        waiting.map(|waiting| waiting.received.nanos())
+    fn waiting_or(at: u64, origin: Option<Origin>) -> Waiting {
+        let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
+        let message = dialect.decode(Bytes::from_static(b"08000020000000000000000001"));
+        let message = message.unwrap();
+        Waiting { message, received: Mono::from_nanos(at), deadline: Mono::from_nanos(at + 100), origin }
+    }
+
+    fn waiting(at: u64) -> Waiting {
+        waiting_or(at, Some(origin()))
+    }
+
+    fn received(taken: Option<Taken>) -> Option<u64> {
+        match taken? {
+            Taken::Waiting(waiting) => Some(waiting.received.nanos()),
+            Taken::Withheld(_) => None,
+        }
     }
 
     #[test]
@@ -84,8 +220,8 @@ mod tests {
         let slots = [10, 20, 30].map(|at| in_flight.insert(waiting(at)).ok().unwrap());
         assert!(in_flight.is_full());
         assert_eq!(received(in_flight.take(slots[1])), Some(20));
-        assert_eq!(received(in_flight.take(slots[1])), None);
-        assert_eq!(received(in_flight.take(99)), None);
+        assert!(in_flight.take(slots[1]).is_none());
+        assert!(in_flight.take(99).is_none());
         assert_eq!(in_flight.len(), 2);
     }
 
@@ -95,11 +231,33 @@ mod tests {
         let first = in_flight.insert(waiting(1)).ok().unwrap();
         let second = in_flight.insert(waiting(2)).ok().unwrap();
         assert_ne!(first, second);
-        assert_eq!(received(in_flight.insert(waiting(3)).err().map(|refused| *refused)), Some(3));
+        assert_eq!(in_flight.insert(waiting(3)).err().map(|refused| refused.received.nanos()), Some(3));
         in_flight.take(first);
         assert_eq!(in_flight.insert(waiting(4)).ok(), Some(first));
         assert_eq!(received(in_flight.take(second)), Some(2));
         assert_eq!(received(in_flight.take(first)), Some(4));
         assert_eq!(in_flight.len(), 0);
+    }
+
+    #[test]
+    fn what_is_due_comes_in_the_order_of_arrival_and_keeps_its_slot_until_its_answer_comes() {
+        let mut in_flight = InFlight::new(9);
+        let slots: Vec<u32> = (1..=5).map(|at| in_flight.insert(waiting(at)).ok().unwrap()).collect();
+        in_flight.insert(waiting_or(0, None)).ok().unwrap();
+        // Answered out of order: the first, one in the middle, the last.
+        for slot in [slots[2], slots[0], slots[4]] {
+            assert!(in_flight.take(slot).is_some());
+        }
+        assert_eq!(in_flight.next_deadline(), Some(Mono::from_nanos(102)));
+        assert!(in_flight.withhold_due(Mono::from_nanos(101)).is_none());
+        let due = |in_flight: &mut InFlight| {
+            in_flight.withhold_due(Mono::from_nanos(500)).map(|waiting| waiting.received.nanos())
+        };
+        assert_eq!([due(&mut in_flight), due(&mut in_flight), due(&mut in_flight)], [Some(2), Some(4), None]);
+        assert_eq!((in_flight.next_deadline(), in_flight.len()), (None, 3));
+        assert!(matches!(in_flight.take(slots[1]), Some(Taken::Withheld(Some(_)))));
+        assert_eq!(in_flight.len(), 2);
+        let again = in_flight.insert(waiting(7)).ok().unwrap();
+        assert_eq!((again, due(&mut in_flight)), (slots[1], Some(7)));
     }
 }

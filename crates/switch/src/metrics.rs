@@ -53,6 +53,7 @@ pub(crate) struct Metrics {
     pub(crate) overload_declines: Counter,
     pub(crate) late_answers: Counter,
     pub(crate) undelivered_answers: Counter,
+    pub(crate) withheld_answers: Counter,
     pub(crate) unknown_card_follow_ups: Counter,
     pub(crate) noted_follow_ups: Counter,
     ask_outcomes: Vec<Counter>,
@@ -120,6 +121,7 @@ impl Metrics {
             not_served: counter("authswitch_not_served_total"),
             overload_declines: counter("authswitch_overload_declines_total"),
             late_answers: counter("authswitch_late_answers_total"),
+            withheld_answers: counter("authswitch_withheld_answers_total"),
             undelivered_answers: counter("authswitch_undelivered_answers_total"),
             unknown_card_follow_ups: counter("authswitch_unknown_card_follow_ups_total"),
             noted_follow_ups: counter("authswitch_noted_follow_ups_total"),
@@ -390,6 +392,10 @@ fn describe() {
         ("authswitch_link_tls_failures_total", "TLS handshakes that failed, by link"),
         ("authswitch_overload_declines_total", "Requests declined because a queue was full"),
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
+        (
+            "authswitch_withheld_answers_total",
+            "Requests answered without a decision, because it was not there at their deadline",
+        ),
         ("authswitch_undelivered_answers_total", "Answers whose connection was gone"),
         ("authswitch_unknown_card_follow_ups_total", "Advices and reversals for cards that are not known"),
         (

@@ -10,6 +10,9 @@ mod dial;
 mod listen;
 mod wire;
 
+#[cfg(test)]
+mod lost_answer_tests;
+
 use crate::config::Endpoint;
 use crate::hub::Hub;
 use crate::link::Link;

@@ -126,6 +126,9 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
         | Fact::RefundReversed { .. }
         | Fact::HoldReleased { .. }
         | Fact::BalanceTold { .. }
-        | Fact::TokenKeySeen { .. } => None,
+        | Fact::TokenKeySeen { .. }
+        | Fact::AnswerWithheld { .. }
+        | Fact::AnswerUndelivered { .. }
+        | Fact::AnswerRepeated { .. } => None,
     }
 }

@@ -3,10 +3,11 @@
 //! Runs on the journal's thread (in `memory` mode on a lane's), so nothing here waits. Every connection that has
 //! answers is woken once.
 
+use crate::authorize::is_approval;
 use crate::control_desk::Tickets;
-use crate::doors::Door;
+use crate::doors::{Delivered, Door};
 use crate::hub::Hub;
-use cache::Release;
+use cache::{Clock, Release};
 use funding::Funding;
 use std::sync::Arc;
 
@@ -25,11 +26,16 @@ impl Dispatcher {
         for release in releases {
             match release {
                 Release::Answer { caller, answer } => match self.hub.doors.deliver(caller, answer) {
-                    Some(door) if to_wake.iter().all(|other| !Arc::ptr_eq(other, &door)) => {
+                    Delivered::To(door) if to_wake.iter().all(|other| !Arc::ptr_eq(other, &door)) => {
                         to_wake.push(door)
                     }
-                    Some(_) => {}
-                    None => self.hub.metrics.undelivered_answers.increment(1),
+                    Delivered::To(_) => {}
+                    Delivered::Lost(lost) => {
+                        self.hub.metrics.undelivered_answers.increment(1);
+                        if let Some((origin, loss)) = lost.filter(|_| is_approval(&answer)) {
+                            self.hub.answer_lost(origin, loss, self.hub.clock.now());
+                        }
+                    }
                 },
                 Release::Ask(ask) => self.funding.ask(*ask),
                 Release::Owe { shard, duty } => self.funding.owe(shard, duty),

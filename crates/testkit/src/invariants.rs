@@ -80,7 +80,10 @@ impl Ledger {
             | Fact::RefundReversed { .. }
             | Fact::HoldReleased { .. }
             | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. } => {}
+            | Fact::TokenKeySeen { .. }
+            | Fact::AnswerWithheld { .. }
+            | Fact::AnswerUndelivered { .. }
+            | Fact::AnswerRepeated { .. } => {}
         }
         Ok(())
     }

@@ -225,7 +225,8 @@ impl Model {
                 let verdict = self.change(change, now).unwrap_or_else(Verdict::Refused);
                 outcome.verdicts.push((*caller, verdict));
             }
-            Command::Inquire { .. } => {}
+            // Whether answers arrive is beyond this model.
+            Command::Inquire { .. } | Command::AnswerLost { .. } => {}
             Command::Tick => self.tick(now, &mut outcome),
             Command::Resume => self.resume(now, &mut outcome),
         }

@@ -262,6 +262,8 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let (decision, cache, admin) = (&file.decision, &file.cache, &file.admin);
     faults.duration("decision.hold_for", decision.hold_for, Duration::from_secs(60), DAY * 365);
+    let undelivered = decision.undelivered_hold_for;
+    faults.duration("decision.undelivered_hold_for", undelivered, Duration::from_secs(1), DAY * 7);
     faults.duration("decision.repeat_window", decision.repeat_window, Duration::from_secs(60), DAY * 30);
     let number = |value: usize| u128::try_from(value).unwrap_or(u128::MAX);
     for (key, found, max) in [
@@ -305,6 +307,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
 fn policy(file: &ConfigFile, rules: Rules, life: Life) -> authorizer::Policy {
     authorizer::Policy {
         hold_for: file.decision.hold_for,
+        undelivered_hold_for: file.decision.undelivered_hold_for,
         repeat_window: file.decision.repeat_window,
         transactions_per_shard_max: file.decision.transactions_per_shard_max,
         open_holds_per_card_max: file.decision.open_holds_per_card_max,

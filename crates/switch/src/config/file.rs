@@ -166,6 +166,9 @@ pub struct DecisionSection {
     /// How long an approval holds money.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub hold_for: Duration,
+    /// How long an approval that could not be sent holds money.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub undelivered_hold_for: Duration,
     /// How long a repeat is recognised.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub repeat_window: Duration,
@@ -190,6 +193,7 @@ impl Default for DecisionSection {
         let policy = authorizer::Policy::default();
         Self {
             hold_for: policy.hold_for,
+            undelivered_hold_for: policy.undelivered_hold_for,
             repeat_window: policy.repeat_window,
             transactions_per_shard_max: policy.transactions_per_shard_max,
             open_holds_per_card_max: policy.open_holds_per_card_max,

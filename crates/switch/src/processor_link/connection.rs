@@ -69,7 +69,7 @@ pub(super) async fn converse(wire: Wire, shared: &Shared) -> io::Result<End> {
     };
     connection.conversation.begin_session();
     let end = connection.run(&door, stopping).await;
-    hub.doors.close(&door);
+    connection.conversation.close();
     connection.report(Counted::default());
     end
 }
@@ -144,13 +144,14 @@ impl Connection {
             }
             () = door.woken() => self.conversation.write_answers(),
             written = self.writer.write(&mut self.conversation.out), if has_answers => {
-                written?;
+                self.conversation.sent(written?);
             }
             () = tokio::time::sleep(OFFER_AGAIN), if self.conversation.is_holding_back() => {
                 self.conversation.retry_held_back();
             }
             () = tokio::time::sleep_until(wake_at) => {
                 self.judge_silence();
+                self.conversation.answer_due();
                 self.conversation.tend_session(self.last_heard);
             }
             () = stopping.cancelled(), if self.ending.is_none() => {}
@@ -207,7 +208,7 @@ impl Connection {
 
     /// When time alone makes a difference.
     fn wakes_at(&self) -> Mono {
-        let patience = self.patience_ends();
+        let patience = self.conversation.next_deadline().unwrap_or(Mono::MAX).min(self.patience_ends());
         match self.conversation.session_wakes_at(self.last_heard) {
             Some(session) if self.ending.is_none() => patience.min(session),
             Some(_) | None => patience,
