@@ -88,7 +88,10 @@ impl Shard {
             | Fact::ClearingReversed { .. }
             | Fact::HoldReleased { .. }
             | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. } => Ok(()),
+            | Fact::TokenKeySeen { .. }
+            | Fact::AnswerWithheld { .. }
+            | Fact::AnswerUndelivered { .. }
+            | Fact::AnswerRepeated { .. } => Ok(()),
         }
     }
 
