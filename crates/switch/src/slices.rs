@@ -94,7 +94,6 @@ impl SnapshotFault {
             | Self::Restore(_) => true,
             Self::File(
                 SnapshotError::Io { .. }
-                | SnapshotError::Seal { .. }
                 | SnapshotError::WrongNode { .. }
                 | SnapshotError::Seal { .. }
                 | SnapshotError::SliceTooLong { .. }
