@@ -9,8 +9,9 @@
 //! socket, file or environment, uses no float, and iterates over no hash map, so that two replays of the same
 //! facts end in the same state.
 //!
-//! Where to start reading: [`Command`], then `decide.rs`, then one file a step: `repeats`, `controls`,
-//! `security`, `risk`, `velocity`, `limits`, `reversals`, `asks`, `changes`.
+//! Where to start reading: [`Command`], then `decide.rs` and `authorize.rs`, then one file a step: `repeats`, `controls`,
+//! `limits`, `asks`; what follows a payment: `originals`, `increments`, `clearings`, `refunds`, `reversals`, `expiry`; what
+//! moves nothing: `questions`; what the product changes: `changes`. `apply` and the files below it change the state.
 
 mod action;
 mod apply;
