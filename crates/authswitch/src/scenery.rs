@@ -59,10 +59,10 @@ mod tests {
     fn a_file_with_an_unknown_key_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("traffic.toml");
-        std::fs::write(&file, "refunds = 3").unwrap();
+        std::fs::write(&file, "chargebacks = 3").unwrap();
         let (exit, error) = mix(Some(&file)).unwrap_err();
         let text = format!("{error:#}");
         assert_eq!(exit, Exit::Configuration);
-        assert!(text.contains("traffic.toml") && text.contains("refunds"), "{text}");
+        assert!(text.contains("traffic.toml") && text.contains("chargebacks"), "{text}");
     }
 }

@@ -215,7 +215,7 @@ impl State {
             draft.echo(de, message);
         }
         draft.text(39, code);
-        let request = matches!(message.mti().digits(), [b'0', b'1', b'0', _]);
+        let request = matches!(message.mti().digits(), [b'0', b'1' | b'2', b'0', _]);
         if request && (code == "00" || self.fault == Fault::ApprovalCodeOnDeclines) {
             draft.text(38, &format!("{:06}", self.approvals % 1_000_000));
         }
