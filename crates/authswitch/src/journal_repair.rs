@@ -36,7 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let repaired = repair(&storage, arguments.accept_loss_from).map_err(|error| {
         let exit = match &error {
             RepairError::OtherSequence { .. } => Exit::Configuration,
-            RepairError::NotDamaged | RepairError::Journal(_) => Exit::Failed,
+            RepairError::NotDamaged
+            | RepairError::NoBeginning { .. }
+            | RepairError::Snapshot(_)
+            | RepairError::Journal(_) => Exit::Failed,
         };
         (exit, error.into())
     })?;

@@ -5,7 +5,8 @@
 //! written for one damage is not obeyed for another.
 //!
 //! Guarantees: no byte is destroyed. Files behind the damage, and a copy of the damaged file, are kept in the
-//! directory under names that begin with `lost-`. The records before the damage stay as they are. A crash in the
+//! directory under names that begin with `lost-`; so are snapshots that hold facts behind the damage, for they would bring
+//! them back. The records before the damage stay as they are. A crash in the
 //! middle leaves a journal that is still refused for the same sequence, and the same order finishes the work.
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::offline::journal_start;
 use crate::recovery::take_lock;
 use crate::scan::{Scan, scan_while_whole, segment_numbers};
 use crate::segment::segment_name;
+use crate::snapshot::{Inspection, SnapshotError, inspect_all};
 use crate::spare::fill_with_zeros;
 use crate::storage::Storage;
 use crate::tail::judge;
@@ -50,6 +52,17 @@ pub enum RepairError {
         /// What the operator named.
         accepted: u64,
     },
+    /// What would be left cannot be started from.
+    #[error(
+        "the journal begins with sequence {first}, and every snapshot that reaches it holds facts that are to be given up; restore a backup instead; nothing was changed"
+    )]
+    NoBeginning {
+        /// First record present.
+        first: u64,
+    },
+    /// The snapshots cannot be looked at.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// It cannot be read or written, or is not refused for damage.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -75,7 +88,12 @@ pub fn repair(storage: &dyn Storage, accept_loss_from: u64) -> Result<Repaired, 
         return Err(RepairError::OtherSequence { found, accepted });
     }
     let kept_through = found.next_sequence - 1;
-    let put_aside = put_aside(storage, &found)
+    let ahead = snapshots_ahead(storage, start, kept_through)?;
+    let put_aside = put_snapshots_aside(storage, ahead)
+        .and_then(|mut names| {
+            names.extend(put_aside(storage, &found)?);
+            Ok(names)
+        })
         .map_err(|source| JournalError::io("put a damaged file aside", &storage.path(""), source))?;
     write_mark(storage, &found, kept_through)?;
     let lost_through = if let JournalError::Damage(damage) = &refusal { damage.last_at_risk } else { None };
@@ -102,6 +120,33 @@ fn refusal(
         return Ok(JournalError::MarkMissing { path: storage.path(MARK_NAME), segments });
     }
     judge(storage, found).err().ok_or(RepairError::NotDamaged)
+}
+
+/// The snapshots that hold records behind `kept_through`. What is left must be enough to start from.
+fn snapshots_ahead(storage: &dyn Storage, start: u64, kept_through: u64) -> Result<Vec<String>, RepairError> {
+    let mut ahead = Vec::new();
+    let mut reached = start == 0;
+    for Inspection { name, outcome } in inspect_all(storage)? {
+        match outcome {
+            Ok(whole) if whole.reaches > kept_through => ahead.push(name),
+            Ok(whole) => reached |= whole.header.through >= start,
+            // No start uses it.
+            Err(_) => {}
+        }
+    }
+    if reached { Ok(ahead) } else { Err(RepairError::NoBeginning { first: start.saturating_add(1) }) }
+}
+
+/// Gives snapshots other names, while the journal is still refused.
+fn put_snapshots_aside(storage: &dyn Storage, names: Vec<String>) -> io::Result<Vec<String>> {
+    let mut aside = Vec::new();
+    for name in names {
+        let lost = free_name(storage, &name)?;
+        storage.rename(&name, &lost)?;
+        storage.sync_directory()?;
+        aside.push(lost);
+    }
+    Ok(aside)
 }
 
 /// Moves the segments behind the damage aside, keeps a copy of the damaged one, and empties it from the damage on.

@@ -16,8 +16,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long the switch may take to be ready, and to stop.
-const READY_WITHIN: Duration = Duration::from_secs(20);
-const STOPPED_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const STOPPED_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Lines of the log that are shown when the switch did not do what it should.

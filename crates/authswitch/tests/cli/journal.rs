@@ -53,20 +53,20 @@ fn a_journal_in_order_is_reported_and_its_facts_are_printed_without_card_data() 
     let facts: Vec<String> =
         lines.iter().map(|line| line["fact"].as_object().unwrap().keys().next().unwrap().clone()).collect();
     // The credit and the card were imported at the same time.
-    assert_eq!(facts[0], "AccountOpened");
+    assert_eq!(facts[..2], ["TokenKeySeen", "AccountOpened"]);
     assert!(
-        facts[1..3].contains(&"Posted".to_owned()) && facts[1..3].contains(&"CardIssued".to_owned()),
+        facts[2..4].contains(&"Posted".to_owned()) && facts[2..4].contains(&"CardIssued".to_owned()),
         "{facts:?}"
     );
-    assert_eq!(facts[3..], ["Approved", "Declined"]);
+    assert_eq!(facts[4..], ["Approved", "Declined"]);
     let sequences: Vec<u64> = lines.iter().map(|line| line["sequence"].as_u64().unwrap()).collect();
-    assert_eq!(sequences, [1, 2, 3, 4, 5]);
+    assert_eq!(sequences, [1, 2, 3, 4, 5, 6]);
     assert!(lines.iter().all(|line| line["time"].as_str().unwrap().ends_with('Z')));
     let whole = serde_json::to_string(&lines).unwrap();
     for secret in [NUMBER, "42424242", "2088-12"] {
         assert!(!whole.contains(secret), "{secret} is in {whole}");
     }
-    assert_eq!(lines[3]["fact"]["Approved"]["hold"]["amounts"]["units"], "1500");
+    assert_eq!(lines[4]["fact"]["Approved"]["hold"]["amounts"]["units"], "1500");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_part_of_the_facts_can_be_asked_for() {
     assert_eq!(lines.iter().map(|line| line["sequence"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3]);
     let shard = lines[0]["shard"].to_string();
     assert_eq!(dump(&site, &["--shard", &shard]).len(), 5, "one account lives in one shard");
-    assert_eq!(dump(&site, &["--from", "6"]).len(), 0);
+    assert_eq!(dump(&site, &["--from", "7"]).len(), 0);
 }
 
 #[test]
@@ -132,15 +132,15 @@ fn a_backup_is_taken_from_a_running_switch_and_restored_to_any_record() {
     let switch = site.start();
     let (backup, restored) = (site.text("backup"), site.text("restored"));
     let ran = authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(0);
-    assert!(ran.out.contains("up to sequence 5") && ran.out.contains("verified"), "{}", ran.out);
+    assert!(ran.out.contains("up to sequence 6") && ran.out.contains("verified"), "{}", ran.out);
     let mut link = switch.connect();
     assert_eq!(link.exchange(&Purchase::new(NUMBER, 100, 3).message("0100")).code, "00");
     authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(2);
 
-    let ran = authswitch(&["journal", "restore", &backup, "--to", &restored, "--to-sequence", "4"]).ended(0);
-    assert!(ran.out.contains("4 records"), "{}", ran.out);
+    let ran = authswitch(&["journal", "restore", &backup, "--to", &restored, "--to-sequence", "5"]).ended(0);
+    assert!(ran.out.contains("5 records"), "{}", ran.out);
     authswitch(&["journal", "verify", &restored]).ended(0);
-    authswitch(&["journal", "restore", &backup, "--to", &site.text("late"), "--to-sequence", "6"]).ended(1);
+    authswitch(&["journal", "restore", &backup, "--to", &site.text("late"), "--to-sequence", "7"]).ended(1);
     authswitch(&[
         "journal",
         "restore",

@@ -1,9 +1,12 @@
 //! An operator gives up facts: the named ones, no others, and nothing is destroyed.
 
+use std::sync::Arc;
+
 use super::life::{Facts, config, disk_with, killed_journal, open};
 use crate::mark::MARK_NAME;
 use crate::segment::{segment_name, segment_number};
 use crate::simulated_disk::{Faults, SimulatedDisk};
+use crate::snapshot::{Slice, SnapshotWriter, inspect_all};
 use crate::{Acknowledge, JournalError, RepairError, repair};
 
 /// A journal with one byte of segment 2 damaged, and the facts before the damage.
@@ -72,4 +75,22 @@ fn a_repair_that_is_cut_short_is_finished_by_the_same_order() {
         assert_eq!(open(&disk, &config(Acknowledge::Disk)).unwrap().2, before, "seed {seed}");
     }
     assert!(cut_short > 50 && done > 50, "{cut_short} cut short, {done} done");
+}
+
+#[test]
+fn a_snapshot_that_holds_what_is_given_up_is_put_aside_too() {
+    let (disk, before) = damaged_journal();
+    let order = before.len() as u64 + 1;
+    for through in [order - 1, order + 1] {
+        let begun = SnapshotWriter::begin(Arc::new(disk.clone()), 1, through, 5);
+        let mut snapshot = begun.unwrap();
+        snapshot.push(&Slice { shard: 1, kind: 1, through, payload_version: 1, payload: b"state" }).unwrap();
+        snapshot.finish().unwrap();
+    }
+    let repaired = repair(&disk, order).unwrap();
+    assert!(repaired.put_aside[0].contains("snapshot-00000000000000000002"), "{:?}", repaired.put_aside);
+    let left = inspect_all(&disk).unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].outcome.as_ref().unwrap().reaches, order - 1);
+    assert_eq!(open(&disk, &config(Acknowledge::Disk)).unwrap().2, before);
 }
