@@ -117,7 +117,7 @@ impl Draft {
             // Now and then a number of the index that is no longer this card's.
             card: if random.once_in(60) { token(99) } else { token(card) },
             processing_code: ProcessingCode(if rare_type {
-                300_000
+                random.pick(&[300_000, 990_000])
             } else {
                 random.pick(&[0, 0, 0, 10_000])
             }),

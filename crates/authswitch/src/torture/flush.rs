@@ -94,10 +94,7 @@ impl Seen {
                     device.name
                 ));
             }
-            if device.rotational
-                && self.synced < SPINNING_MIN
-                && device.cache.as_deref() == Some("write back")
-            {
+            if self.spins_too_fast(device) && !device.is_virtual() {
                 wrong.push(format!(
                     "{} says that it spins, and no disk that spins flushes in {:.1?}",
                     device.name, self.synced
@@ -107,6 +104,10 @@ impl Seen {
         wrong
     }
 
+    fn spins_too_fast(&self, device: &Device) -> bool {
+        device.rotational && self.synced < SPINNING_MIN && device.cache.as_deref() == Some("write back")
+    }
+
     /// What should make somebody look closer.
     fn suspicions(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -114,6 +115,14 @@ impl Seen {
             lines.push(format!(
                 "CAUTION: {} is not a local file system; its flush and lock are not ours to promise",
                 self.mount.kind
+            ));
+        }
+        if let Some(device) =
+            self.device.as_ref().filter(|device| device.is_virtual() && self.spins_too_fast(device))
+        {
+            lines.push(format!(
+                "CAUTION: {} is a virtual disk and says that it spins, which virtual disks say of anything: ask what is below",
+                device.name
             ));
         }
         if self.synced < self.written.saturating_mul(SUSPICIOUS_FACTOR) {
@@ -212,6 +221,11 @@ impl Device {
         })
     }
 
+    /// Whether a hypervisor or the kernel itself plays the disk, so that what it says of its kind means little.
+    fn is_virtual(&self) -> bool {
+        ["vd", "xvd", "loop", "nbd", "dm-"].iter().any(|kind| self.name.starts_with(kind))
+    }
+
     /// Flushes that the device has completed: the sixteenth figure of its statistics, since Linux 5.5.
     fn flushes(&self) -> Option<u64> {
         fs::read_to_string(self.folder.join("stat")).ok()?.split_whitespace().nth(15)?.parse().ok()
@@ -252,6 +266,10 @@ mod tests {
             let wrong = dishonest.wrong();
             assert!(wrong.len() == 1 && wrong[0].contains(said), "{wrong:?}");
         }
+        let mut on_a_virtual_disk = seen("ext4", "rw", "write back", 400, Duration::from_micros(40));
+        on_a_virtual_disk.device.as_mut().unwrap().name = "vda".into();
+        assert!(on_a_virtual_disk.wrong().is_empty());
+        assert!(on_a_virtual_disk.suspicions()[0].contains("virtual disk"));
         assert!(!seen("nfs4", "rw", "write back", 400, Duration::from_micros(3)).suspicions().is_empty());
     }
 

@@ -24,7 +24,22 @@ fn config(switch: &FakeSwitch) -> ProcessorConfig {
         pace: Pace::Open { rate_per_second: 6_000, arrivals: Arrivals::Poisson },
         duration: Duration::from_millis(300),
         drain_within: Duration::from_secs(10),
+        mix: of_holds_alone(),
         ..ProcessorConfig::new(vec![switch.link(), switch.link()], cards())
+    }
+}
+
+/// What the fake switch keeps books of: holds, and what undoes them whole.
+fn of_holds_alone() -> Mix {
+    Mix {
+        financial: 0,
+        completions: 0,
+        increments: 0,
+        partial_reversals: 0,
+        refunds: 0,
+        forced_posts: 0,
+        questions: 0,
+        ..Mix::default()
     }
 }
 
