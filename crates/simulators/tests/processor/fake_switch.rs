@@ -33,11 +33,14 @@ pub(crate) enum Fault {
     Silence,
     /// Answers only when this many messages wait.
     WaitsFor(usize),
-    /// Takes this many messages, does what they say, and closes the first connection without an answer.
+    /// Takes this many messages, does what they say, and closes the first connection: the last [`UNANSWERED`] of them
+    /// get no answer, however slowly they come.
     HangsUpAfter(usize),
     /// Refuses the sign-on.
     RefusesSignOn,
 }
+
+const UNANSWERED: usize = 20;
 
 /// The switch's state, shared by its connections.
 #[derive(Debug)]
@@ -116,9 +119,12 @@ async fn serve(mut stream: TcpStream, dialect: Dialect, state: Arc<Mutex<State>>
                 let message = dialect.decode(body).unwrap();
                 state.messages += 1;
                 let network = message.mti().digits() == *b"0800";
-                let answers = state.answer(&dialect, &message);
-                if state.hangs_up() {
+                let mut answers = state.answer(&dialect, &message);
+                if state.hangs_up_within(0) {
                     return;
+                }
+                if state.hangs_up_within(UNANSWERED) {
+                    answers.clear();
                 }
                 match state.fault {
                     Fault::WaitsFor(count) if !network => {
@@ -147,8 +153,9 @@ fn frame(out: &mut BytesMut, answer: &[u8]) {
 }
 
 impl State {
-    fn hangs_up(&self) -> bool {
-        matches!(self.fault, Fault::HangsUpAfter(count) if self.messages >= count && self.connections == 1)
+    fn hangs_up_within(&self, messages: usize) -> bool {
+        let first = self.connections == 1;
+        matches!(self.fault, Fault::HangsUpAfter(count) if first && self.messages + messages >= count)
     }
 
     fn answer(&mut self, dialect: &Dialect, message: &Message) -> Vec<Bytes> {
