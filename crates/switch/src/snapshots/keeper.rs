@@ -120,7 +120,7 @@ impl Keeper {
         metrics.count_journal_bytes(unsaved);
         let status = Arc::new(Mutex::new(SnapshotStatus::default()));
         let (sender, wishes) = bounded(REQUESTS_MAX);
-        let work = Work {
+        let mut work = Work {
             folder,
             journal,
             clock,
@@ -133,6 +133,8 @@ impl Keeper {
             retired_at: None,
             needed_by_none: 0,
         };
+        // Two headers are read, so that whoever asks first is told what is there.
+        work.look_at_what_is_there();
         let thread = std::thread::Builder::new().name("snapshots".into()).spawn(move || work.run())?;
         Ok(Self { status, wishes: sender, thread: Mutex::new(Some(thread)) })
     }
@@ -172,7 +174,6 @@ impl Work {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::warn!(%error, "snapshots are made at normal priority");
         }
-        self.look_at_what_is_there();
         loop {
             match self.wishes.recv_timeout(LOOK_EVERY) {
                 Ok(Wish::Now(asked)) => {
