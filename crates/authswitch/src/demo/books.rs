@@ -54,7 +54,8 @@ pub(super) fn compare(
                 sum.add_service(held);
                 let what = format!("{} held", account.id);
                 table.compare(what, &[figure(open), figure(mine.held), figure(held)]);
-                let left = opening.0.checked_sub(open).context("an amount out of range")?;
+                let left = opening.0.checked_sub(spent).and_then(|left| left.checked_sub(open));
+                let left = left.context("an amount out of range")?;
                 let what = format!("{} available at the balance service", account.id);
                 table.compare(what, &[figure(left), None, figure(available)]);
             }

@@ -22,8 +22,11 @@ fn quiet() -> (Population, SwitchBooks, BooksView) {
         account,
         asset: asset.code(),
         opening,
+        spent: Units(0),
         held: Units(0),
         available: opening,
+        version: 0,
+        missing: 0,
     });
     let service =
         BooksView { accounts: openings.collect(), outstanding: BTreeMap::new(), counts: Counts::default() };

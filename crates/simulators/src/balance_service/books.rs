@@ -1,17 +1,20 @@
-//! The service's own ledger: what each account had, and what is reserved for which ask.
+//! The service's own ledger: what each account had, what was paid from it, and what is reserved for which ask.
 //!
 //! Pure. It keeps the promises that the contract asks of a balance service:
 //!
 //! - an ask is idempotent by its id: the same answer again, and nothing more reserved;
-//! - a cancel gives back once per `cancel_id`, and one for an unknown ask is remembered, so that the ask, if it
-//!   comes later, is declined;
-//! - an advice is booked once per `advice_id`, even below zero, in place of what was reserved.
+//! - every other message has its effect once, by its own id, and none is refused: an account may fall below zero;
+//! - a cancel for an unknown ask is remembered, so that the ask, if it comes later, is declined;
+//! - an advice takes the place of what was reserved.
 //!
-//! `available = opening - held` for each account, and `held` is always the sum over its transactions.
+//! `available = opening - spent - held` for each account, and `held` is always the sum over its transactions.
+//! What a duty says about the reservation is compared with the reservation as it is: a difference is counted.
 
-use super::messages::{Advice, Answer, Ask, Cancel, Cause, Opening};
+use super::duty::{Cause, Clearing, Common, Direction, Duty, What};
+use super::messages::{Answer, Ask, Balance, Decision, Opening};
+use super::view::{AccountBook, BooksView, Counts};
 use domain::{AccountId, AssetCode, TransactionId, Units};
-use serde::{Serialize, Serializer};
+use funding::contract::ASKS_PATH;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the service would answer if it were free to.
@@ -22,7 +25,7 @@ pub(super) use super::chance::Inclination;
 pub struct Books {
     accounts: BTreeMap<(AccountId, AssetCode), Account>,
     transactions: BTreeMap<TransactionId, Transaction>,
-    // Every cancel and advice that had its effect.
+    // Every duty that had its effect.
     done: BTreeSet<String>,
     counts: Counts,
 }
@@ -30,79 +33,29 @@ pub struct Books {
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     opening: Units,
+    spent: Units,
     held: Units,
+    version: u64,
+    duties_seen: u64,
+    duties_max: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Transaction {
     account: Option<(AccountId, AssetCode)>,
-    /// What is reserved or booked for it now.
+    /// What is reserved for it now.
     held: Units,
     /// What its ask was answered, and for how much it asked.
     answer: Option<(Units, Answer)>,
     /// What an ask is told that was not answered before.
     closed: Option<&'static str>,
+    /// The last of its duties that came.
+    sequence: u32,
 }
 
-/// What the service has seen.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Counts {
-    /// Asks that were decided, repeats not counted.
-    pub asks: u64,
-    /// Of these, approved in full.
-    pub approved: u64,
-    /// Of these, approved in part.
-    pub approved_partially: u64,
-    /// Of these, declined.
-    pub declined: u64,
-    /// Asks that came again.
-    pub ask_repeats: u64,
-    /// Cancels that had an effect or were remembered.
-    pub cancels: u64,
-    /// Of these, cancels that came before their ask, or instead of it.
-    pub tombstones: u64,
-    /// Advices that were booked.
-    pub advices: u64,
-    /// Cancels and advices that came again.
-    pub duty_repeats: u64,
-}
-
-/// One account as others see it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct AccountBook {
-    /// The account.
-    pub account: AccountId,
-    /// What it holds.
-    pub asset: AssetCode,
-    /// What it had when it was opened, in the asset's smallest unit.
-    #[serde(serialize_with = "as_text")]
-    pub opening: Units,
-    /// What is reserved or booked for transactions.
-    #[serde(serialize_with = "as_text")]
-    pub held: Units,
-    /// What is left. Below zero after an advice past the balance.
-    #[serde(serialize_with = "as_text")]
-    pub available: Units,
-}
-
-/// The whole ledger as others see it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct BooksView {
-    /// Every account, by name.
-    pub accounts: Vec<AccountBook>,
-    /// What is reserved or booked for each transaction that still has something.
-    #[serde(serialize_with = "units_by_id")]
-    pub outstanding: BTreeMap<TransactionId, Units>,
-    /// What the service has seen.
-    pub counts: Counts,
-}
-
-impl BooksView {
-    /// What is held for an account in an asset; nothing for an account that is not there.
-    #[must_use]
-    pub fn held(&self, account: &AccountId, asset: AssetCode) -> Units {
-        let mine = |book: &&AccountBook| book.account == *account && book.asset == asset;
-        self.accounts.iter().find(mine).map_or(Units::ZERO, |book| book.held)
+impl Account {
+    const fn available(&self) -> Units {
+        Units(self.opening.0.saturating_sub(self.spent.0).saturating_sub(self.held.0))
     }
 }
 
@@ -119,50 +72,68 @@ impl Books {
 
     /// Opens an account, or adds to what it was opened with.
     pub fn open(&mut self, Opening { account, asset, units }: Opening) {
-        let opening = &mut self.accounts.entry((account, asset)).or_default().opening;
-        *opening = Units(opening.0.saturating_add(units.0));
+        let account = self.accounts.entry((account, asset)).or_default();
+        account.opening = Units(account.opening.0.saturating_add(units.0));
+        account.version += 1;
+    }
+
+    /// Takes in what was posted to `path` and answers it, quickly and well: the service without its network.
+    ///
+    /// # Errors
+    /// The message is not one of the contract's.
+    pub fn take(&mut self, path: &str, body: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+        if path != ASKS_PATH {
+            self.perform(&Duty::read(path, body)?);
+            return Ok(Vec::new());
+        }
+        let ask: Ask = serde_json::from_slice(body)?;
+        serde_json::to_vec(&self.ask(&ask, Inclination::Approve).json(ask.ask_id))
     }
 
     /// Decides an ask, or repeats what was decided before. The same id with another amount or account is
     /// somebody's bug, and declined.
     pub(super) fn ask(&mut self, ask: &Ask, inclination: Inclination) -> Answer {
         let key = (ask.account, ask.asset);
-        if let Some(known) = self.transactions.get(&ask.ask_id)
-            && let Some((asked, answer)) = known.answer
-        {
+        let known = self.transactions.get(&ask.ask_id);
+        if let Some((asked, answer)) = known.and_then(|known| known.answer) {
             self.counts.ask_repeats += 1;
-            let same = asked == ask.units && known.account == Some(key);
-            return if same { answer } else { Answer::Decline("id_used_before") };
+            let same = asked == ask.units && known.is_some_and(|known| known.account == Some(key));
+            return if same { answer } else { self.answer(key, Decision::Decline("id_used_before")) };
         }
-        let closed = self.transactions.get(&ask.ask_id).and_then(|known| known.closed);
-        let answer = match closed {
-            Some(code) => Answer::Decline(code),
+        let decision = match known.and_then(|known| known.closed) {
+            Some(code) => Decision::Decline(code),
             None => self.decide(ask, inclination),
         };
         self.counts.asks += 1;
-        let count = match answer {
-            Answer::Approve(units) if units < ask.units => &mut self.counts.approved_partially,
-            Answer::Approve(_) => &mut self.counts.approved,
-            Answer::Decline(_) => &mut self.counts.declined,
+        let count = match decision {
+            Decision::Approve(units) if units < ask.units => &mut self.counts.approved_partially,
+            Decision::Approve(_) => &mut self.counts.approved,
+            Decision::Decline(_) => &mut self.counts.declined,
         };
         *count += 1;
-        let transaction = self.transaction(ask.ask_id);
-        transaction.account.get_or_insert(key);
-        transaction.answer = Some((ask.units, answer));
-        if let Answer::Approve(units) = answer {
+        self.transaction(ask.ask_id).account.get_or_insert(key);
+        if let Decision::Approve(units) = decision {
             self.hold(ask.ask_id, units);
         }
+        let answer = self.answer(key, decision);
+        self.transaction(ask.ask_id).answer = Some((ask.units, answer));
         answer
     }
 
-    fn decide(&self, ask: &Ask, inclination: Inclination) -> Answer {
+    fn answer(&self, key: (AccountId, AssetCode), decision: Decision) -> Answer {
+        let account = self.accounts.get(&key);
+        let balance =
+            account.map(|account| Balance { version: account.version, available: account.available() });
+        Answer { decision, balance }
+    }
+
+    fn decide(&self, ask: &Ask, inclination: Inclination) -> Decision {
         let Some(account) = self.accounts.get(&(ask.account, ask.asset)) else {
-            return Answer::Decline("unknown_account");
+            return Decision::Decline("unknown_account");
         };
-        let available = account.opening.0.saturating_sub(account.held.0);
-        let wanted = ask.units.0;
+        let (available, wanted) = (account.available().0, ask.units.0);
         let offered = match inclination {
-            Inclination::Decline => return Answer::Decline("do_not_honour"),
+            Inclination::Decline => return Decision::Decline("do_not_honour"),
             Inclination::Part(hundredths) if ask.partial_ok => {
                 (wanted / 100).saturating_mul(i128::from(hundredths)).max(1)
             }
@@ -170,43 +141,93 @@ impl Books {
         };
         let granted = offered.min(if ask.partial_ok { available } else { offered });
         if wanted <= 0 || granted <= 0 || granted > available {
-            return Answer::Decline("insufficient_funds");
+            return Decision::Decline("insufficient_funds");
         }
-        Answer::Approve(Units(granted))
+        Decision::Approve(Units(granted))
     }
 
-    /// Gives back what a cancel names, once.
-    pub(super) fn cancel(&mut self, cancel: &Cancel) {
-        if !self.done.insert(cancel.cancel_id.clone()) {
+    /// Does what a duty says, once.
+    pub(super) fn perform(&mut self, duty: &Duty) {
+        if !self.done.insert(duty.id.clone()) {
             self.counts.duty_repeats += 1;
             return;
         }
+        let Common { ask_id, units, .. } = duty.common;
+        self.count_sequences(&duty.common);
+        let held = self.transaction(ask_id).held;
+        let less = |back: Units| Units(held.0 - held.min(back).0);
+        match duty.what {
+            What::Confirm => {
+                self.counts.confirms += 1;
+                self.expect(held == units);
+            }
+            What::Cancel(cause) => self.cancel(ask_id, cause, units),
+            What::Advice => {
+                self.counts.advices += 1;
+                self.transaction(ask_id).closed = Some("advised_before");
+                self.hold(ask_id, units);
+            }
+            What::Reversal(left) => {
+                self.counts.reversals += 1;
+                self.expect(held.0 == units.0.saturating_add(left.left.0));
+                self.hold(ask_id, less(units));
+            }
+            What::Expiry => {
+                self.counts.expiries += 1;
+                self.expect(held == units);
+                self.hold(ask_id, less(units));
+            }
+            What::Clearing(Clearing { reserved, released, last }) => {
+                self.counts.clearings += 1;
+                let gone = Units(reserved.0.saturating_add(released.0));
+                self.expect(if last { held == gone } else { held >= gone });
+                self.hold(ask_id, if last { Units::ZERO } else { less(gone) });
+                self.spend(&duty.common, units.0);
+            }
+            What::Refund => {
+                self.counts.refunds += 1;
+                self.spend(&duty.common, -units.0);
+            }
+            What::Undo(direction) => {
+                self.counts.undos += 1;
+                let credit = direction == Direction::Credit;
+                self.spend(&duty.common, if credit { -units.0 } else { units.0 });
+            }
+        }
+    }
+
+    fn cancel(&mut self, ask_id: TransactionId, cause: Cause, units: Units) {
         self.counts.cancels += 1;
-        let transaction = self.transaction(cancel.ask_id);
-        if transaction.answer.is_none() && transaction.held == Units::ZERO {
+        let transaction = self.transaction(ask_id);
+        let held = transaction.held;
+        if transaction.answer.is_none() && held == Units::ZERO {
             transaction.closed = Some("cancelled_before");
             self.counts.tombstones += 1;
             return;
         }
-        let held = transaction.held;
-        let back = match cancel.cause {
+        let back = match cause {
             Cause::OutcomeUnknown => held,
-            Cause::Unused | Cause::Reversed | Cause::Expired => held.min(cancel.units),
+            Cause::Unused | Cause::Reversed | Cause::Expired => held.min(units),
         };
-        self.hold(cancel.ask_id, Units(held.0 - back.0));
+        self.hold(ask_id, Units(held.0 - back.0));
     }
 
-    /// Books an advice, once, in place of what was reserved.
-    pub(super) fn advise(&mut self, advice: &Advice) {
-        if !self.done.insert(advice.advice_id.clone()) {
-            self.counts.duty_repeats += 1;
-            return;
-        }
-        self.counts.advices += 1;
-        let transaction = self.transaction(advice.ask_id);
-        transaction.account.get_or_insert((advice.account, advice.asset));
-        transaction.closed = Some("advised_before");
-        self.hold(advice.ask_id, advice.units);
+    fn count_sequences(&mut self, common: &Common) {
+        let key = (common.account, common.asset);
+        let account = self.accounts.entry(key).or_default();
+        account.version += 1;
+        account.duties_seen += 1;
+        account.duties_max = account.duties_max.max(common.account_sequence);
+        let transaction = self.transaction(common.ask_id);
+        transaction.account.get_or_insert(key);
+        let in_order = common.sequence == transaction.sequence.saturating_add(1);
+        transaction.sequence = common.sequence.max(transaction.sequence);
+        self.counts.disordered += u64::from(!in_order);
+    }
+
+    /// Counts what is not as a duty says that it is.
+    fn expect(&mut self, as_said: bool) {
+        self.counts.mismatched += u64::from(!as_said);
     }
 
     /// The ledger as others see it.
@@ -216,8 +237,11 @@ impl Books {
             account: *account,
             asset: *asset,
             opening: book.opening,
+            spent: book.spent,
             held: book.held,
-            available: Units(book.opening.0.saturating_sub(book.held.0)),
+            available: book.available(),
+            version: book.version,
+            missing: book.duties_max.saturating_sub(book.duties_seen),
         });
         let outstanding = self.transactions.iter().filter(|(_, known)| known.held != Units::ZERO);
         BooksView {
@@ -227,15 +251,14 @@ impl Books {
         }
     }
 
-    /// How many transactions, cancels and advices are remembered.
+    /// How many transactions and duties are remembered.
     #[must_use]
     pub fn remembered(&self) -> usize {
         self.transactions.len().saturating_add(self.done.len())
     }
 
     fn transaction(&mut self, id: TransactionId) -> &mut Transaction {
-        let unseen = Transaction { account: None, held: Units::ZERO, answer: None, closed: None };
-        self.transactions.entry(id).or_insert(unseen)
+        self.transactions.entry(id).or_default()
     }
 
     /// Makes `units` what is held for a transaction, and moves its account along.
@@ -244,21 +267,16 @@ impl Books {
         let change = units.0.saturating_sub(transaction.held.0);
         transaction.held = units;
         if let Some(key) = transaction.account {
-            let held = &mut self.accounts.entry(key).or_default().held;
-            *held = Units(held.0.saturating_add(change));
+            let account = self.accounts.entry(key).or_default();
+            account.held = Units(account.held.0.saturating_add(change));
+            account.version += 1;
         }
     }
-}
 
-fn as_text<S: Serializer>(units: &Units, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(units)
-}
-
-fn units_by_id<S: Serializer>(
-    outstanding: &BTreeMap<TransactionId, Units>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(outstanding.iter().map(|(id, units)| (id.to_string(), units.to_string())))
+    fn spend(&mut self, common: &Common, units: i128) {
+        let account = self.accounts.entry((common.account, common.asset)).or_default();
+        account.spent = Units(account.spent.0.saturating_add(units));
+    }
 }
 
 #[cfg(test)]

@@ -20,39 +20,6 @@ pub(super) struct Ask {
     pub(super) remaining_ms: u64,
 }
 
-/// A cancel: give back.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Cancel {
-    #[serde(deserialize_with = "transaction")]
-    pub(super) ask_id: TransactionId,
-    pub(super) cancel_id: String,
-    pub(super) cause: Cause,
-    #[serde(deserialize_with = "units")]
-    pub(super) units: Units,
-}
-
-/// Why something is given back.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Cause {
-    OutcomeUnknown,
-    Unused,
-    Reversed,
-    Expired,
-}
-
-/// An advice: book this, whatever the balance.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Advice {
-    #[serde(deserialize_with = "transaction")]
-    pub(super) ask_id: TransactionId,
-    pub(super) advice_id: String,
-    pub(super) account: AccountId,
-    pub(super) asset: AssetCode,
-    #[serde(deserialize_with = "units")]
-    pub(super) units: Units,
-}
-
 /// One account and its money, as a line of a file: `{"account":"acct_1","asset":"USDT","units":"12500000"}`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -89,29 +56,49 @@ impl Opening {
 
 /// The answer to an ask.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Answer {
+pub(super) struct Answer {
+    pub(super) decision: Decision,
+    /// What the account has after the decision; `None` where there is no such account.
+    pub(super) balance: Option<Balance>,
+}
+
+/// Yes to this much, or no.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Decision {
     Approve(Units),
     Decline(&'static str),
+}
+
+/// What may be spent, and a number that rises with every change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Balance {
+    pub(super) version: u64,
+    pub(super) available: Units,
 }
 
 impl Answer {
     pub(super) fn json(self, ask: TransactionId) -> Value {
         let id = ask.to_string();
-        match self {
-            Self::Approve(units) => {
+        let mut answer = match self.decision {
+            Decision::Approve(units) => {
                 json!({ "ask_id": id, "decision": "approve", "units": units.to_string() })
             }
-            Self::Decline(code) => json!({ "ask_id": id, "decision": "decline", "code": code }),
+            Decision::Decline(code) => json!({ "ask_id": id, "decision": "decline", "code": code }),
+        };
+        if let (Some(fields), Some(balance)) = (answer.as_object_mut(), self.balance) {
+            let told = json!({ "version": balance.version, "available": balance.available.to_string() });
+            fields.insert("balance".to_owned(), told);
         }
+        answer
     }
 }
 
-fn transaction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TransactionId, D::Error> {
+pub(super) fn transaction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TransactionId, D::Error> {
     let text = String::deserialize(deserializer)?;
     TransactionId::parse(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is no ask id")))
 }
 
-fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Units, D::Error> {
+pub(super) fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Units, D::Error> {
     let text = String::deserialize(deserializer)?;
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {

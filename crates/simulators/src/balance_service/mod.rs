@@ -14,15 +14,18 @@
 mod answering;
 mod books;
 mod chance;
+mod duty;
 mod messages;
 mod profile;
 mod server;
+mod view;
 #[cfg(test)]
 mod world_tests;
 
-pub use books::{AccountBook, Books, BooksView, Counts};
+pub use books::Books;
 pub use messages::{Opening, OpeningError};
 pub use profile::{Profile, ProfileError};
+pub use view::{AccountBook, BooksView, Counts};
 
 use funding::Keys;
 use server::Shared;

@@ -2,12 +2,13 @@
 
 use super::answering::{Broken, Reply, broken_off, garbled, json, plain};
 use super::chance::{Booked, Draw, Fault, Inclination, draw};
-use super::messages::{Advice, Answer, Ask, Cancel};
+use super::duty::{Duty, is_duty};
+use super::messages::{Answer, Ask};
 use super::{AnswerSigning, Books, Options, Profile};
 use bytes::Bytes;
 use domain::Timestamp;
 use funding::Keys;
-use funding::contract::{ADVICES_PATH, ASKS_PATH, CANCELS_PATH};
+use funding::contract::ASKS_PATH;
 use funding::signature::{ID_HEADER, SIGNATURE_HEADER, Signed, TIMESTAMP_HEADER};
 use http::header::HeaderValue;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -16,7 +17,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -138,7 +138,7 @@ async fn answer(request: Request<Incoming>, doors: &Doors) -> Result<Reply, Brok
         });
     }
     let path = head.uri.path();
-    if head.method != Method::POST || ![ASKS_PATH, CANCELS_PATH, ADVICES_PATH].contains(&path) {
+    if head.method != Method::POST || (path != ASKS_PATH && !is_duty(path)) {
         return Ok(plain(StatusCode::NOT_FOUND, "nothing is here"));
     }
     let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
@@ -152,21 +152,25 @@ async fn answer(request: Request<Incoming>, doors: &Doors) -> Result<Reply, Brok
     if shared.books().remembered() >= REMEMBERED_MAX {
         return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "as much is remembered as can be"));
     }
-    let refused = |problem: String| Ok(plain(StatusCode::BAD_REQUEST, &problem));
-    match path {
-        ASKS_PATH => match read::<Ask>(&body, &id, |ask| ask.ask_id.to_string()) {
-            Ok(ask) => answer_ask(&ask, &id, doors).await,
-            Err(problem) => refused(problem),
-        },
-        CANCELS_PATH => match read::<Cancel>(&body, &id, |cancel| cancel.cancel_id.clone()) {
-            Ok(cancel) => acknowledge(&id, shared, |books| books.cancel(&cancel)).await,
-            Err(problem) => refused(problem),
-        },
-        _ => match read::<Advice>(&body, &id, |advice| advice.advice_id.clone()) {
-            Ok(advice) => acknowledge(&id, shared, |books| books.advise(&advice)).await,
-            Err(problem) => refused(problem),
-        },
+    let read = if path == ASKS_PATH {
+        serde_json::from_slice(&body).map(|ask: Ask| (ask.ask_id.to_string(), Message::Ask(ask)))
+    } else {
+        Duty::read(path, &body).map(|duty| (duty.id.clone(), Message::Duty(duty)))
+    };
+    match read {
+        Err(error) => Ok(plain(StatusCode::BAD_REQUEST, &format!("the body cannot be read: {error}"))),
+        Ok((named, _)) if named != id => {
+            Ok(plain(StatusCode::BAD_REQUEST, &format!("the header names {id}, the body {named}")))
+        }
+        Ok((_, Message::Ask(ask))) => answer_ask(&ask, &id, doors).await,
+        Ok((_, Message::Duty(duty))) => acknowledge(&duty, shared).await,
     }
+}
+
+/// What was posted.
+enum Message {
+    Ask(Ask),
+    Duty(Duty),
 }
 
 async fn answer_ask(ask: &Ask, id: &str, doors: &Doors) -> Result<Reply, Broken> {
@@ -227,9 +231,9 @@ async fn book_later(ask: &Ask, inclination: Inclination, doors: &Doors) -> Resul
 }
 
 /// Books a duty and acknowledges it, unless the profile has it fail.
-async fn acknowledge(id: &str, shared: &Shared, book: impl Fn(&mut Books)) -> Result<Reply, Broken> {
-    let Draw { latency, fault, .. } = shared.draw(id);
-    let book = || book(&mut shared.books());
+async fn acknowledge(duty: &Duty, shared: &Shared) -> Result<Reply, Broken> {
+    let Draw { latency, fault, .. } = shared.draw(&duty.id);
+    let book = || shared.books().perform(duty);
     match fault {
         Fault::Error(booked) => {
             book_if(booked, book);
@@ -271,18 +275,6 @@ async fn sleep_unless_zero(latency: Duration) {
     if !latency.is_zero() {
         sleep(latency).await;
     }
-}
-
-/// Reads a message and checks that it is the one that its header names.
-fn read<T: for<'de> Deserialize<'de>>(
-    body: &Bytes,
-    id: &str,
-    named: impl Fn(&T) -> String,
-) -> Result<T, String> {
-    let message: T =
-        serde_json::from_slice(body).map_err(|error| format!("the body cannot be read: {error}"))?;
-    let named = named(&message);
-    if named == id { Ok(message) } else { Err(format!("the header names {id}, the body {named}")) }
 }
 
 fn check_signature(headers: &HeaderMap, body: &Bytes, keys: &Keys) -> Result<String, String> {

@@ -7,8 +7,8 @@
 
 #![allow(clippy::panic)]
 
-use super::books::{Books, Inclination};
-use super::messages::{Advice, Answer, Ask as AskRead, Cancel, Opening};
+use super::books::Books;
+use super::messages::Opening;
 use domain::FundingFailure::{Malformed, Refused, Reset, TimedOut};
 use domain::{
     AccountId, AcquirerId, Amounts, Ask, Asset, AssetCode, Authorization, CancelCause, CardId, CardToken,
@@ -16,7 +16,7 @@ use domain::{
     PartialApproval, ProcessingCode, ShardId, Stan, Text, Timestamp, TransactionId, TransactionNo,
     Transmission, Units,
 };
-use funding::contract::{self, ASKS_PATH, CANCELS_PATH, Message, Verdict};
+use funding::contract::{self, Message, Verdict};
 use funding::{Admission, Backoff, Budget, Duties, DutyKey, Resolution, Resolver};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -306,23 +306,7 @@ impl World {
     // The service.
 
     fn serve(&mut self, message: &Message, reply: Option<Reply>) {
-        let body = match message.path {
-            ASKS_PATH => {
-                let ask: AskRead = serde_json::from_slice(&message.body).unwrap();
-                let answer: Answer = self.books.ask(&ask, Inclination::Approve);
-                serde_json::to_vec(&answer.json(ask.ask_id)).unwrap()
-            }
-            CANCELS_PATH => {
-                let cancel: Cancel = serde_json::from_slice(&message.body).unwrap();
-                self.books.cancel(&cancel);
-                Vec::new()
-            }
-            _ => {
-                let advice: Advice = serde_json::from_slice(&message.body).unwrap();
-                self.books.advise(&advice);
-                Vec::new()
-            }
-        };
+        let body = self.books.take(message.path, &message.body).unwrap();
         if let Some(reply) = reply {
             self.answer(reply, body);
         }

@@ -49,6 +49,50 @@ async fn the_balance_decides_and_a_reversal_gives_back() {
     assert_eq!(service.books().outstanding, BTreeMap::from([(transaction(3), Units(30))]));
 }
 
+/// Every message of the contract, as the switch sends it over a payment's life.
+#[tokio::test]
+async fn the_books_follow_every_message_of_a_payments_life() {
+    let service = service(Profile::instant(), 1, 1_000).await;
+    let switch = Switch::start(config(&service.url()));
+    for (number, units) in [(1, 300), (2, 200), (3, 50)] {
+        switch.ask(number, account(0), units, NotSupported, 5_000);
+        assert_eq!(switch.outcome(number).await, approved(units));
+    }
+    let merchant = Text::new("COFFEE BAR").unwrap();
+    let clear = |reserved, released, last| DutyKind::Clear {
+        reserved: Units(reserved),
+        released: Units(released),
+        last,
+        merchant,
+    };
+    let mut owed = Vec::new();
+    for (number, kind, units) in [
+        (1, DutyKind::Confirm, 300),
+        (1, DutyKind::Reverse { left: Units(250) }, 50),
+        (1, clear(100, 0, false), 100),
+        (1, clear(120, 30, true), 140),
+        (1, DutyKind::Refund { merchant }, 60),
+        (1, DutyKind::Undo { credit: false }, 60),
+        (2, DutyKind::Advise { merchant }, 220),
+        (2, DutyKind::Expire, 220),
+        (3, CANCEL, 50),
+        (4, clear(0, 0, true), 35),
+        (4, DutyKind::Undo { credit: true }, 35),
+    ] {
+        owed.push(switch.owe(number, account(0), kind, Units(units)));
+    }
+    switch.until("all acknowledged", |switch| switch.acknowledged().len() == owed.len()).await;
+    let books = service.books();
+    let book = books.account(&account(0), usdt()).unwrap();
+    assert_eq!((book.spent, book.held, book.available), (Units(240), Units(0), Units(760)));
+    let counts = books.counts;
+    assert_eq!((counts.confirms, counts.reversals, counts.clearings, counts.refunds), (1, 1, 3, 1));
+    assert_eq!((counts.undos, counts.advices, counts.expiries, counts.cancels), (2, 1, 1, 1));
+    assert_eq!((counts.mismatched, counts.disordered, book.missing), (0, 0, 0));
+    switch.ask(5, account(0), 760, NotSupported, 5_000);
+    assert_eq!(switch.outcome(5).await, approved(760), "what is available can be spent");
+}
+
 #[tokio::test]
 async fn a_repeated_ask_gets_the_same_answer_and_reserves_nothing_more_also_after_a_restart() {
     let first = service(Profile::instant(), 1, 100).await;

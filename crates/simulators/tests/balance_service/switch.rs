@@ -59,11 +59,28 @@ pub fn config(url: &str) -> FundingConfig {
     config
 }
 
+/// How many duties each transaction and each account has had.
+#[derive(Default)]
+struct Sequences {
+    transactions: BTreeMap<u64, u32>,
+    accounts: BTreeMap<AccountId, u64>,
+}
+
+impl Sequences {
+    fn next(&mut self, transaction: u64, account: AccountId) -> (u32, u64) {
+        let of_transaction = self.transactions.entry(transaction).or_default();
+        let of_account = self.accounts.entry(account).or_default();
+        (*of_transaction, *of_account) = (*of_transaction + 1, *of_account + 1);
+        (*of_transaction, *of_account)
+    }
+}
+
 /// What the switch remembers of its asks and its duties.
 pub struct Switch {
     start: Instant,
     funding: OnceLock<Funding>,
     duty_numbers: AtomicU64,
+    sequences: Mutex<Sequences>,
     asked: Mutex<BTreeMap<TransactionId, Ask>>,
     outcomes: Mutex<BTreeMap<TransactionId, Vec<FundingOutcome>>>,
     acknowledged: Mutex<Vec<DutyNo>>,
@@ -76,6 +93,7 @@ impl Switch {
             start: Instant::now(),
             funding: OnceLock::new(),
             duty_numbers: AtomicU64::new(1),
+            sequences: Mutex::default(),
             asked: Mutex::default(),
             outcomes: Mutex::default(),
             acknowledged: Mutex::default(),
@@ -131,6 +149,7 @@ impl Switch {
     /// Owes the service a duty about a transaction.
     pub fn owe(&self, number: u64, account: AccountId, kind: DutyKind, units: Units) -> u64 {
         let duty_number = self.duty_numbers.fetch_add(1, Ordering::Relaxed);
+        let (sequence, account_sequence) = self.sequences.lock().unwrap().next(number, account);
         let duty = Duty {
             number: TransactionNo(duty_number),
             transaction: TransactionNo(number),
@@ -138,8 +157,8 @@ impl Switch {
             kind,
             units,
             asset: Asset::new(usdt(), 6).unwrap(),
-            sequence: 1,
-            account_sequence: duty_number,
+            sequence,
+            account_sequence,
         };
         self.funding().owe(SHARD, duty);
         duty_number
