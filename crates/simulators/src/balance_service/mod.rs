@@ -19,8 +19,6 @@ mod messages;
 mod profile;
 mod server;
 mod view;
-#[cfg(test)]
-mod world_tests;
 
 pub use books::Books;
 pub use messages::{Opening, OpeningError};
