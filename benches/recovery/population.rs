@@ -94,14 +94,10 @@ fn shard(id: ShardId, cards: u32, policy: Policy, usd: Currency) -> Shard {
             request: RequestKey(request),
             note: Text::EMPTY,
         });
-        let mut token = [0; 16];
-        token[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
-        token[4..8].copy_from_slice(&number.to_be_bytes());
-        token[8..10].copy_from_slice(&id.0.to_be_bytes());
         apply(Fact::CardIssued {
             card,
             id: CardId::new(&format!("card-{name}")).expect("a name"),
-            token: CardToken(token),
+            token: token(id, number),
             last_four: Pan::from_digits(b"4242424242424242").expect("digits").last_four(),
             account,
             currency: usd,
@@ -114,10 +110,19 @@ fn shard(id: ShardId, cards: u32, policy: Policy, usd: Currency) -> Shard {
     shard
 }
 
+/// What stands for the number of a card.
+fn token(shard: ShardId, number: u32) -> CardToken {
+    let mut token = [0; 16];
+    token[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    token[4..8].copy_from_slice(&number.to_be_bytes());
+    token[8..10].copy_from_slice(&shard.0.to_be_bytes());
+    CardToken(token)
+}
+
 fn purchase(number: u32, usd: Currency) -> Command {
     let request = Authorization {
         class: MessageClass::AuthorizationRequest,
-        card: CardToken([7; 16]),
+        card: token(ShardId(0), 0),
         processing_code: ProcessingCode(0),
         amount: Money::new(1, usd),
         billing: None,

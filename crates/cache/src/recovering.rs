@@ -36,7 +36,7 @@ impl Recovering {
     }
 
     /// Puts a restored shard in place, and the rates that came with it. Its names are learned apart from this; see
-    /// [`Index::learn_shard`].
+    /// [`Index::learn_shards`].
     pub fn put(&mut self, shard: Shard, rates: Option<RateTable>) {
         if let Some(place) = self.shards.get_mut(usize::from(shard.id().0)) {
             *place = shard;

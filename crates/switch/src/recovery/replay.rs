@@ -1,7 +1,8 @@
 //! The facts behind the snapshot: one thread reads and checks the journal, others decode and apply.
 //!
-//! Facts of one shard go to one thread, in order; facts of different shards do not depend on one another. The queues
-//! between them are bounded, so the reader never runs far ahead.
+//! Facts of one shard go to one thread, in order; facts of different shards do not depend on one another. So a thread
+//! takes the facts of a chunk shard by shard: a shard of a large switch has some megabytes, and going from one to the next
+//! with every fact would wait for memory each time. The queues between them are bounded, so the reader never runs far ahead.
 
 use super::progress::{EndsWith, Progress};
 use super::restore::Plan;
@@ -14,9 +15,9 @@ use journal::{Journal, JournalConfig, JournalError, Recovered, RecoveredRecord, 
 use std::sync::Arc;
 
 /// Bytes of facts handed to a thread at once.
-const CHUNK_BYTES: usize = 256 * 1024;
-/// Chunks that may wait for one thread.
-const CHUNKS_MAX: usize = 8;
+const CHUNK_BYTES: usize = 16 * 1024 * 1024;
+/// Chunks that may wait for one thread, beside the one it works on and the one being filled.
+const CHUNKS_MAX: usize = 1;
 
 /// Facts on their way to the thread that applies them.
 #[derive(Default)]
@@ -29,6 +30,7 @@ struct Record {
     shard: ShardId,
     at: Timestamp,
     version: u16,
+    start: usize,
     end: usize,
     sequence: u64,
     segment: u64,
@@ -99,11 +101,13 @@ pub(super) fn replay(
 fn hand_over(lanes: &mut [Lane], record: &RecoveredRecord<'_>) -> Result<(), ReplayError> {
     let count = lanes.len().max(1);
     let Some(lane) = lanes.get_mut(usize::from(record.shard) % count) else { return Ok(()) };
+    let start = lane.chunk.bytes.len();
     lane.chunk.bytes.extend_from_slice(record.payload);
     lane.chunk.records.push(Record {
         shard: ShardId(record.shard),
         at: Timestamp::from_micros(record.at_utc_micros),
         version: record.payload_version,
+        start,
         end: lane.chunk.bytes.len(),
         sequence: record.sequence,
         segment: record.segment,
@@ -117,11 +121,11 @@ fn hand_over(lanes: &mut [Lane], record: &RecoveredRecord<'_>) -> Result<(), Rep
 }
 
 fn apply_all(mut part: RecoveringPart, chunks: &Receiver<Chunk>) -> Result<RecoveringPart, Failed> {
-    for chunk in chunks {
-        let mut start = 0;
+    for mut chunk in chunks {
+        // Stable: the facts of a shard stay in their order.
+        chunk.records.sort_by_key(|record| record.shard);
         for record in &chunk.records {
-            let bytes = chunk.bytes.get(start..record.end).unwrap_or_default();
-            start = record.end;
+            let bytes = chunk.bytes.get(record.start..record.end).unwrap_or_default();
             apply(&mut part, record, bytes).map_err(|source| Failed {
                 sequence: record.sequence,
                 segment: record.segment,

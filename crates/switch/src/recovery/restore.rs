@@ -25,8 +25,8 @@ pub(super) struct Restored {
 
 /// The snapshot that was used.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Used {
-    pub(super) header: SnapshotHeader,
+pub(crate) struct Used {
+    pub(crate) header: SnapshotHeader,
     pub(super) slices: u64,
     pub(super) bytes: u64,
 }
@@ -67,9 +67,11 @@ pub(super) fn restore(storage: &Arc<dyn Storage>, plan: &Plan) -> Result<Restore
     Ok(Restored { state, used: None, passed_over, through })
 }
 
-type FromSnapshot = (Recovering, Used, Vec<u64>);
+/// A state, the snapshot it came from, and for each shard the last record in it.
+pub(crate) type FromSnapshot = (Recovering, Used, Vec<u64>);
 
-fn from_snapshot(
+/// Restores one generation.
+pub(crate) fn from_snapshot(
     storage: &Arc<dyn Storage>,
     plan: &Plan,
     generation: u64,
@@ -95,6 +97,9 @@ fn from_snapshot(
     Ok((state, used, through))
 }
 
+/// Cards whose names are put into the index together.
+const LEARN_AT_ONCE: usize = 200_000;
+
 /// Reads every shard, by as many threads as there may be; the names go into the index at once.
 fn read_all(
     sliced: &Sliced,
@@ -107,19 +112,29 @@ fn read_all(
     let index = state.index();
     let work = || -> Result<Vec<ReadShard>, SnapshotFault> {
         let mut reader = sliced.snapshot().reader()?;
-        let mut done = Vec::new();
+        let mut done: Vec<ReadShard> = Vec::new();
+        let (mut learned, mut unlearned) = (0, 0);
+        let learn = |done: &[ReadShard], learned: &mut usize| {
+            index.learn_shards(done.iter().skip(*learned).map(|read| &read.shard));
+            *learned = done.len();
+        };
         loop {
             let id = ShardId(next.fetch_add(1, Ordering::Relaxed));
             if id.0 >= ShardId::COUNT {
+                learn(&done, &mut learned);
                 return Ok(done);
             }
             let read = sliced.read(&mut reader, id, plan.policy.clone()).inspect_err(|_| {
                 // Nothing of this snapshot is of use any more.
                 next.store(ShardId::COUNT, Ordering::Relaxed);
             })?;
-            index.learn_shard(&read.shard);
+            unlearned += read.shard.card_names().size_hint().0;
             progress.add(sliced.bytes_of(id));
             done.push(read);
+            if unlearned >= LEARN_AT_ONCE {
+                learn(&done, &mut learned);
+                unlearned = 0;
+            }
         }
     };
     std::thread::scope(|scope| {
