@@ -166,7 +166,11 @@ impl<R> JournalHandle<R> {
         let over_amount = at_risk.amount > 0 && amount > self.config().unsynced_exposure_max;
         let count = at_risk.records.saturating_add(u64::from(records.records()));
         let over_count = at_risk.records > 0 && count > self.config().unsynced_records_max;
-        (over_amount || over_count).then_some(RefusedBecause::Full)
+        if !over_amount && !over_count {
+            return None;
+        }
+        self.shared.sync_wanted.store(true, Ordering::Release);
+        Some(RefusedBecause::Full)
     }
 
     /// An empty buffer, with the memory of a used one where there is one.

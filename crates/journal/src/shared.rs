@@ -74,6 +74,8 @@ pub(crate) struct Shared<R> {
     pub(crate) stopping: AtomicBool,
     /// A thread of the journal has ended; the other one is to follow.
     pub(crate) ended: AtomicBool,
+    /// A batch was refused because too much is at risk: the next sync must not wait for its time.
+    pub(crate) sync_wanted: AtomicBool,
     /// Recovery needs no record up to here any more.
     pub(crate) retired: AtomicU64,
     /// Segment files present.
@@ -104,6 +106,7 @@ impl<R> Shared<R> {
             entering: CachePadded::new(AtomicUsize::new(0)),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            sync_wanted: AtomicBool::new(false),
             retired: AtomicU64::new(0),
             segments: AtomicU64::new(0),
             appended: CachePadded::new(AtomicU64::new(synced)),

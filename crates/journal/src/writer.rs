@@ -147,7 +147,7 @@ where
             self.mark()?;
         }
         self.release();
-        if self.log.synced() < self.log.written() && self.last_sync.elapsed() >= self.config().sync_every {
+        if self.log.synced() < self.log.written() && self.sync_is_due() {
             self.sync()?;
             self.mark()?;
         }
@@ -171,6 +171,12 @@ where
         Ok(())
     }
 
+    /// Whether the time has come, or somebody waits for less to be at risk.
+    fn sync_is_due(&self) -> bool {
+        self.last_sync.elapsed() >= self.config().sync_every
+            || self.shared.sync_wanted.load(Ordering::Acquire)
+    }
+
     fn must_sync_before_release(&self) -> bool {
         match self.config().acknowledge {
             Acknowledge::Disk => true,
@@ -182,6 +188,8 @@ where
 
     fn sync(&mut self) -> Result<(), JournalError> {
         let started = Instant::now();
+        // Whoever is refused from here on wants another one.
+        self.shared.sync_wanted.store(false, Ordering::Release);
         self.log.sync()?;
         self.synced(started.elapsed());
         Ok(())
@@ -267,9 +275,8 @@ where
     /// Nothing is waiting: do what is due, else sleep until a lane wakes us or something falls due.
     fn idle(&mut self) -> Result<(), JournalError> {
         if self.log.synced() < self.log.written() {
-            let left = self.config().sync_every.saturating_sub(self.last_sync.elapsed());
-            if !left.is_zero() {
-                thread::park_timeout(left);
+            if !self.sync_is_due() {
+                thread::park_timeout(self.config().sync_every.saturating_sub(self.last_sync.elapsed()));
                 return Ok(());
             }
             self.sync()?;

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
 use journal::{
@@ -112,7 +113,7 @@ fn memory_mode_releases_at_once_and_writes_behind() {
 }
 
 #[test]
-fn memory_mode_refuses_more_than_the_settings_put_at_risk() {
+fn memory_mode_refuses_more_than_the_settings_put_at_risk_and_syncs_early_to_make_room() {
     let directory = tempfile::tempdir().unwrap();
     let config = JournalConfig {
         acknowledge: Acknowledge::Memory,
@@ -128,15 +129,20 @@ fn memory_mode_refuses_more_than_the_settings_put_at_risk() {
         journal.append(batch)
     };
     assert_eq!(spend(5_000).unwrap(), Appended::Released(1), "one alone may pass");
-    assert_eq!(spend(1).unwrap_err().because, RefusedBecause::Full);
     let exposure = journal.exposure();
     assert_eq!((exposure.records, exposure.amount), (1, 5_000));
+    assert_eq!(spend(1).unwrap_err().because, RefusedBecause::Full);
+    // No sync would fall due for an hour.
+    while spend(1).is_err() {
+        thread::yield_now();
+    }
+    assert!(journal.exposure().amount <= 1);
     journal.shutdown().unwrap();
     assert_eq!(journal.exposure(), journal::Exposure::default());
 }
 
 #[test]
-fn os_mode_releases_before_the_sync_and_syncs_at_the_record_bound() {
+fn os_mode_releases_before_the_sync_and_syncs_early_at_the_record_bound() {
     let directory = tempfile::tempdir().unwrap();
     let config = JournalConfig {
         acknowledge: Acknowledge::Os,
@@ -150,6 +156,11 @@ fn os_mode_releases_before_the_sync_and_syncs_at_the_record_bound() {
     let after_one = journal.positions();
     assert_eq!((after_one.written, after_one.durable), (1, 0));
     assert_eq!(journal.append(batch(&journal, 2, &["x"; 3])).unwrap_err().because, RefusedBecause::Full);
+    while journal.append(batch(&journal, 2, &["x"; 3])).is_err() {
+        thread::yield_now();
+    }
+    assert_eq!(released.recv().unwrap(), 2);
+    assert!(journal.positions().durable >= 1);
 }
 
 #[test]
