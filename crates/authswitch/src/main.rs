@@ -33,6 +33,7 @@ mod wire;
 
 use clap::{Parser, Subcommand};
 use exit::Exit;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -134,7 +135,8 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => Exit::Done.into(),
         Err((exit, error)) => {
-            eprintln!("authswitch: {error:#}");
+            // The exit code tells a supervisor what the words tell people, and must not depend on them.
+            let _said = writeln!(std::io::stderr(), "authswitch: {error:#}");
             exit.into()
         }
     }

@@ -17,19 +17,27 @@ pub(crate) fn run(path: &Path) -> Outcome {
         .build()
         .context("the runtime could not be started")
         .map_err(|error| (Exit::Failed, error))?;
-    runtime.block_on(serve(config))
+    let outcome = runtime.block_on(serve(config));
+    // What had to be finished was waited for. A start that was interrupted still reads on a thread, and changes nothing
+    // that the next start would miss: the process may end under it as it may be killed.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(config: Config) -> Outcome {
+    // Before all else: from here on a signal to stop is obeyed in good order, also in the middle of the start.
+    let mut terminate = listen_for(SignalKind::terminate())?;
+    let mut interrupt = listen_for(SignalKind::interrupt())?;
+    let mut hang_up = listen_for(SignalKind::hangup())?;
     tracing::info!(node = %config.file.node.name, "starting; settings in force:\n{}", config.effective());
     if config.uses_published_keys() {
         tracing::warn!("development keys from the source are in use; they are no secret");
     }
-    // Before the start: a switch that says it is ready must stop in good order from then on.
-    let mut terminate = listen_for(SignalKind::terminate())?;
-    let mut interrupt = listen_for(SignalKind::interrupt())?;
-    let mut hang_up = listen_for(SignalKind::hangup())?;
-    let switch = Switch::start(config).await.map_err(|error| (exit_of(&error), error.into()))?;
+    let switch = tokio::select! {
+        started = Switch::start(config) => started.map_err(|error| (exit_of(&error), error.into()))?,
+        _ = terminate.recv() => return interrupted(),
+        _ = interrupt.recv() => return interrupted(),
+    };
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -45,6 +53,12 @@ async fn serve(config: Config) -> Outcome {
     tracing::info!("stopping: finishing what is in flight");
     switch.stop().await.map_err(|reason| (Exit::JournalFailed, reason.into()))?;
     tracing::info!("stopped; the journal is synced");
+    Ok(())
+}
+
+/// Stopped before there was anything to stop.
+fn interrupted() -> Outcome {
+    tracing::info!("stopped in the middle of the start; nothing was served yet");
     Ok(())
 }
 

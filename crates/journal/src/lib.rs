@@ -83,6 +83,7 @@ pub mod storage;
 
 // Reading.
 mod cut;
+mod key_use;
 mod offline;
 mod range;
 mod recovery;
@@ -113,6 +114,7 @@ pub use config::{Acknowledge, JournalConfig};
 pub use error::{Damage, JournalError, ReplayError};
 pub use file_storage::FileStorage;
 pub use handle::{Appended, JournalHandle, Refused, RefusedBecause};
+pub use key_use::{KeyUse, KeyUseError, keys_in_use};
 pub use observer::{JournalObserver, WriteReport};
 pub use offline::{Verified, dump, verify};
 pub use range::{SegmentSpan, read_between, segments_behind};

@@ -169,6 +169,8 @@ impl Watched {
         let unsaved = self.journal.positions().durable.saturating_sub(through);
         set("authswitch_snapshot_unsaved_records", unsaved);
         set("authswitch_snapshot_making", u64::from(status.making));
+        set("authswitch_snapshots_damaged", u64::try_from(status.damaged).unwrap_or(0));
+        set("authswitch_snapshots_damaged_max", u64::try_from(self.keeper.damaged_max()).unwrap_or(0));
         metrics.snapshots_made.absolute(status.made);
         metrics.snapshot_failures.absolute(status.failures);
         set("authswitch_journal_segments", self.journal.segments());

@@ -10,6 +10,7 @@
 //! recorder.rs        a lane's facts to the journal release.rs     answers and asks, once durable
 //! funding_sink.rs    outcomes of asks to lanes     control_desk.rs the API's commands and replies
 //! recovery.rs        disk to state, at the start   snapshots.rs   what makes the next start short
+//! sealing.rs         which keys are still needed
 //! ```
 //!
 //! Guarantees: an answer leaves only after the facts behind it are as durable as configured; a bad connection
@@ -35,6 +36,7 @@ mod recovery;
 mod release;
 mod response_code;
 mod running;
+mod sealing;
 mod session;
 mod slices;
 mod snapshots;

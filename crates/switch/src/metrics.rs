@@ -511,6 +511,8 @@ fn describe_snapshots() {
         ("authswitch_snapshot_bytes", "Size of the newest snapshot made by this process"),
         ("authswitch_snapshot_unsaved_records", "Facts on disk that the newest snapshot does not have"),
         ("authswitch_snapshot_making", "1 while a snapshot is being made"),
+        ("authswitch_snapshots_damaged", "Damaged snapshots that are kept aside"),
+        ("authswitch_snapshots_damaged_max", "The most that are kept; of more, the oldest go"),
         ("authswitch_journal_segments", "Segment files in the journal's directory"),
         (
             "authswitch_recovery_snapshot_bytes",

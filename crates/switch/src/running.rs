@@ -13,6 +13,7 @@ use crate::processor_link::{self, Shared};
 use crate::recorder::JournalRecorder;
 use crate::recovery::{self, Plan, RecoveryError, RecoveryReport, Unbalanced};
 use crate::release::Dispatcher;
+use crate::sealing;
 use crate::slices::SnapshotFault;
 use crate::snapshots::{Folder, Keeper};
 use crate::token_key::{self, TokenKeyError};
@@ -116,6 +117,14 @@ pub enum StopReason {
 impl Switch {
     /// Starts everything that `config` names. Must be called within a Tokio runtime.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_on(config, open_storage).await
+    }
+
+    /// The same with the journal on any storage, so that tests can fill a disk and let it fail.
+    pub async fn start_on(
+        config: Config,
+        open_storage: impl FnOnce(&Config) -> Result<Arc<dyn Storage>, StartError>,
+    ) -> Result<Self, StartError> {
         let clock = SystemClock::start();
         // Ports first: a switch that cannot listen should not have touched its journal.
         let mut listeners = Vec::new();
@@ -128,8 +137,7 @@ impl Switch {
         let admin_listener = bind("the admin port", config.admin.listen).await?;
 
         let storage = open_storage(&config)?;
-        let (mut state, recovered, journal) =
-            recovery::recover(config.journal.clone(), &storage, plan(&config), &clock)?;
+        let (mut state, recovered, journal) = recover(&config, &storage, clock).await?;
         let recovered = Arc::new(recovered);
         report(&recovered);
         let tokens = config.keys.tokens.clone();
@@ -338,6 +346,21 @@ impl Switch {
             }
         });
     }
+}
+
+/// Reads everything back, on a thread of its own: a signal to stop is heard meanwhile.
+async fn recover(
+    config: &Config,
+    storage: &Arc<dyn Storage>,
+    clock: SystemClock,
+) -> Result<(Recovering, RecoveryReport, journal::Journal), StartError> {
+    let (settings, plan, storage) = (config.journal.clone(), plan(config), Arc::clone(storage));
+    let recovering = tokio::task::spawn_blocking(move || {
+        sealing::say_what_is_needed(&*storage, &settings.keys);
+        recovery::recover(settings, &storage, plan, &clock)
+    });
+    let ended = |error: tokio::task::JoinError| StartError::Thread(std::io::Error::other(error));
+    Ok(recovering.await.map_err(ended)??)
 }
 
 async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, StartError> {

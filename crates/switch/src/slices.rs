@@ -79,6 +79,9 @@ pub enum SnapshotFault {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The switch stops, and the snapshot took longer than the configuration gives it.
+    #[error("the switch is stopping and journal.snapshot_stop_within is over")]
+    GivenUp,
     /// A thread could not be started, or ended with a panic.
     #[error("a thread of the recovery ended before its work was done")]
     Thread,
@@ -104,6 +107,7 @@ impl SnapshotFault {
             | Self::Fact { .. }
             | Self::Base(_)
             | Self::Journal(_)
+            | Self::GivenUp
             | Self::Thread => false,
         }
     }

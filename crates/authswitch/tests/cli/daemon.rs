@@ -79,14 +79,20 @@ impl Site {
 
     /// Starts a switch here and waits until it is ready.
     pub(crate) fn start(&self) -> Daemon {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authswitch"));
+        self.start_by(command.args(["run", &self.config()]))
+    }
+
+    /// Starts a switch by a command of one's own, and does not wait.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Daemon {
         let log = File::options().create(true).append(true).open(self.path("switch.log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_authswitch"))
-            .args(["run", &self.config()])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut daemon = Daemon { child, admin: self.admin, link: self.link };
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        Daemon { child, admin: self.admin, link: self.link }
+    }
+
+    /// Starts a switch by a command of one's own, and waits until it is ready.
+    pub(crate) fn start_by(&self, command: &mut Command) -> Daemon {
+        let mut daemon = self.spawn(command);
         let since = Instant::now();
         loop {
             if let Some(status) = daemon.child.try_wait().unwrap() {
@@ -144,8 +150,29 @@ impl Daemon {
 
     /// Stops the switch in the middle of whatever it does (SIGSTOP); it can only be killed then.
     pub(crate) fn stand_still(&self) {
-        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(id, Signal::STOP).unwrap();
+        kill_process(self.id(), Signal::STOP).unwrap();
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// What `GET /readyz` says: its status and its page.
+    pub(crate) fn readiness(&self) -> (u16, String) {
+        http(self.admin, "GET", "/readyz", "").unwrap()
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    pub(crate) fn ends(mut self) -> Option<i32> {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(since.elapsed() < PATIENCE, "the switch does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Kills the switch where it stands, as a crash would.
@@ -155,10 +182,9 @@ impl Daemon {
     }
 
     /// Stops the switch as a supervisor does; returns its exit code.
-    pub(crate) fn stop(mut self) -> Option<i32> {
-        let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(id, Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
+    pub(crate) fn stop(self) -> Option<i32> {
+        kill_process(self.id(), Signal::TERM).unwrap();
+        self.ends()
     }
 }
 

@@ -12,6 +12,7 @@ mod check;
 mod daemon;
 mod demo;
 mod describe;
+mod disk;
 mod import;
 mod journal;
 mod kill;

@@ -84,6 +84,12 @@ fn a_rotation_continues_in_a_new_segment_and_reads_what_was_before() {
     let mut changes = ids.clone();
     changes.dedup();
     assert_eq!(changes, [0, keys(false).newest(), keys(true).newest()], "{ids:08x?}");
+    let uses = crate::keys_in_use(&disk).unwrap();
+    let of = |key: u32| ids.iter().filter(|id| **id == key).count() as u64;
+    let segments: Vec<(u32, u64)> = uses.iter().map(|(key, uses)| (*key, uses.segments)).collect();
+    let mut expected = [keys(false).newest(), keys(true).newest()].map(|key| (key, of(key)));
+    expected.sort_unstable();
+    assert_eq!(segments, expected, "what lies in clear needs no key");
     let disk = disk.kill(3);
     assert_eq!(open(&disk, &sealed(keys(true))).unwrap().2, facts);
     let only_new = SealingKeys::parse(["5a".repeat(32).as_str()]).unwrap();

@@ -46,6 +46,7 @@
 //! It does not decide when to make one, what is in a slice, or when segments may go: the caller does, and names
 //! [`Kept::retire_through`] to the journal.
 
+mod aside;
 mod inspect;
 mod open;
 mod read;
@@ -54,8 +55,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use aside::{set_aside, those_aside};
 pub use inspect::{Inspected, Inspection, inspect_all};
 pub use open::{OpenSnapshot, Part, PartReader};
+pub(crate) use read::key_of;
 pub use read::verify;
 pub use write::{Kept, SnapshotWriter, kept};
 
@@ -314,21 +317,6 @@ pub(crate) fn is_snapshot_name(name: &str) -> bool {
 fn generation_of(name: &str) -> Option<u64> {
     let generation = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?.parse().ok()?;
     (snapshot_name(generation) == name).then_some(generation)
-}
-
-/// Takes a generation that is damaged out of the way: it must not count as one of the two that are kept, or segments
-/// would go that a good one still needs. It stays under another name, for whoever finds out what happened to it.
-///
-/// # Errors
-/// It cannot be renamed.
-pub fn set_aside(storage: &dyn crate::storage::Storage, generation: u64) -> Result<(), SnapshotError> {
-    let name = snapshot_name(generation);
-    let renamed = storage.rename(&name, &format!("{ASIDE_PREFIX}{name}"));
-    renamed.and_then(|()| storage.sync_directory()).map_err(|source| SnapshotError::Io {
-        doing: "set a damaged snapshot aside",
-        path: storage.path(&name),
-        source,
-    })
 }
 
 /// The number that no snapshot here has had yet, also none that was set aside.

@@ -3,10 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use super::{
-    HEADER_BYTES, SLICE_HEADER_BYTES, STORED_BYTES_MAX, SliceHeader, SnapshotError, SnapshotHeader,
-    TRAILER_BYTES, encode_trailer, snapshot_name,
+    HEADER_BYTES, KEY_ID_AT, SLICE_HEADER_BYTES, STORED_BYTES_MAX, SliceHeader, SnapshotError,
+    SnapshotHeader, TRAILER_BYTES, encode_trailer, snapshot_name,
 };
 use crate::layout::FieldReader;
+use crate::seal::KeyId;
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
 /// Checks every byte of a generation, its digest included.
@@ -21,6 +22,22 @@ pub fn verify(storage: &dyn Storage, generation: u64) -> Result<SnapshotHeader, 
 pub(super) fn read_header(storage: &dyn Storage, name: &str) -> Result<SnapshotHeader, SnapshotError> {
     let mut reader = Reader::open(storage, name)?;
     reader.header().map(|(header, _)| header)
+}
+
+/// The sealing key that a generation needs, 0 for none; `None` when its header is not whole.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn key_of(storage: &dyn Storage, generation: u64) -> Result<Option<KeyId>, SnapshotError> {
+    let mut reader = Reader::open(storage, &snapshot_name(generation))?;
+    match reader.array::<HEADER_BYTES>() {
+        Ok(bytes) => {
+            let key = FieldReader::new(&bytes[KEY_ID_AT..]).u32();
+            Ok(key.filter(|_| SnapshotHeader::decode(&bytes).is_ok()))
+        }
+        Err(SnapshotError::Damaged { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// As [`verify`], under any name.

@@ -121,7 +121,7 @@ fn a_damaged_snapshot_that_was_set_aside_counts_for_nothing_and_its_number_is_no
     let disk = SimulatedDisk::new(0);
     write(&disk, 1).unwrap();
     write(&disk, 2).unwrap();
-    set_aside(&disk, 2).unwrap();
+    set_aside(&disk, 2, 9).unwrap();
     assert_eq!(restored(&disk), (1, 0));
     let kept = write(&disk, 3).unwrap();
     assert_eq!((kept.newest.generation, kept.retire_through), (3, 100));

@@ -139,6 +139,8 @@ impl Config {
             after_bytes: journal.snapshot_after_bytes,
             every: journal.snapshot_every,
             at_stop: journal.snapshot_at_stop,
+            stop_within: journal.snapshot_stop_within,
+            damaged_max: journal.damaged_snapshots_max,
             keep_segments_for: journal.keep_segments_for,
         }
     }
@@ -278,6 +280,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
         ("cache.follow_ups_max", cache.follow_ups_max, 10_000_000),
         ("cache.batch_commands_max", cache.batch_commands_max, 65_536),
         ("cache.batch_bytes_max", cache.batch_bytes_max, 64 * 1024 * 1024),
+        ("journal.damaged_snapshots_max", file.journal.damaged_snapshots_max, 1_000),
         ("admin.body_bytes_max", admin.body_bytes_max, 64 * 1024 * 1024),
         ("admin.requests_in_flight_max", admin.requests_in_flight_max, 65_536),
         ("admin.connections_max", admin.connections_max, 65_536),
@@ -286,6 +289,8 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
         faults.in_range(key, number(found), 1, max);
     }
     let second = Duration::from_secs(1);
+    let stop_within = file.journal.snapshot_stop_within;
+    faults.duration("journal.snapshot_stop_within", stop_within, Duration::ZERO, second * 3_600);
     faults.duration("cache.tick_every", cache.tick_every, Duration::from_millis(1), second * 60);
     faults.duration("admin.answer_within", admin.answer_within, Duration::from_millis(10), second * 60);
     // What is lost when follow-ups find no room cannot be made good, so there is room for every one at once.

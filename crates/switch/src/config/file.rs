@@ -274,6 +274,11 @@ pub struct JournalSection {
     pub snapshot_every: Duration,
     /// Whether the last thing that a switch does is make a snapshot.
     pub snapshot_at_stop: bool,
+    /// How long a stop waits for the last snapshot.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub snapshot_stop_within: Duration,
+    /// Damaged snapshots kept aside.
+    pub damaged_snapshots_max: usize,
     /// Bytes of segments kept that no start needs any more.
     pub keep_segments_bytes: u64,
     /// How long segments are kept that no start needs any more.
@@ -299,6 +304,8 @@ impl Default for JournalSection {
             snapshot_after_bytes: 1024 * 1024 * 1024,
             snapshot_every: Duration::from_secs(3_600),
             snapshot_at_stop: true,
+            snapshot_stop_within: Duration::from_secs(60),
+            damaged_snapshots_max: 2,
             keep_segments_bytes: 1024 * 1024 * 1024,
             keep_segments_for: Duration::ZERO,
             encryption_keys: Vec::new(),

@@ -9,6 +9,7 @@
 
 use super::Folder;
 use crate::recovery::{Plan, RecoveryError, RecoveryReport, recover};
+use crate::slices::SnapshotFault;
 use authorizer::{Policy, Shard};
 use cache::{Clock, Recovering};
 use domain::{
@@ -19,6 +20,7 @@ use journal::simulated_disk::{Faults, Random, SimulatedDisk};
 use journal::storage::Storage;
 use journal::{Acknowledge, Batch, Journal, JournalConfig, JournalHandle, payload};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -243,6 +245,27 @@ fn without_any_whole_snapshot_a_journal_that_lost_its_beginning_is_refused() {
         error.contains("the earlier ones are missing") && error.contains("facts at risk: sequences 1 to "),
         "{error}"
     );
+}
+
+#[test]
+fn a_fold_that_is_given_up_leaves_everything_as_it_was() {
+    let disk = SimulatedDisk::new(0);
+    let mut facts = Vec::new();
+    live(start(&disk).unwrap().2, &disk, &mut facts, &mut Random::new(2));
+    let (state, report, journal) = start(&disk).unwrap();
+    drop(journal);
+    let before = disk.files();
+    let folder = Folder::new(Arc::new(disk.clone()), 1, Policy::default());
+    folder.give_up.store(true, Ordering::Relaxed);
+    let last = report.journal.last_sequence;
+    let newest = report.snapshot.map_or(0, |used| used.through);
+    assert!(newest < last, "there is something to fold");
+    let outcome = folder.fold(last, Timestamp::default(), |_| {});
+    assert!(matches!(outcome, Err(SnapshotFault::GivenUp)), "{outcome:?}");
+    assert_eq!(disk.files(), before);
+    assert!(rows(&start(&disk).unwrap().0) == rows(&state));
+    folder.give_up.store(false, Ordering::Relaxed);
+    assert!(folder.fold(last, Timestamp::default(), |_| {}).unwrap().is_some());
 }
 
 #[test]

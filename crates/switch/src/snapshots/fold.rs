@@ -23,10 +23,14 @@ use journal::snapshot::{Kept, OpenSnapshot, SnapshotWriter, generations, set_asi
 use journal::storage::Storage;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Bytes of facts that one step keeps in memory. Above the default distance between snapshots, so that a switch
 /// that keeps its rhythm needs one step.
 const STEP_BYTES_MAX: u64 = 1280 * 1024 * 1024;
+
+/// Damaged snapshots kept aside, unless the configuration says otherwise.
+const DAMAGED_MAX: usize = 2;
 
 /// Of what snapshots are made, and where.
 #[derive(Clone)]
@@ -35,6 +39,10 @@ pub(crate) struct Folder {
     pub(crate) node: u32,
     pub(crate) policy: Policy,
     pub(crate) step_bytes_max: u64,
+    /// Damaged snapshots that are kept aside.
+    pub(crate) damaged_max: usize,
+    /// Set by whoever cannot wait any longer: the fold ends at the next shard, and leaves everything as it was.
+    pub(crate) give_up: Arc<AtomicBool>,
 }
 
 /// A snapshot that was made.
@@ -73,7 +81,8 @@ struct Tail {
 impl Folder {
     /// Folds over a journal.
     pub(crate) fn new(storage: Arc<dyn Storage>, node: u32, policy: Policy) -> Self {
-        Self { storage, node, policy, step_bytes_max: STEP_BYTES_MAX }
+        let give_up = Arc::new(AtomicBool::new(false));
+        Self { storage, node, policy, step_bytes_max: STEP_BYTES_MAX, damaged_max: DAMAGED_MAX, give_up }
     }
 
     /// Brings the snapshot up to `through`, a durable record; `None` when it is there already. `on_step` hears of
@@ -101,7 +110,7 @@ impl Folder {
             match opened.and_then(|base| self.step_from(Some(&Sliced::new(base)), through, now)) {
                 Err(SnapshotFault::Base(error)) if error.is_damage() => {
                     tracing::error!(generation, %error, "a snapshot is damaged and set aside; continuing from the one before it");
-                    set_aside(&*self.storage, generation)?;
+                    set_aside(&*self.storage, generation, self.damaged_max)?;
                 }
                 outcome => return outcome,
             }
@@ -135,9 +144,15 @@ impl Folder {
         };
         journal::read_between(&*self.storage, self.node, after, through, |record| {
             tail.put(&record);
-            if tail.bytes < self.step_bytes_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let more = tail.bytes < self.step_bytes_max && !self.give_up.load(Ordering::Relaxed);
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        Ok(tail)
+        self.go_on().map(|()| tail)
+    }
+
+    /// Whether there is still time.
+    fn go_on(&self) -> Result<(), SnapshotFault> {
+        if self.give_up.load(Ordering::Relaxed) { Err(SnapshotFault::GivenUp) } else { Ok(()) }
     }
 
     fn write(&self, base: Option<&Sliced>, tail: &Tail, now: Timestamp) -> Result<Folded, SnapshotFault> {
@@ -146,6 +161,7 @@ impl Folder {
         let mut reader = base.map(|base| base.snapshot().reader()).transpose()?;
         let mut rates = RateTable::default();
         for (id, facts) in (0..ShardId::COUNT).map(ShardId).zip(&tail.shards) {
+            self.go_on()?;
             let mut shard = Shard::new(id, self.policy.clone());
             if let (Some(base), Some(reader)) = (base, reader.as_mut()) {
                 let read = base.read(reader, id, self.policy.clone());

@@ -14,6 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bound
 use domain::{Mono, Timestamp};
 use journal::JournalHandle;
 use journal::snapshot::SnapshotHeader;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,6 +28,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(60);
 const RETIRE_EVERY: Duration = Duration::from_secs(60);
 /// Requests for a snapshot that may wait; more are refused, for the one being made serves them too.
 const REQUESTS_MAX: usize = 8;
+/// How long a fold that was told to give up may take to notice: one shard, or reading a snapshot back.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
 /// The lowest priority of the system: what the lanes leave over.
 const NICENESS: i32 = 19;
 
@@ -39,6 +42,10 @@ pub struct SnapshotConfig {
     pub every: Duration,
     /// Whether the last thing that a switch does is make one.
     pub at_stop: bool,
+    /// How long a stop waits for the snapshot under way and the last one.
+    pub stop_within: Duration,
+    /// Damaged snapshots that are kept aside.
+    pub damaged_max: usize,
     /// How long segments stay that recovery does not need.
     pub keep_segments_for: Duration,
 }
@@ -62,6 +69,8 @@ pub struct SnapshotStatus {
     pub failing: Option<String>,
     /// Whether one is being made.
     pub making: bool,
+    /// Damaged ones that are kept aside.
+    pub damaged: usize,
 }
 
 /// A snapshot was asked for and cannot be had.
@@ -80,6 +89,7 @@ pub enum NotMade {
 
 enum Wish {
     Now(oneshot::Sender<Result<SnapshotStatus, NotMade>>),
+    /// Wakes the thread: it is to end.
     Stop,
 }
 
@@ -87,7 +97,18 @@ enum Wish {
 pub(crate) struct Keeper {
     status: Arc<Mutex<SnapshotStatus>>,
     wishes: Sender<Wish>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    stopping: Arc<AtomicBool>,
+    give_up: Arc<AtomicBool>,
+    clock: Arc<dyn Clock>,
+    config: SnapshotConfig,
+    thread: Mutex<Option<Working>>,
+}
+
+/// A thread that gives its work back when it ends.
+struct Working {
+    thread: JoinHandle<Work>,
+    /// Nothing is ever sent: it is closed when the thread has ended.
+    ended: Receiver<()>,
 }
 
 /// What the thread works with.
@@ -99,6 +120,7 @@ struct Work {
     config: SnapshotConfig,
     status: Arc<Mutex<SnapshotStatus>>,
     wishes: Receiver<Wish>,
+    stopping: Arc<AtomicBool>,
     /// What had been written when the newest snapshot was begun.
     bytes_at_newest: u64,
     failed_at: Option<Mono>,
@@ -110,7 +132,7 @@ struct Work {
 impl Keeper {
     /// Starts the thread. `unsaved` is how many bytes of facts the newest snapshot does not have yet.
     pub(crate) fn start(
-        folder: Folder,
+        mut folder: Folder,
         journal: Arc<JournalHandle<Vec<Release>>>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
@@ -120,14 +142,18 @@ impl Keeper {
         metrics.count_journal_bytes(unsaved);
         let status = Arc::new(Mutex::new(SnapshotStatus::default()));
         let (sender, wishes) = bounded(REQUESTS_MAX);
+        let stopping = Arc::new(AtomicBool::new(false));
+        folder.damaged_max = config.damaged_max;
+        let give_up = Arc::clone(&folder.give_up);
         let mut work = Work {
             folder,
             journal,
-            clock,
+            clock: Arc::clone(&clock),
             metrics,
             config,
             status: Arc::clone(&status),
             wishes,
+            stopping: Arc::clone(&stopping),
             bytes_at_newest: 0,
             failed_at: None,
             retired_at: None,
@@ -135,13 +161,18 @@ impl Keeper {
         };
         // Two headers are read, so that whoever asks first is told what is there.
         work.look_at_what_is_there();
-        let thread = std::thread::Builder::new().name("snapshots".into()).spawn(move || work.run())?;
-        Ok(Self { status, wishes: sender, thread: Mutex::new(Some(thread)) })
+        let thread = Mutex::new(Some(Working::start("snapshots", move || work.run())?));
+        Ok(Self { status, wishes: sender, stopping, give_up, clock, config, thread })
     }
 
     /// How snapshots stand.
     pub(crate) fn status(&self) -> SnapshotStatus {
         locked(&self.status).clone()
+    }
+
+    /// The most damaged ones that are kept aside.
+    pub(crate) const fn damaged_max(&self) -> usize {
+        self.config.damaged_max
     }
 
     /// Makes a snapshot of everything that is durable now; returns when it is verified.
@@ -154,14 +185,67 @@ impl Keeper {
         made.await.unwrap_or(Err(NotMade::Stopping))
     }
 
-    /// Ends the thread: after the journal was shut down, so that the last snapshot holds everything.
+    /// Ends the thread, and makes the last snapshot: after the journal was shut down, so that it holds everything. One
+    /// that is being made is given up, for the last one holds more. Waits as long as the configuration says, in all.
+    ///
+    /// The last one is made by a thread of its own, at the priority of the caller: nobody else wants the processor, and
+    /// a stop should not take longer than it must.
     pub(crate) fn stop(&self) {
-        // The thread takes wishes between two snapshots, so this waits for one that is being made.
-        let _ = self.wishes.send(Wish::Stop);
-        let thread = locked(&self.thread).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the thread of the snapshots ended with a panic");
+        let begin = self.clock.now().mono;
+        let left = || self.config.stop_within.saturating_sub(self.clock.now().mono.since(begin));
+        self.stopping.store(true, Ordering::Release);
+        self.give_up.store(true, Ordering::Release);
+        // A full queue needs no wake-up: the thread looks after each wish whether it is to end.
+        let _ = self.wishes.try_send(Wish::Stop);
+        let Some(working) = locked(&self.thread).take() else { return };
+        let Some(work) = working.end(left().max(GIVE_UP_WITHIN)) else { return };
+        if !self.config.at_stop || !work.journal.is_healthy() {
+            return;
         }
+        self.give_up.store(false, Ordering::Release);
+        match Working::start("last-snapshot", move || work.last()) {
+            Ok(last) if last.ends(left()) => drop(last.end(GIVE_UP_WITHIN)),
+            Ok(last) => {
+                let within = self.config.stop_within;
+                tracing::warn!(
+                    ?within,
+                    "the last snapshot takes too long and is given up; the next start replays instead"
+                );
+                self.give_up.store(true, Ordering::Release);
+                drop(last.end(GIVE_UP_WITHIN));
+            }
+            Err(error) => {
+                tracing::error!(%error, "no thread for the last snapshot; the next start replays instead")
+            }
+        }
+    }
+}
+
+impl Working {
+    fn start(name: &str, run: impl FnOnce() -> Work + Send + 'static) -> std::io::Result<Self> {
+        let (alive, ended) = bounded(0);
+        let run = move || {
+            let _alive: Sender<()> = alive;
+            run()
+        };
+        Ok(Self { thread: std::thread::Builder::new().name(name.into()).spawn(run)?, ended })
+    }
+
+    /// Whether the thread ends in time.
+    fn ends(&self, within: Duration) -> bool {
+        matches!(self.ended.recv_timeout(within), Err(RecvTimeoutError::Disconnected))
+    }
+
+    /// What the thread worked with, if it ends in time; else it is left behind, and ends with the process.
+    fn end(self, within: Duration) -> Option<Work> {
+        if !self.ends(within) {
+            tracing::warn!(
+                "the thread of the snapshots is left behind; the next start removes its unfinished file"
+            );
+            return None;
+        }
+        let work = self.thread.join();
+        work.inspect_err(|_| tracing::error!("the thread of the snapshots ended with a panic")).ok()
     }
 }
 
@@ -170,18 +254,18 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Work {
-    fn run(mut self) {
+    fn run(mut self) -> Self {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::warn!(%error, "snapshots are made at normal priority");
         }
-        loop {
+        while !self.stopping.load(Ordering::Acquire) {
             match self.wishes.recv_timeout(LOOK_EVERY) {
                 Ok(Wish::Now(asked)) => {
                     let made = self.make().map(|()| locked(&self.status).clone());
                     // Whoever asked may have gone; the snapshot is there all the same.
                     let _ = asked.send(made.map_err(|error| NotMade::Failed(error.to_string())));
                 }
-                Ok(Wish::Stop) => break,
+                Ok(Wish::Stop) => {}
                 Err(RecvTimeoutError::Timeout) if self.is_due() => {
                     // Told and counted where it failed.
                     let _ = self.make();
@@ -190,10 +274,15 @@ impl Work {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if self.config.at_stop && self.journal.is_healthy() {
-            tracing::info!("making the last snapshot; a start after it has nothing to replay");
-            let _ = self.make();
-        }
+        self
+    }
+
+    /// Makes the last snapshot of this process.
+    fn last(mut self) -> Self {
+        tracing::info!("making the last snapshot; a start after it has nothing to replay");
+        // Told and counted where it failed.
+        let _ = self.make();
+        self
     }
 
     /// Whether a snapshot should be made without anybody asking.
@@ -223,6 +312,7 @@ impl Work {
             last = Some(*step);
         });
         let took = self.clock.now().mono.since(begin.mono);
+        self.count_damaged();
         // Steps that were finished before a failure stand.
         if let Some(step) = last {
             self.needed_by_none = self.needed_by_none.max(step.kept.retire_through);
@@ -261,7 +351,15 @@ impl Work {
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the snapshots that are there cannot be listed"),
         }
+        self.count_damaged();
         self.retire_now();
+    }
+
+    fn count_damaged(&self) {
+        match journal::snapshot::those_aside(&*self.folder.storage) {
+            Ok(there) => locked(&self.status).damaged = there.len(),
+            Err(error) => tracing::warn!(%error, "the damaged snapshots cannot be counted"),
+        }
     }
 
     fn retire(&mut self) {

@@ -12,6 +12,7 @@ mod books;
 mod configuration;
 mod declines;
 mod dialects;
+mod disk;
 mod encryption;
 mod exchange;
 mod just_in_time;
