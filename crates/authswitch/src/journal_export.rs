@@ -13,11 +13,14 @@ use authorizer::{AccountView, CardView, Inquiry, Policy, Reply, TransactionView}
 use cache::Recovering;
 use clap::{Args, ValueEnum};
 use domain::{AccountNo, Balance, CardNo, Fact, ShardId, Timestamp, TransactionNo};
+use journal::storage::Storage;
 use journal::{JournalError, RecoveredRecord, ReplayError};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use switch::offline::{Base, base_before};
 
 /// The arguments of `journal export`.
 #[derive(Debug, Args)]
@@ -29,8 +32,9 @@ Examples:
 postings: a line for each change of an account's balances, with the balances after it.
 transactions: a line for each event in the life of a transaction, with how it stands after it.
 
-The journal must not be in use: export a backup of a running one. It must reach back to its first record, because
-balances are sums over all of them.")]
+The journal must not be in use: export a backup of a running one. Where its first segments are gone, the balances begin
+with those of the oldest whole snapshot that holds what they held, and the lines with the record behind it; it is said
+on standard error. For the lines before, export a backup that was taken before they went.")]
 pub(crate) struct Arguments {
     /// The journal's folder, or a backup's.
     #[arg(value_name = "DIR")]
@@ -93,23 +97,49 @@ const TRANSACTION: [&str; 18] = [
     "mcc",
 ];
 
-/// The journal does not begin with its first record.
+/// Nothing says what the balances were before the first record that is there.
 #[derive(Debug, thiserror::Error)]
-#[error("the journal begins with record {0}; an export needs it from its first record on")]
-struct Beheaded(u64);
+#[error(
+    "{folder}: the journal begins with record {first}, and no whole snapshot there holds what came before; export a \
+     backup that was taken earlier (authswitch journal restore BACKUP --to DIR makes a journal of it)"
+)]
+struct Beheaded {
+    folder: String,
+    first: u64,
+}
 
 /// Exports a journal.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let keys = arguments.keys.read()?;
-    let storage = open(&arguments.directory)?;
-    let mut export = Export::new(arguments, BufWriter::new(io::stdout().lock()));
+    let storage: Arc<dyn Storage> = Arc::new(open(&arguments.directory)?.with_keys(keys.clone()));
+    let base = base(&storage).map_err(|error| (Exit::Failed, error))?;
+    let after = base.through.iter().copied().min().unwrap_or(0);
+    let mut export = Export::new(arguments, base, BufWriter::new(io::stdout().lock()));
     let begun = export.begin();
-    let exported = journal::dump(&storage, &keys, 0, |record| export.take(&record));
+    let exported = journal::dump(&*storage, &keys, after, |record| export.take(&record));
     match exported {
         Err(JournalError::Replay { source, .. }) if is_broken_pipe(&*source) => Ok(()),
         Err(error) => Err((Exit::Failed, error.into())),
         Ok(()) => output::written(begun.and_then(|()| export.out.flush())),
     }
+}
+
+/// What the records continue: nothing, when the first of all is there; else a snapshot.
+fn base(storage: &Arc<dyn Storage>) -> anyhow::Result<Base> {
+    let first = journal::segments_behind(&**storage, 0)?.first().copied();
+    let Some(first) = first.filter(|first| first.first_sequence > 1) else {
+        let through = vec![0; usize::from(ShardId::COUNT)];
+        return Ok(Base { state: Recovering::new(Policy::default(), 0, 0), generation: 0, through });
+    };
+    let found = base_before(storage, first.node, &Policy::default(), first.first_sequence)?;
+    let found = found.ok_or_else(|| Beheaded { folder: storage.path(""), first: first.first_sequence })?;
+    eprintln!(
+        "the journal begins with record {}: the balances are those of snapshot {}, and the lines begin behind record {}",
+        first.first_sequence,
+        found.generation,
+        found.through.iter().copied().min().unwrap_or(0),
+    );
+    Ok(found)
 }
 
 /// Whoever read it (`head`) has gone.
@@ -122,9 +152,10 @@ struct Export<W> {
     format: Format,
     out: W,
     state: Recovering,
+    /// For each shard, the last record that the state began with.
+    through: Vec<u64>,
     cards: HashMap<(u16, u64), u64>,
     transactions: HashMap<(u16, u64), u64>,
-    begun: bool,
 }
 
 /// What a fact speaks of.
@@ -136,15 +167,15 @@ struct About {
 }
 
 impl<W: Write> Export<W> {
-    fn new(arguments: &Arguments, out: W) -> Self {
+    fn new(arguments: &Arguments, base: Base, out: W) -> Self {
         Self {
             what: arguments.what,
             format: arguments.format,
             out,
-            state: Recovering::new(Policy::default(), 0, 0),
+            state: base.state,
+            through: base.through,
             cards: HashMap::new(),
             transactions: HashMap::new(),
-            begun: false,
         }
     }
 
@@ -158,13 +189,12 @@ impl<W: Write> Export<W> {
     }
 
     fn take(&mut self, record: &RecoveredRecord<'_>) -> Result<(), ReplayError> {
-        if !self.begun && record.sequence != 1 {
-            return Err(Beheaded(record.sequence).into());
+        if self.through.get(usize::from(record.shard)).is_some_and(|known| record.sequence <= *known) {
+            return Ok(());
         }
-        self.begun = true;
         let fact: Fact = record.decode_since::<domain::version_1::Fact, Fact>()?;
         let at = Timestamp::from_micros(record.at_utc_micros);
-        let about = self.about(record.shard, &fact_json(&fact)?);
+        let about = self.about(record.shard, &fact_json(&fact)?, at);
         let before = self.account(record.shard, about.account, at).map(|account| account.balance);
         self.state.apply(ShardId(record.shard), at, &fact)?;
         let row = match self.what {
@@ -180,13 +210,13 @@ impl<W: Write> Export<W> {
     }
 
     /// Reads from a fact what it speaks of, and learns which card is on which account, and which transaction of
-    /// which card.
-    fn about(&mut self, shard: u16, fact: &Value) -> About {
+    /// which card. What a snapshot began with is asked of the state.
+    fn about(&mut self, shard: u16, fact: &Value, at: Timestamp) -> About {
         let (kind, fields) = fact.as_object().and_then(|fact| fact.iter().next()).unzip();
         let number = |name: &str| fields.and_then(|fields| fields.get(name)?.as_u64());
         let transaction = number("transaction");
         let known = transaction.and_then(|transaction| self.transactions.get(&(shard, transaction)).copied());
-        let card = number("card").or(known);
+        let card = number("card").or(known).or_else(|| self.card_of(shard, transaction, at));
         if let (Some(transaction), Some(card)) = (transaction, card) {
             self.transactions.insert((shard, transaction), card);
         }
@@ -194,8 +224,19 @@ impl<W: Write> Export<W> {
             self.cards.insert((shard, card), account);
         }
         let of_card = card.and_then(|card| self.cards.get(&(shard, card)).copied());
+        let of_card = of_card.or_else(|| self.account_of(shard, card, at));
         let kind = kind.cloned().unwrap_or_default();
         About { kind, account: number("account").or(of_card), card, transaction }
+    }
+
+    fn card_of(&self, shard: u16, transaction: Option<u64>, at: Timestamp) -> Option<u64> {
+        let route = self.state.index().card(&self.view(shard, transaction, at)?.card)?;
+        Some(u64::from(route.card.0))
+    }
+
+    fn account_of(&self, shard: u16, card: Option<u64>, at: Timestamp) -> Option<u64> {
+        let place = self.state.index().account(&self.card(shard, card, at)?.account)?;
+        Some(u64::from(place.account.0))
     }
 
     fn ask(&self, shard: u16, inquiry: Inquiry, at: Timestamp) -> Option<Reply> {

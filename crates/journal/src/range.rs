@@ -13,6 +13,8 @@ use crate::storage::Storage;
 /// A segment that is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SegmentSpan {
+    /// Which switch wrote it.
+    pub node: u32,
     /// Its number.
     pub number: u64,
     /// Sequence of its first record.
@@ -33,6 +35,7 @@ pub fn segments_behind(storage: &dyn Storage, after: u64) -> Result<Vec<SegmentS
     for number in needed_segments(storage, after)? {
         if let Some(header) = header_of(storage, number)? {
             spans.push(SegmentSpan {
+                node: header.node,
                 number,
                 first_sequence: header.first_sequence,
                 bytes: header.segment_bytes,

@@ -6,7 +6,7 @@ use crate::slices::{self, SnapshotFault};
 use authorizer::{Policy, Shard};
 use cache::Recovering;
 use domain::{RateTable, ShardId, Timestamp};
-use journal::snapshot::SnapshotWriter;
+use journal::snapshot::{SnapshotWriter, generations};
 use journal::storage::Storage;
 use journal::{FileStorage, JournalConfig, JournalError};
 use std::sync::Arc;
@@ -29,6 +29,44 @@ pub fn recover(
     let plan = Plan { node: config.node, policy, room: (0, 0), threads };
     let (state, report, _journal) = recovery::recover(config, &storage, plan, &SystemClock::start())?;
     Ok((state, report))
+}
+
+/// A state to read on from.
+#[derive(Debug)]
+pub struct Base {
+    /// All shards.
+    pub state: Recovering,
+    /// The snapshot it came from.
+    pub generation: u64,
+    /// For each shard, the last record that its state holds.
+    pub through: Vec<u64>,
+}
+
+/// What the records from `first` on continue: the oldest whole snapshot that holds everything before them. `None` when
+/// there is none.
+///
+/// # Errors
+/// The snapshots cannot be listed, are another node's, or are encrypted under a key that is not there.
+pub fn base_before(
+    storage: &Arc<dyn Storage>,
+    node: u32,
+    policy: &Policy,
+    first: u64,
+) -> Result<Option<Base>, SnapshotFault> {
+    let plan = Plan { node, policy: policy.clone(), room: (0, 0), threads: 1 };
+    for generation in generations(&**storage)?.into_iter().rev() {
+        match recovery::from_snapshot(storage, &plan, generation) {
+            Ok((state, used, through)) if used.header.through.saturating_add(1) >= first => {
+                return Ok(Some(Base { state, generation, through }));
+            }
+            Ok(_) => {}
+            Err(error) if error.is_damage() => {
+                tracing::warn!(generation, %error, "a snapshot is not whole and is passed over");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Writes a snapshot of shards that were made otherwise, as they are after record `through`; bytes of its slices.

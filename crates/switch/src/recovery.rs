@@ -9,7 +9,7 @@ mod report;
 mod restore;
 
 pub use report::{FromSnapshot, PassedOver, RecoveryReport};
-pub(crate) use restore::Plan;
+pub(crate) use restore::{Plan, from_snapshot};
 
 use crate::slices::SnapshotFault;
 use authorizer::Shard;

@@ -129,6 +129,8 @@ fn encrypt(site: &Site, key: &str) -> String {
 #[test]
 fn a_backup_is_taken_from_a_running_switch_and_restored_to_any_record() {
     let site = after_a_run();
+    let approved = dump(&site, &["--from", "5"]).remove(0);
+    assert!(approved["fact"]["Approved"].is_object(), "{approved}");
     let switch = site.start();
     let (backup, restored) = (site.text("backup"), site.text("restored"));
     let ran = authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(0);
@@ -141,16 +143,24 @@ fn a_backup_is_taken_from_a_running_switch_and_restored_to_any_record() {
     assert!(ran.out.contains("5 records"), "{}", ran.out);
     authswitch(&["journal", "verify", &restored]).ended(0);
     authswitch(&["journal", "restore", &backup, "--to", &site.text("late"), "--to-sequence", "7"]).ended(1);
-    authswitch(&[
-        "journal",
-        "restore",
-        &backup,
-        "--to",
-        &site.text("t"),
-        "--to-time",
-        "1999-01-01T00:00:00Z",
-    ])
-    .ended(0);
+    // To a moment: the time of the approval keeps it, a microsecond before does not.
+    let at: jiff::Timestamp = approved["time"].as_str().unwrap().parse().unwrap();
+    let before = at - jiff::SignedDuration::from_micros(1);
+    for (place, (time, records)) in [
+        (at.to_string(), "5 records"),
+        (before.to_string(), "4 records"),
+        ("1999-01-01T00:00:00Z".to_owned(), "0 records"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let to = site.text(&format!("moment-{place}"));
+        let ran = authswitch(&["journal", "restore", &backup, "--to", &to, "--to-time", &time]).ended(0);
+        assert!(ran.out.contains(records), "{time}: {}", ran.out);
+        if records != "0 records" {
+            authswitch(&["journal", "verify", &to]).ended(0);
+        }
+    }
 
     // A switch on the restored journal holds what it had approved by then.
     drop(switch);
@@ -259,6 +269,32 @@ fn torture_reports_on_flushes_kills_and_damage_and_leaves_nothing_behind() {
         assert!(ran.out.contains(part), "{part} is not in {}", ran.out);
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_export_of_a_journal_without_its_beginning_continues_from_a_snapshot() {
+    let site = after_a_run();
+    // Another key begins another segment.
+    let key = encrypt(&site, "c");
+    let switch = site.start();
+    assert_eq!(switch.connect().exchange(&Purchase::new(NUMBER, 300, 3).message("0100")).code, "00");
+    assert_eq!(switch.stop(), Some(0));
+    std::fs::remove_file(segment(&site, "journal")).unwrap();
+    let folder = site.text("journal");
+    let export = || authswitch(&["journal", "export", &folder, "--what", "postings", "--key", &key]);
+    let ran = export().ended(0);
+    assert!(ran.err.contains("those of snapshot 1, and the lines begin behind record 6"), "{}", ran.err);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", ran.out);
+    assert!(lines[1].starts_with("7,") && lines[1].contains("Approved,a,USD,0.00,3.00,20.00,18.00,2.00,c,"));
+
+    for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_str().unwrap().starts_with("snapshot-") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let ran = export().ended(1);
+    assert!(ran.err.contains("begins with record 7, and no whole snapshot there"), "{}", ran.err);
 }
 
 #[test]
