@@ -1,7 +1,9 @@
 //! What a decision leads to: facts to be journaled, and actions to be let go once those are durable.
 
 use crate::command::{Caller, Inquiry, Reply};
-use domain::{ApprovalCode, Ask, Balances, Duty, Fact, Money, Reason, ReversalMatch, TransactionNo};
+use domain::{
+    ApprovalCode, Ask, Balances, Duty, Fact, LimitLeft, Money, Reason, ReversalMatch, TransactionNo,
+};
 
 /// Where the money of a decision came from; a label of the latency metrics.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -25,6 +27,8 @@ pub enum Answer {
         part: Option<Money>,
         /// The balances, where the answer is to carry them and they are known.
         balances: Option<Balances>,
+        /// What was left of the limit that declined, where it was one.
+        limit: Option<LimitLeft>,
         /// Where the money came from.
         path: FundingPath,
     },

@@ -82,8 +82,14 @@ impl Shard {
         effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason, by, told });
         self.after_funding(transaction, amounts, context, effects);
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
-        let answer =
-            Answer::Authorization { reason, approval_code, part, balances: told, path: FundingPath::Jit };
+        let answer = Answer::Authorization {
+            reason,
+            approval_code,
+            part,
+            balances: told,
+            limit: None,
+            path: FundingPath::Jit,
+        };
         effects.action(Action::AnswerWaiting { transaction: number, answer });
     }
 
@@ -165,8 +171,9 @@ impl Shard {
         if let Some(cause) = cancel {
             self.owe_cancel(transaction, cause, given, context, effects);
         }
-        let (approval_code, part, balances) = (None, None, None);
-        let answer = Answer::Authorization { reason, approval_code, part, balances, path: FundingPath::Jit };
+        let (approval_code, part, balances, limit) = (None, None, None, None);
+        let answer =
+            Answer::Authorization { reason, approval_code, part, balances, limit, path: FundingPath::Jit };
         effects.action(Action::AnswerWaiting { transaction: number, answer });
     }
 

@@ -36,7 +36,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Some((card, account)) = self.card_and_account(card_no, request.card) else {
-            effects.answer(caller, refusal(Reason::UnknownCard, FundingPath::Cache));
+            effects.answer(caller, refusal(Reason::UnknownCard, None, FundingPath::Cache));
             return;
         };
         let request = Authorization { partial: useful_part(&request), ..request };
@@ -266,7 +266,10 @@ impl Shard {
         }
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
         let path = FundingPath::Cache;
-        effects.answer(caller, Answer::Authorization { reason, approval_code, part, balances: told, path });
+        effects.answer(
+            caller,
+            Answer::Authorization { reason, approval_code, part, balances: told, limit: None, path },
+        );
     }
 
     /// An advice: what the network approved in our name. It is always held, and what it broke is flagged.
@@ -338,7 +341,8 @@ impl Shard {
         path: FundingPath,
     ) -> Answer {
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
-        Answer::Authorization { reason: Reason::Approved, approval_code, part: None, balances, path }
+        let (reason, part, limit) = (Reason::Approved, None, None);
+        Answer::Authorization { reason, approval_code, part, balances, limit, path }
     }
 
     pub(crate) fn approval(&self, number: TransactionNo, path: FundingPath) -> Answer {

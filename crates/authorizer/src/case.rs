@@ -3,7 +3,9 @@
 use crate::action::{Answer, Effects, FundingPath};
 use crate::command::Caller;
 use crate::shard::{Account, Card};
-use domain::{Authorization, CardNo, Fact, Failure, FundingMode, Reason, TransactionNo};
+use domain::{
+    Authorization, CardNo, Fact, Failure, FundingMode, LimitLeft, Reason, TransactionNo, decline_detail,
+};
 
 /// A message that is being decided.
 #[derive(Clone, Copy)]
@@ -28,12 +30,13 @@ pub(crate) struct Case<'a> {
 pub(crate) fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mut Effects) {
     let Question { number, card_no, request, caller, of: _ } = question;
     let reason = failures.first().map_or(Reason::AmountOutOfRange, |failure| failure.reason);
+    let limit = failures.first().and_then(|failure| decline_detail(failure).limit);
     effects.fact(Fact::Declined { transaction: number, card: card_no, request, failures });
-    effects.answer(caller, refusal(reason, path_of(card)));
+    effects.answer(caller, refusal(reason, limit, path_of(card)));
 }
 
-pub(crate) fn refusal(reason: Reason, path: FundingPath) -> Answer {
-    Answer::Authorization { reason, approval_code: None, part: None, balances: None, path }
+pub(crate) fn refusal(reason: Reason, limit: Option<LimitLeft>, path: FundingPath) -> Answer {
+    Answer::Authorization { reason, approval_code: None, part: None, balances: None, limit, path }
 }
 
 pub(crate) const fn path_of(card: &Card) -> FundingPath {

@@ -49,8 +49,8 @@ impl Shard {
         let (transaction, card, request) = (question.number, question.card_no, question.request);
         effects.fact(Fact::Answered { transaction, card, request, reason, told, flags });
         let approval_code = Some(ApprovalCode::of(self.transaction_id(transaction)));
-        let (part, path) = (None, path_of(case.card));
-        let answer = Answer::Authorization { reason, approval_code, part, balances: told, path };
+        let (part, limit, path) = (None, None, path_of(case.card));
+        let answer = Answer::Authorization { reason, approval_code, part, balances: told, limit, path };
         effects.answer(question.caller, answer);
     }
 }

@@ -7,7 +7,9 @@ use crate::action::{Answer, FundingPath};
 use crate::life::AdviceAfterReversal;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
-use domain::{ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp};
+use domain::{
+    ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp, decline_detail,
+};
 
 /// What is known of a request's references.
 #[derive(Debug)]
@@ -64,11 +66,13 @@ impl Shard {
         let reason = transaction.reason.unwrap_or(Reason::Overloaded);
         let id = self.transaction_id(transaction.number);
         let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+        let deciding = transaction.failures.first().filter(|failure| failure.reason == reason);
         Answer::Authorization {
             reason,
             approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
             part: transaction.part,
             balances: transaction.told(),
+            limit: deciding.and_then(|failure| decline_detail(failure).limit),
             path: if jit { FundingPath::Jit } else { FundingPath::Cache },
         }
     }

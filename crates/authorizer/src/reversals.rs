@@ -90,6 +90,7 @@ impl Shard {
                     approval_code: None,
                     part: None,
                     balances: None,
+                    limit: None,
                     path: FundingPath::Jit,
                 };
                 effects.action(Action::AnswerWaiting { transaction: hold.number, answer });

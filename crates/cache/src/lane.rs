@@ -249,6 +249,7 @@ fn unrecordable(caller: Caller) -> Release {
         approval_code: None,
         part: None,
         balances: None,
+        limit: None,
         path: FundingPath::Cache,
     };
     Release::Answer { caller, answer }

@@ -44,14 +44,16 @@ pub fn decline_detail(failure: &Failure) -> DeclineDetail {
 }
 
 impl DeclineDetail {
-    /// At most 25 printable characters, the most that DE 44 takes: the reason's word, and for a card's own limit the
-    /// window and what is left, as far as they fit: `amount_limit day 1250`.
+    /// Printable characters for an element that takes `room` of them; 25 are used at most, as DE 44 of 1987 has them.
+    /// The reason's word, and for a card's own limit the window and what is left: `amount_limit day 1250`. A number that
+    /// does not fit whole is left out, because a part of it would be another number.
     #[must_use]
-    pub fn text(&self) -> Text<25> {
-        let word = self.reason.as_str();
+    pub fn text(&self, room: usize) -> Text<25> {
+        let (word, room) = (self.reason.as_str(), room.min(25));
         let shared = self.limit.filter(|limit| limit.owner == LimitOwner::Card);
         let long = shared.map(|limit| format!("{word} {} {}", window_word(limit.window), limit.left));
-        let short = word.get(..word.len().min(25)).unwrap_or_default();
+        let long = long.filter(|long| long.len() <= room);
+        let short = word.get(..word.len().min(room)).unwrap_or_default();
         long.and_then(|long| Text::new(&long).ok()).or_else(|| Text::new(short).ok()).unwrap_or_default()
     }
 }
@@ -82,9 +84,11 @@ mod tests {
     fn a_cards_own_limit_is_told_with_what_was_left() {
         let day = Span::Calendar(Window::Day);
         let detail = decline_detail(&broken(LimitOwner::Card, day, Reason::AmountLimit));
-        assert_eq!(detail.text().as_str(), "amount_limit day 1250");
+        assert_eq!(detail.text(25).as_str(), "amount_limit day 1250");
+        assert_eq!(detail.text(20).as_str(), "amount_limit", "no part of a number");
+        assert_eq!(detail.text(6).as_str(), "amount");
         let account = decline_detail(&broken(LimitOwner::Account, day, Reason::AmountLimit));
-        assert_eq!(account.text().as_str(), "amount_limit", "what others spent of an account is not told");
+        assert_eq!(account.text(25).as_str(), "amount_limit", "what others spent of an account is not told");
     }
 
     #[test]
@@ -93,13 +97,13 @@ mod tests {
         let rule = Some(RuleBreach { rule, mode: RuleMode::Enforce, finding: RuleFinding::Plain });
         let trailing = broken(LimitOwner::Card, Span::Trailing { seconds: 600 }, Reason::Velocity);
         let detail = decline_detail(&Failure { rule, ..trailing });
-        assert_eq!((detail.limit, detail.text().as_str()), (None, "velocity"));
+        assert_eq!((detail.limit, detail.text(25).as_str()), (None, "velocity"));
     }
 
     #[test]
     fn every_reason_fits() {
         for reason in Reason::ALL {
-            assert!(!decline_detail(&Failure::from(*reason)).text().is_empty(), "{reason}");
+            assert!(!decline_detail(&Failure::from(*reason)).text(25).is_empty(), "{reason}");
         }
     }
 }

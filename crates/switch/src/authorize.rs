@@ -337,6 +337,7 @@ impl Conversation {
             approval_code: None,
             part: None,
             balances: None,
+            limit: None,
             path: FundingPath::Cache,
         };
         let written = self.link.writer.decided(message, &answer, &mut self.out);

@@ -380,6 +380,7 @@ impl Model {
                 .rev()
                 .find(|found| found.number == number)
                 .and_then(|found| found.told),
+            limit: None,
             path: self.path(card),
         }
     }

@@ -7,7 +7,7 @@ use super::amounts::{additional, balance_amounts};
 use crate::response_code::ResponseCodes;
 use authorizer::Answer;
 use bytes::BytesMut;
-use domain::{ApprovalCode, Balances, Currency, Money};
+use domain::{ApprovalCode, Balances, Currency, DeclineDetail, Money};
 use iso8583::{AmountKind, Class, Dialect, Draft, EncodeError, FrameFormat, Function, MacKey, Message};
 
 /// What an answer repeats from its request where the dialect has no rule for it, so that the processor can match it.
@@ -59,7 +59,7 @@ impl Writer {
     ) -> Result<(), EncodeError> {
         let advice = request.mti().function() != Function::Request;
         self.write(request, out, |draft| match answer {
-            Answer::Authorization { reason, approval_code, part, balances, path: _ } => {
+            Answer::Authorization { reason, approval_code, part, balances, limit, path: _ } => {
                 amounts(draft, request, *part, *balances);
                 if let Some(code) = approval_code {
                     approve(draft, request, *code, advice);
@@ -67,7 +67,8 @@ impl Writer {
                 // An advice reports what is done already: taken note of, whatever we think of it (E40).
                 draft.text(39, if advice { self.codes.accepted() } else { self.codes.reason(*reason) });
                 if !advice && !reason.is_approval() {
-                    self.say(draft, reason.as_str());
+                    let detail = DeclineDetail { reason: *reason, limit: *limit };
+                    self.say(draft, detail.text(self.detail.map_or(0, |(_, room)| room)).as_str());
                 }
             }
             Answer::Reversal(_) => {

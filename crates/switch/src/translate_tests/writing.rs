@@ -2,7 +2,10 @@
 
 use super::*;
 use authorizer::{Answer, FundingPath};
-use domain::{Balances, Reason, ReversalMatch, ShardId, TransactionId, TransactionNo};
+use domain::{
+    Balances, LimitLeft, LimitOwner, Measure, Reason, ReversalMatch, ShardId, TransactionId, TransactionNo,
+    Window,
+};
 use iso8583::{FrameFormat, LengthHeader};
 
 /// Every shipped dialect with the first digit of its message types.
@@ -17,7 +20,14 @@ fn code() -> ApprovalCode {
 
 fn answer(reason: Reason) -> Answer {
     let approval_code = reason.is_approval().then(code);
-    Answer::Authorization { reason, approval_code, part: None, balances: None, path: FundingPath::Cache }
+    Answer::Authorization {
+        reason,
+        approval_code,
+        part: None,
+        balances: None,
+        limit: None,
+        path: FundingPath::Cache,
+    }
 }
 
 fn written(dialect: &Dialect, request: &Message, answer: &Answer) -> Message {
@@ -66,6 +76,30 @@ fn a_decline_says_more_where_there_is_room_for_it() {
 }
 
 #[test]
+fn what_is_left_of_the_limit_that_declined_is_told_where_there_is_room_for_it() {
+    let limit =
+        LimitLeft { owner: LimitOwner::Card, window: Window::Day, measure: Measure::Amount, left: 1_250 };
+    for (dialect, edition) in dialects() {
+        let request = least_in(&dialect, &format!("{edition}100"), &[]);
+        let refused = Answer::Authorization {
+            reason: Reason::AmountLimit,
+            approval_code: None,
+            part: None,
+            balances: None,
+            limit: Some(limit),
+            path: FundingPath::Cache,
+        };
+        let answer = written(&dialect, &request, &refused);
+        match dialect.locations().response_detail() {
+            Some((element, _)) => {
+                assert_eq!(text(&answer, element), "amount_limit day 1250", "{}", dialect.name())
+            }
+            None => assert!(!answer.has(44), "{}", dialect.name()),
+        }
+    }
+}
+
+#[test]
 fn an_advice_is_acknowledged_whatever_is_thought_of_it() {
     for (dialect, edition) in dialects() {
         for mti in ["120", "220"] {
@@ -89,6 +123,7 @@ fn balances_are_told_for_the_account_of_the_processing_code_with_their_signs() {
             approval_code: Some(code()),
             part: None,
             balances,
+            limit: None,
             path: FundingPath::Cache,
         };
         let answer = written(&dialect, &request, &answer);
@@ -106,6 +141,7 @@ fn a_part_is_told_beside_what_was_asked() {
             approval_code: Some(code()),
             part: Some(usd(1_000)),
             balances: Some(Balances { ledger: usd(1_000), available: usd(0) }),
+            limit: None,
             path: FundingPath::Cache,
         };
         let answer = written(&dialect, &request, &part);

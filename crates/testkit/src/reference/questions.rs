@@ -70,6 +70,7 @@ impl Model {
             approval_code: passes.then(|| ApprovalCode::of(id)),
             part: None,
             balances: new.told,
+            limit: None,
             path: self.path(card),
         };
         self.transactions.push(new);

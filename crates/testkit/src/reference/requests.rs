@@ -4,8 +4,8 @@ use super::questions::{is_question, with_useful_part};
 use super::{Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, FundingPath, TransactionState};
 use domain::{
-    Amounts, Asset, Authorization, Balance, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitOwner,
-    MessageClass, Moment, Money, Rate, Reason, RuleMode, Timestamp, TransactionNo, Units,
+    Amounts, Asset, Authorization, Balance, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitLeft,
+    LimitOwner, MessageClass, Moment, Money, Rate, Reason, RuleMode, Span, Timestamp, TransactionNo, Units,
 };
 
 /// What the list of past transactions says about a request's references.
@@ -42,8 +42,14 @@ impl Model {
     ) {
         if !self.known_card(card, request.card) {
             let (reason, path) = (Reason::UnknownCard, FundingPath::Cache);
-            let answer =
-                Answer::Authorization { reason, approval_code: None, part: None, balances: None, path };
+            let answer = Answer::Authorization {
+                reason,
+                approval_code: None,
+                part: None,
+                balances: None,
+                limit: None,
+                path,
+            };
             out.answers.push((caller, answer));
             return;
         }
@@ -116,6 +122,7 @@ impl Model {
                 new.reason = new.failures.first().map(|failure| failure.reason);
                 (new.state, new.rate) = (TransactionState::Declined, None);
                 let answer = self.approval(new.number, new.reason.expect("a reason"), None, card);
+                let answer = with_limit(answer, &new.failures);
                 self.transactions.push(new);
                 out.answers.push((caller, answer));
             }
@@ -130,7 +137,9 @@ impl Model {
             return;
         }
         let (number, reason, part, card) = (found.number, found.reason, found.part, found.card);
+        let failures = found.failures.clone();
         let answer = self.approval(number, reason.expect("what is decided has a reason"), part, card);
+        let answer = with_limit(answer, &failures);
         out.answers.push((caller, answer));
     }
 
@@ -353,6 +362,23 @@ fn rounded_up(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
     let divisor = 10_i128.pow(u32::from(from.decimals())) * 10_i128.pow(rate.value.scale());
     let quotient = dividend.div_euclid(divisor);
     if dividend.rem_euclid(divisor) == 0 { quotient } else { quotient + 1 }
+}
+
+/// A decline tells what was left of the limit that decided, if it is one of the card's or the account's own.
+fn with_limit(answer: Answer, failures: &[Failure]) -> Answer {
+    let Answer::Authorization { reason, approval_code, part, balances, limit: _, path } = answer else {
+        return answer;
+    };
+    let deciding =
+        failures.first().filter(|failure| failure.reason == reason).and_then(|failure| failure.limit);
+    let limit = deciding.and_then(|broken| match broken.span {
+        Span::Calendar(window) => {
+            let left = (broken.max - broken.used).max(0);
+            Some(LimitLeft { owner: broken.owner, window, measure: broken.measure, left })
+        }
+        Span::Trailing { .. } => None,
+    });
+    Answer::Authorization { reason, approval_code, part, balances, limit, path }
 }
 
 /// The same failures, step by step of the documented order.
