@@ -4,13 +4,14 @@
 //! immutable, so that many links can use it at once.
 
 use crate::bitmap::{BitmapFormat, LAST_ELEMENT};
-use crate::dialect_error::DialectError;
+use crate::dialect_error::{DialectError, Document};
 use crate::dialect_file::{Compiled, compile};
 use crate::header::HeaderFormat;
 use crate::locations::Locations;
 use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
 use crate::network_management::NetworkManagement;
+use crate::problem::Problem;
 use crate::rules::{MessageRules, ResponseClass, ResponseCodes};
 use crate::spec::ElementSpec;
 use std::fmt;
@@ -109,10 +110,16 @@ impl Dialect {
         self.response_code(word).or_else(|| self.response_code(class.word()))
     }
 
-    /// The words that the dialect's table of response codes has, in order, so that a caller can find those that
-    /// it does not know.
-    pub fn response_words(&self) -> impl Iterator<Item = &str> {
-        self.table.response_codes.keys().map(|word| &**word)
+    /// Refuses a word in the table of response codes that is not one of `known`. The codec gives no answers and has no
+    /// list of its own; whoever gives them has one, and a misspelt word would lose its code without a sound. `text` and
+    /// `origin` are those that the dialect was read from: the error names the line.
+    pub fn check_response_words(&self, text: &str, origin: &str, known: &[&str]) -> Result<(), DialectError> {
+        let mut document = Document::new(text, origin);
+        for word in self.table.response_codes.keys().filter(|word| !known.contains(&&***word)) {
+            let problem = Problem::new("", &**word, format!("one of {}", known.join(", ")));
+            document.keep::<()>(Err(problem), &format!("response_codes.{word}"));
+        }
+        document.finish(())
     }
 
     /// How the dialect manages the network. `None` if it says nothing of it.

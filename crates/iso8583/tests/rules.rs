@@ -94,5 +94,18 @@ fn a_word_that_the_dialect_does_not_have_gets_the_code_of_its_class() {
     }
     let dialect = dialect("ascii-1987");
     assert_eq!(dialect.response_code_of("insufficient_funds", ResponseClass::Decline), Some("51"));
-    assert!(dialect.response_words().any(|word| word == "insufficient_funds"));
+}
+
+#[test]
+fn a_word_of_a_response_code_that_nobody_uses_is_refused_with_its_line() {
+    let (name, text) = SHIPPED[0];
+    let dialect = dialect(name);
+    let words = ["accepted", "approved", "decline"];
+    let error = dialect.check_response_words(text, name, &words).unwrap_err().to_string();
+    let line = 1 + text.lines().position(|line| line.starts_with("unknown_card")).unwrap();
+    let expected = format!(
+        "{name}, line {line}: response_codes.unknown_card: found unknown_card, allowed: one of accepted, approved, decline"
+    );
+    assert!(error.lines().any(|line| line == expected), "{error}");
+    assert!(!error.contains("response_codes.approved:"), "{error}");
 }

@@ -68,6 +68,13 @@ impl ResponseCodes {
     }
 }
 
+/// The words that a dialect's table of response codes may have: a class of answers, or a reason.
+pub(crate) fn known_words() -> Vec<&'static str> {
+    let classes = ResponseClass::ALL.iter().map(|class| class.word());
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str()).filter(|word| *word != "approved");
+    std::iter::once("accepted").chain(classes).chain(reasons).collect()
+}
+
 /// An approval never gets the code of a class: that of a part would be read as one of the whole.
 fn reason_code(dialect: &Dialect, reason: Reason) -> Box<str> {
     let code = match usual(reason) {
@@ -141,6 +148,24 @@ mod tests {
                 let approves = approving.contains(&codes.reason(*reason));
                 assert_eq!(approves, reason.is_approval(), "{name}: {reason}");
             }
+        }
+    }
+
+    #[test]
+    fn a_misspelt_word_is_refused_with_its_line_and_what_is_allowed() {
+        for (name, text) in iso8583::SHIPPED {
+            let read = |text: &str| {
+                let dialect = Dialect::from_toml(text, name).unwrap();
+                dialect.check_response_words(text, name, &known_words())
+            };
+            assert_eq!(read(text), Ok(()), "{name}");
+            let misspelt = text.replace("insufficient_funds =", "insuficient_funds =");
+            let line = 1 + misspelt.lines().position(|line| line.starts_with("insuficient")).unwrap();
+            let error = read(&misspelt).unwrap_err().to_string();
+            let expected = format!(
+                "{name}, line {line}: response_codes.insuficient_funds: found insuficient_funds, allowed: one of accepted, "
+            );
+            assert!(error.starts_with(&expected) && error.contains(" insufficient_funds,"), "{error}");
         }
     }
 

@@ -4,9 +4,10 @@ use crate::config::faults::Faults;
 use crate::config::file::ConfigFile;
 use crate::config::link_file::{DialSection, EchoSection, FrameSection, LinkSection, TlsSection};
 use crate::keys;
+use crate::response_code::known_words;
 use crate::tls::{self, Tls, TlsError, TlsFiles, TlsRole};
 use domain::NetworkName;
-use iso8583::{Dialect, FrameFormat, LengthHeader, MacAlgorithm, MacKey, MacPadding};
+use iso8583::{Dialect, DialectError, FrameFormat, LengthHeader, MacAlgorithm, MacKey, MacPadding};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use std::net::SocketAddr;
@@ -327,7 +328,7 @@ fn check_dialect(name: &str, key: &str, base: &Path, faults: &mut Faults) -> Opt
         None if name.ends_with(".toml") => {
             let path = base.join(name);
             match std::fs::read_to_string(&path) {
-                Ok(text) => Dialect::from_toml(&text, &path.display().to_string()),
+                Ok(text) => read_dialect(&text, &path.display().to_string()),
                 Err(error) => {
                     faults.add(key, format!("{} cannot be read: {error}", path.display()));
                     return None;
@@ -344,6 +345,13 @@ fn check_dialect(name: &str, key: &str, base: &Path, faults: &mut Faults) -> Opt
         }
     };
     parsed.map_err(|error| faults.add(key, error.to_string())).ok()
+}
+
+/// A dialect of the operator's own: the words of its response codes have to be ours, or they would never be used.
+fn read_dialect(text: &str, origin: &str) -> Result<Dialect, DialectError> {
+    let dialect = Dialect::from_toml(text, origin)?;
+    dialect.check_response_words(text, origin, &known_words())?;
+    Ok(dialect)
 }
 
 fn check_frame(section: &FrameSection, key: &str, faults: &mut Faults) -> Option<FrameFormat> {
