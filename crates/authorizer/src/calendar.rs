@@ -5,6 +5,7 @@
 //! remembered, which makes the common case two comparisons; that memory changes no result.
 
 use domain::{Timestamp, Window, ZoneName};
+use jiff::civil::Date;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
@@ -73,6 +74,30 @@ impl Calendar {
     }
 }
 
+impl Calendar {
+    /// When the window ends that `at` falls in. `None` for those that do not end, and outside the years of the calendar.
+    pub(crate) fn end_of(&self, zone: ZoneId, window: Window, at: Timestamp) -> Option<Timestamp> {
+        let zone = self.zones.get(usize::from(zone.0))?;
+        let date = zone.date(at)?;
+        let next = match window {
+            Window::Transaction | Window::Lifetime => return None,
+            Window::Day => date.tomorrow().ok()?,
+            Window::Week => {
+                let days = 7 - date.weekday().to_monday_zero_offset();
+                date.checked_add(jiff::Span::new().days(days)).ok()?
+            }
+            Window::Month => date.last_of_month().tomorrow().ok()?,
+        };
+        zone.begin_of(next)
+    }
+
+    /// The first window that begins at `from` or later.
+    pub(crate) fn first_from(&self, zone: ZoneId, window: Window, from: Timestamp) -> WindowId {
+        let before = self.window(zone, window, Timestamp::from_micros(from.micros().saturating_sub(1)));
+        before.saturating_add(1)
+    }
+}
+
 /// Whether the IANA database has a zone of that name.
 pub(crate) fn zone_exists(name: ZoneName) -> bool {
     find(name).is_some()
@@ -95,15 +120,26 @@ impl Zone {
 
     /// Fails only outside the years -9999 to 9999, where no switch runs.
     fn compute(&self, at: Timestamp) -> Option<LocalDay> {
-        let date = jiff::Timestamp::from_microsecond(at.micros()).ok()?.to_zoned(self.zone.clone()).date();
-        let begin = |date: jiff::civil::Date| {
-            let midnight = date.to_zoned(self.zone.clone()).ok()?.timestamp();
-            Some(Timestamp::from_micros(midnight.as_microsecond()))
-        };
+        let date = self.date(at)?;
         let epoch = jiff::civil::date(1970, 1, 1);
         let day = i64::from(epoch.until(date).ok()?.get_days());
         let month = i64::from(date.year()) * 12 + i64::from(date.month());
-        Some(LocalDay { from: begin(date)?, until: begin(date.tomorrow().ok()?)?, day, month })
+        Some(LocalDay {
+            from: self.begin_of(date)?,
+            until: self.begin_of(date.tomorrow().ok()?)?,
+            day,
+            month,
+        })
+    }
+
+    fn date(&self, at: Timestamp) -> Option<Date> {
+        let time = jiff::Timestamp::from_microsecond(at.micros()).ok()?;
+        Some(time.to_zoned(self.zone.clone()).date())
+    }
+
+    fn begin_of(&self, date: Date) -> Option<Timestamp> {
+        let midnight = date.to_zoned(self.zone.clone()).ok()?.timestamp();
+        Some(Timestamp::from_micros(midnight.as_microsecond()))
     }
 }
 
@@ -156,6 +192,31 @@ mod tests {
         assert_eq!(weeks[1], weeks[0] + 1);
         let months = window_ids("UTC", Window::Month, &["2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"]);
         assert_eq!(months[1], months[0] + 1);
+    }
+
+    #[test]
+    fn a_window_ends_where_the_next_one_begins() {
+        let mut calendar = Calendar::default();
+        let berlin = calendar.zone(ZoneName::new("Europe/Berlin").unwrap()).unwrap();
+        let utc = calendar.zone(ZoneName::new("UTC").unwrap()).unwrap();
+        let now = at("2026-11-20T12:00:00Z");
+        for (window, end) in [
+            (Window::Day, "2026-11-20T23:00:00Z"),
+            (Window::Week, "2026-11-22T23:00:00Z"),
+            (Window::Month, "2026-11-30T23:00:00Z"),
+        ] {
+            let end_of = calendar.end_of(berlin, window, now).unwrap();
+            assert_eq!(end_of, at(end));
+            let first = calendar.first_from(berlin, window, end_of);
+            assert_eq!(first, calendar.window(berlin, window, now) + 1, "it begins at that very moment");
+            let in_utc = calendar.first_from(utc, window, end_of);
+            assert_eq!(
+                in_utc,
+                calendar.window(utc, window, end_of) + 1,
+                "UTC's next one begins an hour later"
+            );
+        }
+        assert_eq!(calendar.end_of(berlin, Window::Lifetime, now), None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! One rule covers holds, partial answers, reversals and expiry: usage belongs to the window of its
 //! authorization, and what is given back is given back only there (E27, E30). A clock that is set back
 //! never opens an old window again: spending then counts into the newest window known.
+//!
+//! A limit that gets another time zone goes on counting in its window until that has ended and a whole window of the new
+//! zone begins (E27): a change of zone never cuts a window short, and never opens one for what was spent today.
 
 use crate::calendar::{Calendar, WindowId, ZoneId};
 use crate::view::LimitView;
@@ -27,6 +30,8 @@ struct Limit {
     current: WindowId,
     used_amount: i128,
     used_count: u32,
+    /// The zone that was asked for meanwhile, and its first window.
+    next: Option<(ZoneId, WindowId)>,
 }
 
 /// Money and approvals that a transaction adds to the counters, or takes back.
@@ -45,13 +50,10 @@ impl Limits {
         at: Timestamp,
         last_number: TransactionNo,
     ) -> Self {
+        let zones: Vec<_> =
+            rules.iter().filter_map(|rule| Some((rule.window, calendar.zone(rule.zone)?))).collect();
         let limits = rules.iter().filter_map(|rule| {
             let zone = calendar.zone(rule.zone)?;
-            let zone_matters = !matches!(rule.window, Window::Transaction | Window::Lifetime);
-            let before = self
-                .0
-                .iter()
-                .find(|limit| limit.window == rule.window && (limit.zone == zone || !zone_matters));
             let fresh = Limit {
                 window: rule.window,
                 zone,
@@ -61,11 +63,31 @@ impl Limits {
                 current: calendar.window(zone, rule.window, at),
                 used_amount: 0,
                 used_count: 0,
+                next: None,
             };
-            let limit = before.copied().unwrap_or(fresh);
-            Some(Limit { zone, amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
+            let limit = match self.before(rule, zone, &zones) {
+                Before::Same(limit) => limit,
+                Before::OtherZone(limit) => limit.moved(fresh, calendar, at),
+                Before::None => fresh,
+            };
+            Some(Limit { amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
         });
         Self(limits.collect())
+    }
+
+    /// The limit that `rule` replaces: the one of its window and zone, or else one of its window whose zone no rule has
+    /// any more.
+    fn before(&self, rule: &LimitRule, zone: ZoneId, kept: &[(Window, ZoneId)]) -> Before {
+        let zoneless = matches!(rule.window, Window::Transaction | Window::Lifetime);
+        let mut of_window = self.0.iter().filter(|limit| limit.window == rule.window);
+        if zoneless {
+            return of_window.next().map_or(Before::None, |limit| Before::Same(Limit { zone, ..*limit }));
+        }
+        if let Some(same) = of_window.clone().find(|limit| limit.asked_zone() == zone) {
+            return Before::Same(*same);
+        }
+        let left = of_window.find(|limit| !kept.contains(&(limit.window, limit.asked_zone())));
+        left.map_or(Before::None, |limit| Before::OtherZone(*limit))
     }
 
     /// Adds every limit that one more approval of `amount` would break.
@@ -105,10 +127,7 @@ impl Limits {
     /// Counts an approval of `at`.
     pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
         for limit in &mut self.0 {
-            let window = calendar.window(limit.zone, limit.window, at);
-            if window > limit.current {
-                (limit.current, limit.used_amount, limit.used_count) = (window, 0, 0);
-            }
+            *limit = limit.at(calendar, at);
             if limit.window != Window::Transaction {
                 limit.used_amount = limit.used_amount.saturating_add(usage.amount);
                 limit.used_count = limit.used_count.saturating_add(usage.count);
@@ -125,7 +144,11 @@ impl Limits {
         approved_at: Timestamp,
     ) {
         for limit in &mut self.0 {
-            let same_window = calendar.window(limit.zone, limit.window, approved_at) == limit.current;
+            let window = calendar.window(limit.zone, limit.window, approved_at);
+            let same_window = match limit.next {
+                None => window == limit.current,
+                Some(_) => window >= limit.current,
+            };
             if same_window && number > limit.after && limit.window != Window::Transaction {
                 limit.used_amount = limit.used_amount.saturating_sub(usage.amount);
                 limit.used_count = limit.used_count.saturating_sub(usage.count);
@@ -135,7 +158,8 @@ impl Limits {
 
     /// Whether every limit names a zone that the calendar has.
     pub(crate) fn fit(&self, calendar: &Calendar) -> bool {
-        self.0.iter().all(|limit| calendar.name(limit.zone).is_some())
+        let is_known = |zone| calendar.name(zone).is_some();
+        self.0.iter().all(|limit| is_known(limit.zone) && is_known(limit.asked_zone()))
     }
 
     /// The limits and their usage at `at`, for people.
@@ -144,7 +168,7 @@ impl Limits {
             let used = limit.used_at(calendar, at);
             let rule = LimitRule {
                 window: limit.window,
-                zone: calendar.name(limit.zone)?,
+                zone: calendar.name(limit.asked_zone())?,
                 amount_max: limit.amount_max,
                 count_max: limit.count_max,
             };
@@ -154,12 +178,51 @@ impl Limits {
     }
 }
 
+/// What a rule finds in its place.
+enum Before {
+    Same(Limit),
+    OtherZone(Limit),
+    None,
+}
+
 impl Limit {
     fn used_at(&self, calendar: &Calendar, at: Timestamp) -> Usage {
-        if calendar.window(self.zone, self.window, at) > self.current {
-            Usage { amount: 0, count: 0 }
-        } else {
-            Usage { amount: self.used_amount, count: self.used_count }
+        let now = self.at(calendar, at);
+        Usage { amount: now.used_amount, count: now.used_count }
+    }
+
+    /// The limit as it counts at `at`: in a new window from zero.
+    fn at(self, calendar: &Calendar, at: Timestamp) -> Self {
+        let (zone, first) = self.next.unwrap_or((self.zone, self.current.saturating_add(1)));
+        let window = calendar.window(zone, self.window, at);
+        if window < first {
+            return self;
+        }
+        Self { zone, current: window, used_amount: 0, used_count: 0, next: None, ..self }
+    }
+
+    /// The zone that it was last given.
+    fn asked_zone(&self) -> ZoneId {
+        self.next.map_or(self.zone, |(zone, _)| zone)
+    }
+
+    /// This limit with the zone of `fresh`: from the first whole window on that follows the one that is running. Where
+    /// nothing was spent in that, at once.
+    fn moved(self, fresh: Self, calendar: &Calendar, at: Timestamp) -> Self {
+        let now = self.at(calendar, at);
+        if now.used_amount == 0 && now.used_count == 0 {
+            return fresh;
+        }
+        let is_running = calendar.window(now.zone, now.window, at) <= now.current;
+        if fresh.zone == now.zone && is_running {
+            return Self { next: None, ..now };
+        }
+        match calendar.end_of(now.zone, now.window, at) {
+            Some(end) => {
+                let first = calendar.first_from(fresh.zone, now.window, end);
+                Self { next: Some((fresh.zone, first)), ..now }
+            }
+            None => fresh,
         }
     }
 }
@@ -244,6 +307,36 @@ mod tests {
         limits.charge(one(50), &calendar, at(11));
         limits.give_back(one(50), &calendar, no(9), at(11));
         assert_eq!(limits.view(&calendar, at(12))[0].used_amount, 50);
+    }
+
+    #[test]
+    fn another_zone_is_taken_at_the_next_window_and_opens_nothing_today() {
+        let in_zone =
+            |zone| LimitRule { zone: ZoneName::new(zone).unwrap(), ..rule(Window::Day, Some(100), None) };
+        let mut calendar = Calendar::default();
+        let set = |limits: &Limits, zone, calendar: &mut Calendar, now| {
+            limits.replaced(&[in_zone(zone)], calendar, now, no(0))
+        };
+        let hour = |hours: i64| at(hours * 3_600);
+        let mut limits = set(&Limits::default(), "UTC", &mut calendar, hour(8));
+        limits.charge(one(90), &calendar, hour(9));
+        // A day of Tokyo begins at 15:00 UTC: the first whole one after this day of UTC begins at 15:00 tomorrow.
+        let mut moved = set(&limits, "Asia/Tokyo", &mut calendar, hour(10));
+        assert_eq!(moved.view(&calendar, hour(10))[0].rule.zone.as_str(), "Asia/Tokyo");
+        assert_eq!(broken(&moved, &calendar, 11, hour(16)), [Reason::AmountLimit], "not at Tokyo's midnight");
+        assert_eq!(broken(&moved, &calendar, 11, hour(25)), [Reason::AmountLimit], "nor at the old one's");
+        assert_eq!(broken(&moved, &calendar, 100, hour(39)), []);
+        moved.charge(one(10), &calendar, hour(26));
+        assert_eq!(broken(&moved, &calendar, 1, hour(38)), [Reason::AmountLimit], "it counts until then");
+        moved.give_back(one(10), &calendar, no(1), hour(26));
+        assert_eq!(broken(&moved, &calendar, 10, hour(38)), [], "and is given back until then");
+        // Back again within the window that runs: nothing has changed.
+        let back = set(&set(&limits, "Asia/Tokyo", &mut calendar, hour(10)), "UTC", &mut calendar, hour(11));
+        assert_eq!(back, limits);
+        // A limit that nothing was spent of has its zone at once.
+        let unused = set(&limits, "Asia/Tokyo", &mut calendar, hour(30));
+        assert_eq!(broken(&unused, &calendar, 100, hour(30)), []);
+        assert_eq!(unused.0[0].next, None);
     }
 
     #[test]

@@ -10,13 +10,26 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// A limit, and which transactions it counts: those that came after it was set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limit {
     pub(super) rule: LimitRule,
     /// The number of the last transaction before it was set.
     pub(super) after: u64,
     pub(super) set_at: Timestamp,
+    /// The zones that it had before, oldest first, each with the last window in it and the first in the next zone.
+    pub(super) before: Vec<Before>,
 }
+
+/// A zone that a limit had. Another one takes over with the first of its windows that begins after the last one here.
+#[derive(Clone, Debug)]
+pub(super) struct Before {
+    rule: LimitRule,
+    last: Date,
+    first_of_next: Date,
+}
+
+/// A window of a limit: how many zones it had before, and the window's first day.
+type Key = (usize, Date);
 
 /// Local dates. Looking one up in the zone database is slow, so each is looked up once.
 #[derive(Debug, Default)]
@@ -41,6 +54,27 @@ impl Calendar {
         }
     }
 
+    /// The window of a limit that `at` counts in.
+    fn key(&self, limit: &Limit, at: Timestamp) -> Key {
+        let zones = limit.before.len();
+        let rule = |zone: usize| limit.before.get(zone).map_or(&limit.rule, |before| &before.rule);
+        let has_begun = |zone: &usize| {
+            *zone == 0 || self.window(rule(*zone), at) >= limit.before[*zone - 1].first_of_next
+        };
+        let zone = (0..=zones).rev().find(has_begun).expect("the first zone has no beginning");
+        let window = self.window(rule(zone), at);
+        (zone, limit.before.get(zone).map_or(window, |before| window.min(before.last)))
+    }
+
+    /// When the window ends that `at` falls in.
+    fn end(&self, rule: &LimitRule, at: Timestamp) -> Timestamp {
+        let zone = TimeZone::get(rule.zone.as_str()).expect("a zone that was checked");
+        let first = self.window(rule, at);
+        let next = next_window(rule.window, first);
+        let midnight = next.to_zoned(zone).expect("a date of our times").timestamp();
+        Timestamp::from_micros(midnight.as_microsecond())
+    }
+
     fn date(&self, zone: ZoneName, at: Timestamp) -> Date {
         *self.dates.borrow_mut().entry((zone, at)).or_insert_with(|| {
             let time = jiff::Timestamp::from_microsecond(at.micros()).expect("a time of our times");
@@ -53,7 +87,15 @@ impl Model {
     /// Amount and count that `limit` has used at `now`. A window never opens again once a later one has been
     /// counted in: after the clock is set back, spending counts into the newest window.
     pub(super) fn used(&self, owner: LimitOwner, index: u32, limit: &Limit, now: Timestamp) -> (i128, u32) {
-        let mut newest = self.calendar.window(&limit.rule, limit.set_at);
+        let (newest, counted) = self.counted(owner, index, limit);
+        let current = newest.max(self.calendar.key(limit, now));
+        let in_window = counted.iter().filter(|(window, _)| *window == current);
+        in_window.fold((0, 0), |(amount, count), (_, (more, one))| (amount + more, count + one))
+    }
+
+    /// The newest window that was counted in, and what was counted in which.
+    fn counted(&self, owner: LimitOwner, index: u32, limit: &Limit) -> (Key, Vec<(Key, (i128, u32))>) {
+        let mut newest = self.calendar.key(limit, limit.set_at);
         let mut counted = Vec::new();
         if limit.rule.window != Window::Transaction {
             for found in
@@ -64,15 +106,13 @@ impl Model {
                     LimitOwner::Account => self.account_of(found.card) == index,
                 };
                 if is_owners {
-                    let own = self.calendar.window(&limit.rule, found.at);
+                    let own = self.calendar.key(limit, found.at);
                     newest = newest.max(own);
                     counted.push((newest, counts(owner, found, newest == own)));
                 }
             }
         }
-        let current = newest.max(self.calendar.window(&limit.rule, now));
-        let in_window = counted.iter().filter(|(window, _)| *window == current);
-        in_window.fold((0, 0), |(amount, count), (_, (more, one))| (amount + more, count + one))
+        (newest, counted)
     }
 
     /// Every limit of the owner that one more approval of `asked` would break.
@@ -114,15 +154,67 @@ impl Model {
         broken
     }
 
-    /// Replaces limits. One over the same window goes on counting from where it began.
-    pub(super) fn replaced(&self, before: &[Limit], rules: &[LimitRule], now: Timestamp) -> Vec<Limit> {
+    /// Replaces limits. One over the same window goes on counting from where it began; with another zone, until the
+    /// first whole window of that zone after the one that runs (E27).
+    pub(super) fn replaced(
+        &self,
+        (owner, index): (LimitOwner, u32),
+        before: &[Limit],
+        rules: &[LimitRule],
+        now: Timestamp,
+    ) -> Vec<Limit> {
         let limits = rules.iter().map(|rule| {
-            let same = before.iter().find(|limit| is_same_window(&limit.rule, rule));
-            let fresh = Limit { rule: *rule, after: self.last_number, set_at: now };
-            same.map_or(fresh, |limit| Limit { rule: *rule, ..*limit })
+            let fresh = Limit { rule: *rule, after: self.last_number, set_at: now, before: Vec::new() };
+            if let Some(same) = before.iter().find(|limit| is_same_window(&limit.rule, rule)) {
+                return Limit { rule: *rule, ..same.clone() };
+            }
+            let is_kept = |limit: &Limit| rules.iter().any(|rule| is_same_window(&limit.rule, rule));
+            let left = before.iter().find(|limit| limit.rule.window == rule.window && !is_kept(limit));
+            match left {
+                Some(limit) if self.used(owner, index, limit, now) != (0, 0) => {
+                    self.moved((owner, index), limit.clone(), rule, now)
+                }
+                Some(_) | None => fresh,
+            }
         });
         limits.collect()
     }
+
+    fn moved(
+        &self,
+        (owner, index): (LimitOwner, u32),
+        mut limit: Limit,
+        rule: &LimitRule,
+        now: Timestamp,
+    ) -> Limit {
+        let newest = self.counted(owner, index, &limit).0.max(self.calendar.key(&limit, now));
+        // A zone that was asked for and has not begun yet is taken back.
+        let mut running = limit.rule;
+        while newest.0 < limit.before.len() {
+            running = limit.before.pop().expect("a zone before").rule;
+        }
+        let window = self.calendar.window(&running, now);
+        if !(running.zone == rule.zone && window <= newest.1) {
+            let end = self.calendar.end(&running, now);
+            let just_before = Timestamp::from_micros(end.micros() - 1);
+            let before_it = self.calendar.window(&LimitRule { zone: rule.zone, ..running }, just_before);
+            let first = next_window(rule.window, before_it);
+            limit.before.push(Before { rule: running, last: newest.1, first_of_next: first });
+        }
+        limit.rule = *rule;
+        limit
+    }
+}
+
+/// The first day of the window after the one that begins on `first`.
+fn next_window(window: Window, first: Date) -> Date {
+    let span = jiff::Span::new();
+    let later = match window {
+        Window::Week => span.days(7),
+        Window::Month => span.months(1),
+        Window::Day | Window::Transaction | Window::Lifetime => span.days(1),
+    };
+    first.checked_add(later).expect("a date of our times")
 }
 
 /// The zone matters only where days do.
