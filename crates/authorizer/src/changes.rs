@@ -7,8 +7,8 @@ use crate::decide::Context;
 use crate::shard::Shard;
 use crate::transaction::TransactionState;
 use domain::{
-    AccountNo, CancelCause, CardNo, CardStatus, Controls, Fact, FundingMode, LimitRule, PostingKind,
-    RequestKey, Text, TransactionNo, Units, Window,
+    AccountNo, CardNo, CardStatus, Controls, Fact, LimitRule, PostingKind, RequestKey, Text, TransactionNo,
+    Units, Window,
 };
 
 impl Shard {
@@ -33,9 +33,13 @@ impl Shard {
         effects: &mut Effects,
     ) -> Result<Shown, Refusal> {
         match change {
-            Change::OpenAccount { id, asset } => {
+            Change::OpenAccount { id, asset, limits } => {
+                self.check_limits(&limits)?;
                 let account = AccountNo(next(self.accounts.len()));
                 effects.fact(Fact::AccountOpened { account, id, asset });
+                if !limits.is_empty() {
+                    effects.fact(Fact::AccountLimitsSet { account, limits });
+                }
                 Ok(Shown::State(Inquiry::Account(account)))
             }
             Change::Post { account, kind, units, request, note } => {
@@ -80,10 +84,7 @@ impl Shard {
         match (found.state, found.held) {
             (TransactionState::Approved, Some(amounts)) => {
                 effects.fact(Fact::HoldReleased { transaction, amounts, note });
-                let jit = self.card(found.card).is_ok_and(|card| card.funding == FundingMode::Jit);
-                if jit {
-                    self.owe_cancel(found, CancelCause::Expired, &mut 0, context, effects);
-                }
+                self.owe_expiry(found, &mut 0, context, effects);
             }
             (TransactionState::Expired, _) => {}
             (

@@ -26,6 +26,17 @@ pub enum Command {
         /// Who waits.
         caller: Caller,
     },
+    /// An advice from the processor: the network declined in our name.
+    NoteDecline {
+        /// The card, as the routing index knows it.
+        card: CardNo,
+        /// What was asked of the network.
+        request: Authorization,
+        /// The network's response code.
+        code: Text<4>,
+        /// Who waits.
+        caller: Caller,
+    },
     /// A reversal from the processor.
     Reverse {
         /// The card, as the routing index knows it.
@@ -129,6 +140,8 @@ pub enum Change {
         id: AccountId,
         /// What it holds.
         asset: Asset,
+        /// What it may spend.
+        limits: Vec<LimitRule>,
     },
     /// Book money in or out.
     Post {

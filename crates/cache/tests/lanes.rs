@@ -131,7 +131,7 @@ fn change(shard: ShardId, caller: u64, change: Change) -> Posted {
 
 fn open(name: &str) -> (ShardId, Change) {
     let id = AccountId::new(name).unwrap();
-    (ShardId::of(&id), Change::OpenAccount { id, asset: Asset::of(usd()) })
+    (ShardId::of(&id), Change::OpenAccount { id, asset: Asset::of(usd()), limits: Vec::new() })
 }
 
 fn credit(request: u8) -> Change {

@@ -144,6 +144,9 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::AuthenticationRequired => "The purchase went without 3-D Secure, which a rule demands.",
         Reason::VerificationRequired => "A verification that a rule demands was not made.",
         Reason::AddressMismatch => "The billing address that was entered is not the cardholder's.",
+        Reason::DeclinedByNetwork => {
+            "The network declined in the place of the switch and reported it afterwards."
+        }
         Reason::OriginalNotFound => "The payment that this one adds to is not known, or is no longer open.",
         Reason::RuleDenied => "A rule of the program refuses this payment.",
         Reason::RiskScore => "The network's risk score was too high.",

@@ -175,7 +175,7 @@ impl Stage {
         let usdt = Asset::new(AssetCode::new("USDT").expect("a code"), 6).expect("few decimals");
         for (number, asset) in (0..).zip([Asset::of(currency("USD")), usdt, usdt, usdt]) {
             let id = AccountId::new(&format!("A{number}")).expect("a name");
-            stage.change(Change::OpenAccount { id, asset })?;
+            stage.change(Change::OpenAccount { id, asset, limits: Vec::new() })?;
         }
         stage.post(0, 20_000, 200)?;
         stage.post(1, 150_000_000, 201)?;

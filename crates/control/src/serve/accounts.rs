@@ -41,12 +41,10 @@ pub(crate) async fn open<S: Switchboard>(
 
 impl<S: Switchboard> Api<S> {
     async fn open_account(&self, wanted: &OpenAccount) -> Result<AccountView, Problem> {
-        let change = Change::OpenAccount { id: wanted.id, asset: wanted.asset };
-        let view = account_in(self.change(ShardId::of(&wanted.id), change).await?)?;
-        match &wanted.limits {
-            Some(limits) if !limits.is_empty() => self.limit_account(&wanted.id, limits.clone()).await,
-            Some(_) | None => Ok(view),
-        }
+        // One change: an account that may spend without bounds for a moment is one too many.
+        let limits = wanted.limits.clone().unwrap_or_default();
+        let change = Change::OpenAccount { id: wanted.id, asset: wanted.asset, limits };
+        account_in(self.change(ShardId::of(&wanted.id), change).await?)
     }
 
     async fn limit_account(&self, id: &AccountId, limits: Vec<LimitRule>) -> Result<AccountView, Problem> {

@@ -58,6 +58,37 @@ async fn money_is_booked_once_for_each_idempotency_key() {
 }
 
 #[tokio::test]
+async fn a_key_is_known_for_48_hours() {
+    let client = with_account().await;
+    client.book("/v1/accounts/A/credits", "k1", r#""5.00""#).await.expect(201);
+    client.bench.wait(48);
+    let again = client.book("/v1/accounts/A/credits", "k1", r#""5.00""#).await.expect(200);
+    assert_eq!(again.json["repeated"], true);
+    // What is older is forgotten with the next posting.
+    client.bench.wait(1);
+    client.book("/v1/accounts/A/credits", "k2", r#""1.00""#).await.expect(201);
+    let anew = client.book("/v1/accounts/A/credits", "k1", r#""5.00""#).await.expect(201);
+    assert_eq!(anew.json["account"]["balance"]["ledger"]["amount"], "11.000000");
+}
+
+#[tokio::test]
+async fn an_account_is_opened_with_its_limits_in_one_change_or_not_at_all() {
+    let client = Client::new();
+    let limited = |zone: &str| {
+        format!(
+            r#"{{"id": "A", "asset": "USD", "limits": [{{"window": "day", "zone": "{zone}", "amount_max": "50.00"}}]}}"#
+        )
+    };
+    client.post("/v1/accounts", &limited("Mars/Olympus")).await.expect(422);
+    client.get("/v1/accounts/A").await.expect(404);
+    let before = client.bench.changes_so_far();
+    let answer = client.post("/v1/accounts", &limited("Europe/Berlin")).await.expect(201);
+    assert_eq!(client.bench.changes_so_far(), before + 1);
+    assert_eq!(answer.json["limits"][0]["window"], "day");
+    client.post("/v1/accounts", &limited("Europe/Berlin")).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_posting_says_what_was_booked() {
     let client = with_account().await;
     let body = r#"{"amount": "0.000001", "note": "dust"}"#;

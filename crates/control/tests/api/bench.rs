@@ -7,7 +7,7 @@ use control::{
 };
 use domain::*;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -42,6 +42,8 @@ pub struct Bench {
     /// What the next change is answered with instead of being made.
     pub next_change: Mutex<Option<Unavailable>>,
     door: Semaphore,
+    /// Seconds after noon.
+    late: AtomicI64,
     /// Changes that have come to the door.
     at_the_door: AtomicUsize,
     snapshots: AtomicU64,
@@ -72,10 +74,16 @@ impl Bench {
             duties: Mutex::default(),
             next_change: Mutex::default(),
             door: Semaphore::new(OPEN),
+            late: AtomicI64::new(0),
             at_the_door: AtomicUsize::new(0),
             snapshots: AtomicU64::new(0),
             next_snapshot: Mutex::default(),
         })
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, hours: i64) {
+        self.late.fetch_add(hours * 3_600, Ordering::SeqCst);
     }
 
     /// Makes changes wait, so that a test can look while they are under way.
@@ -152,7 +160,7 @@ impl Switchboard for Bench {
     type Reservation = Kept;
 
     fn now(&self) -> Timestamp {
-        Timestamp::from_seconds(NOON)
+        Timestamp::from_seconds(NOON + self.late.load(Ordering::SeqCst))
     }
 
     fn account(&self, id: &AccountId) -> Option<Place<AccountNo>> {

@@ -8,9 +8,13 @@ use serde_json::json;
 
 /// A purchase in dollars, decided by the card's shard.
 fn pay(client: &Client, stan: u64, minor: i64) {
+    send(client, stan, minor, MessageClass::AuthorizationRequest, domain::Details::default());
+}
+
+fn send(client: &Client, stan: u64, minor: i64, class: MessageClass, details: Details) {
     let place = client.bench.place_of("C");
     let request = Authorization {
-        class: MessageClass::AuthorizationRequest,
+        class,
         card: client.bench.token(&Pan::from_digits(PAN.as_bytes()).unwrap()),
         processing_code: ProcessingCode(0),
         amount: Money::new(minor, Currency::from_alpha("USD").unwrap()),
@@ -22,7 +26,7 @@ fn pay(client: &Client, stan: u64, minor: i64) {
         entry_mode: None,
         merchant: Merchant { mcc: Some(Mcc(742)), ..Merchant::default() },
         partial: PartialApproval::NotSupported,
-        details: domain::Details::default(),
+        details,
         expiry: None,
         deadline: Mono::MAX,
     };
@@ -123,6 +127,55 @@ async fn a_history_comes_newest_first_and_in_pages() {
         let answer = client.get(&format!("/v1/cards/C/transactions?{query}")).await.expect(400);
         assert_eq!(answer.problem(), "invalid_address", "{query}");
     }
+}
+
+#[tokio::test]
+async fn an_operator_ends_a_hold_early_and_once() {
+    let client = with_money_and_limits().await;
+    pay(&client, 1, 4_800);
+    let list = client.get("/v1/cards/C/transactions").await.expect(200);
+    let path = format!("/v1/transactions/{}/expire", list.json["transactions"][0]["id"].as_str().unwrap());
+    for _ in 0..2 {
+        let answer = client.post(&path, "").await.expect(200);
+        assert_eq!((&answer.json["state"], &answer.json["held"]), (&json!("expired"), &json!(null)));
+        let account = client.get("/v1/accounts/A").await;
+        assert_eq!(account.json["balance"]["available"]["amount"], "100.000000");
+    }
+    pay(&client, 2, 4_900);
+    pay(&client, 3, 4_900);
+    let list = client.get("/v1/cards/C/transactions").await.expect(200);
+    let declined = list.json["transactions"][0]["id"].as_str().unwrap();
+    let answer = client.post(&format!("/v1/transactions/{declined}/expire"), "").await.expect(409);
+    assert_eq!(answer.problem(), "status_conflict");
+    client.post("/v1/transactions/tx-017-0006423a9f2c1b40/expire", "").await.expect(404);
+}
+
+#[tokio::test]
+async fn what_followed_a_payment_is_listed_newest_first() {
+    let client = with_money_and_limits().await;
+    pay(&client, 1, 4_800);
+    let list = client.get("/v1/cards/C/transactions").await.expect(200);
+    let id = list.json["transactions"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/transactions/{id}/follow_ups");
+    assert_eq!(client.get(&path).await.expect(200).json["transactions"], json!([]));
+    let original = OriginalReferences {
+        stan: Some(Stan::new(1).unwrap()),
+        transmission: Some(Transmission::new(1_120_120_000).unwrap()),
+        ..OriginalReferences::default()
+    };
+    for (stan, part) in [(2, 1), (3, 2)] {
+        let clearing = ClearingData { sequence: part, of: 3, ..ClearingData::default() };
+        let details = Details { original: Some(original), clearing: Some(clearing), ..Details::default() };
+        send(&client, stan, 1_000, MessageClass::Clearing, details);
+    }
+    let followed = client.get(&path).await.expect(200);
+    let followed = followed.json["transactions"].as_array().unwrap();
+    let stans: Vec<_> = followed.iter().map(|one| one["stan"].as_str().unwrap()).collect();
+    assert_eq!(stans, ["000003", "000002"]);
+    assert!(followed.iter().all(|one| one["belongs_to"] == id.as_str()));
+    let payment = client.get(&format!("/v1/transactions/{id}")).await.expect(200);
+    assert_eq!(payment.json["paid"]["card"]["amount"], "20.00");
+    client.get("/v1/transactions/tx-017-0006423a9f2c1b40/follow_ups").await.expect(404);
 }
 
 #[tokio::test]

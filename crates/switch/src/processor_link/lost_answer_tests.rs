@@ -148,7 +148,7 @@ impl Bench {
             limits: Vec::new(),
         };
         for change in [
-            Change::OpenAccount { id, asset: Asset::of(usd) },
+            Change::OpenAccount { id, asset: Asset::of(usd), limits: Vec::new() },
             Change::Post {
                 account: AccountNo(0),
                 kind: PostingKind::Credit,

@@ -2,7 +2,7 @@
 
 use super::{Account, Booking, BookingKind, Card, Model, Verdict};
 use authorizer::{Change, Refusal};
-use domain::{CardNo, CardStatus, LimitRule, Moment, PostingKind, Window};
+use domain::{CardNo, CardStatus, LimitOwner, LimitRule, Moment, PostingKind, Window};
 
 /// How long an idempotency key is remembered.
 const KEYS_FOR: std::time::Duration = std::time::Duration::from_secs(48 * 3_600);
@@ -11,8 +11,10 @@ impl Model {
     /// Makes a change, or says why not.
     pub(super) fn change(&mut self, change: &Change, now: Moment) -> Result<Verdict, Refusal> {
         match change {
-            Change::OpenAccount { id, asset } => {
-                self.accounts.push(Account { id: *id, asset: *asset, limits: Vec::new() });
+            Change::OpenAccount { id, asset, limits } => {
+                self.check_limits(limits)?;
+                let limits = self.replaced((LimitOwner::Account, self.accounts()), &[], limits, now.utc);
+                self.accounts.push(Account { id: *id, asset: *asset, limits });
             }
             Change::Post { account, kind, units, request, note: _ } => {
                 self.account_exists(account.0)?;
@@ -46,13 +48,14 @@ impl Model {
             Change::SetAccountLimits { account, limits } => {
                 self.account_exists(account.0)?;
                 self.check_limits(limits)?;
-                let replaced = self.replaced(&self.account(account.0).limits, limits, now.utc);
+                let owner = (LimitOwner::Account, account.0);
+                let replaced = self.replaced(owner, &self.account(account.0).limits, limits, now.utc);
                 self.accounts[account.0 as usize].limits = replaced;
             }
             Change::IssueCard(card) => {
                 self.account_exists(card.account.0)?;
                 self.check_limits(&card.limits)?;
-                let limits = self.replaced(&[], &card.limits, now.utc);
+                let limits = self.replaced((LimitOwner::Card, self.cards()), &[], &card.limits, now.utc);
                 self.cards.push(Card { issued: card.clone(), limits });
             }
             Change::SetCardStatus { card, status } => {
@@ -70,7 +73,8 @@ impl Model {
             Change::SetCardLimits { card, limits } => {
                 self.card_exists(*card)?;
                 self.check_limits(limits)?;
-                let replaced = self.replaced(&self.card(card.0).limits, limits, now.utc);
+                let owner = (LimitOwner::Card, card.0);
+                let replaced = self.replaced(owner, &self.card(card.0).limits, limits, now.utc);
                 self.cards[card.0 as usize].limits = replaced;
             }
             // The model does not play it.
