@@ -96,6 +96,8 @@ impl Shard {
             Fact::AnswerWithheld { transaction } => self.answer_withheld(*transaction),
             Fact::AnswerUndelivered { transaction, until } => self.answer_undelivered(*transaction, *until),
             Fact::AnswerRepeated { transaction } => self.answer_repeated(*transaction),
+            Fact::DeclineAdvised { .. } => self.decline_advised(fact, at),
+            Fact::ReversalDeferred { transaction, reversal } => self.defer_reversal(*transaction, reversal),
             Fact::TokenKeySeen { fingerprint } => {
                 self.token_key = Some(*fingerprint);
                 Ok(())

@@ -80,7 +80,9 @@ impl Shard {
         let by = Approver::BalanceService;
         let told = self.told_with(transaction, amounts, context);
         effects.fact(Fact::AskApproved { transaction: number, amounts, part, reason, by, told });
-        self.after_funding(transaction, amounts, context, effects);
+        let mut given = 0;
+        self.after_funding(transaction, amounts, &mut given, context, effects);
+        self.undo_deferred(transaction, amounts, part, &mut given, context, effects);
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
         let answer = Answer::Authorization {
             reason,
@@ -98,6 +100,7 @@ impl Shard {
         &self,
         transaction: &Transaction,
         amounts: Amounts,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) {
@@ -106,10 +109,10 @@ impl Shard {
         let number = transaction.number;
         if transaction.class.is_financial() {
             let booked = Booked { transaction: number, card_no: transaction.card, amounts };
-            self.book_at_once(booked, account, &Merchant::default(), &mut 0, context, effects);
+            self.book_at_once(booked, account, &Merchant::default(), given, context, effects);
         } else if self.policy.life.confirm {
             let order = Order { transaction: number, account, kind: DutyKind::Confirm, units: amounts.units };
-            self.order(order, &mut 0, context, effects);
+            self.order(order, given, context, effects);
         }
     }
 

@@ -163,6 +163,7 @@ impl Shard {
             let booked = Booked { transaction, card_no: asked.card, amounts };
             self.book_at_once(booked, account, &request.merchant, &mut given, context, effects);
         }
+        self.undo_deferred(asked, amounts, part, &mut given, context, effects);
         let answer = self.approval(transaction, FundingPath::Jit);
         effects.action(Action::AnswerWaiting { transaction, answer });
         effects.answer(caller, answer);

@@ -23,6 +23,9 @@ impl Shard {
             Command::Authorize { card, request, caller } => {
                 self.authorize(card, request, caller, context, effects);
             }
+            Command::NoteDecline { card, request, code, caller } => {
+                self.note_decline(card, request, code, caller, context, effects);
+            }
             Command::Reverse { card, reversal, caller } => {
                 self.reverse(card, reversal, caller, context, effects);
             }

@@ -3,7 +3,8 @@
 use crate::action::{Action, Effects};
 use crate::decide::Context;
 use crate::shard::{Account, Shard};
-use domain::{Duty, DutyKind, Fact, TransactionNo, Units};
+use crate::transaction::Transaction;
+use domain::{Duty, DutyKind, Fact, FundingMode, TransactionNo, Units};
 
 /// One thing to tell.
 #[derive(Clone, Copy)]
@@ -40,6 +41,20 @@ impl Shard {
         *given = given.saturating_add(1);
         effects.fact(Fact::DutyOwed { duty });
         effects.action(Action::Owe(duty));
+    }
+
+    /// Tells the balance service that a hold has ended without a payment: what it reserved is free again (E20).
+    pub(crate) fn owe_expiry(
+        &self,
+        hold: &Transaction,
+        given: &mut u64,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let found = self.card(hold.card).and_then(|card| Ok((card.funding, self.account(card.account)?)));
+        let (Ok((FundingMode::Jit, account)), Some(held)) = (found, hold.held) else { return };
+        let order = Order { transaction: hold.number, account, kind: DutyKind::Expire, units: held.units };
+        self.order(order, given, context, effects);
     }
 
     /// How many such duties this very decision has ordered. What earlier decisions of the batch have ordered is

@@ -6,7 +6,7 @@ use crate::action::Effects;
 use crate::decide::Context;
 use crate::policy::END_AT_ONCE_MAX;
 use crate::shard::Shard;
-use domain::{CancelCause, Fact, FundingMode, Reason};
+use domain::{Fact, Reason};
 
 impl Shard {
     /// Ends what has run out.
@@ -15,10 +15,7 @@ impl Shard {
         for transaction in self.store.expired(context.now.utc).take(END_AT_ONCE_MAX) {
             let Some(amounts) = transaction.held else { continue };
             effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
-            let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
-            if jit {
-                self.owe_cancel(transaction, CancelCause::Expired, &mut given, context, effects);
-            }
+            self.owe_expiry(transaction, &mut given, context, effects);
         }
         let overdue = self.asked.iter().filter(|(_, deadline)| context.now.mono >= **deadline);
         for (number, _) in overdue.take(END_AT_ONCE_MAX) {

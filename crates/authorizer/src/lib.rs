@@ -25,6 +25,7 @@ mod clearings;
 mod command;
 mod controls;
 mod decide;
+mod declined_advices;
 mod delivery;
 mod duties;
 mod expiry;

@@ -73,6 +73,8 @@ pub struct Life {
     pub tolerances: Vec<Tolerance>,
     /// How long what was approved is kept for clearings and refunds that come late (E19, E21).
     pub keep_for: Duration,
+    /// How long a payment that was declined is kept for a clearing that comes all the same (E19).
+    pub keep_declines_for: Duration,
     /// The least that is approved of a larger amount, in minor units of the card's currency (E7).
     pub partial_minor_min: i64,
     /// The most cash that one purchase may hand out, in minor units of the card's currency.
@@ -122,6 +124,7 @@ impl Default for Life {
                 Tolerance { mcc: range(4121, 4121), percent: 20, at_least_minor: 0 },
             ],
             keep_for: 180 * DAY,
+            keep_declines_for: 30 * DAY,
             partial_minor_min: 1,
             cashback_minor_max: None,
             refunds_at_authorization: false,

@@ -1,8 +1,13 @@
 //! Finds the transaction that a later message speaks of: what is incremented, completed, cleared or refunded.
 //!
-//! In this order: the network's transaction id, which stays through a transaction's life; the original's trace number
-//! and transmission time; its approval code; and as a last resort the retrieval reference alone, where only one
-//! transaction of the card has it. Of several, an open one comes before one that has ended, and a newer before an older.
+//! In this order (E18): the network's transaction id, which stays through a transaction's life; the original's trace number
+//! and transmission time; its approval code, with a category that is not another one, within the time that payments are
+//! kept; and as a last resort the retrieval reference alone, where only one transaction of the card has it. Of several,
+//! an open one comes before one that has ended, one that was approved before one that was declined, one whose amount the
+//! message does not exceed before one that it does, and a newer before an older.
+//!
+//! The amount only chooses and never excludes: a clearing above its hold is to be found and flagged (E16), and where it found
+//! nothing, the hold would stay beside what was posted.
 
 use crate::decide::Context;
 use crate::shard::Shard;
@@ -23,25 +28,30 @@ impl Shard {
         let original = request.details.original.unwrap_or_default();
         let network = original.network.or(request.details.network_reference);
         let by_network = network.and_then(|reference| {
-            self.best_payment(card, |found| found.network_reference == Some(reference))
+            self.best_payment(card, context, |found| found.network_reference == Some(reference))
         });
         by_network
-            .or_else(|| self.by_trace(card, &original))
-            .or_else(|| self.by_approval(card, &original, request))
+            .or_else(|| self.by_trace(card, &original, context))
+            .or_else(|| self.by_approval(card, &original, request, context))
             .or_else(|| self.by_retrieval_alone(card, request, context))
     }
 
-    fn by_trace(&self, card: CardNo, original: &OriginalReferences) -> Option<&Transaction> {
+    fn by_trace(
+        &self,
+        card: CardNo,
+        original: &OriginalReferences,
+        context: Context<'_>,
+    ) -> Option<&Transaction> {
         let stan = original.stan?;
         let acquirer =
             |found: &Transaction| original.acquirer.is_none() || found.acquirer == original.acquirer;
         let Some(transmission) = original.transmission else {
-            return self.best_payment(card, |found| found.stan == stan && acquirer(found));
+            return self.best_payment(card, context, |found| found.stan == stan && acquirer(found));
         };
         let key = MatchKey { card, stan, transmission: Some(transmission) };
         self.store
             .with_key(key)
-            .filter(|found| is_payment(found) && acquirer(found))
+            .filter(|found| self.is_payment(found, context) && acquirer(found))
             .max_by_key(|found| rank(found))
     }
 
@@ -50,12 +60,21 @@ impl Shard {
         card: CardNo,
         original: &OriginalReferences,
         request: &Authorization,
+        context: Context<'_>,
     ) -> Option<&Transaction> {
         let code = original.approval_code?;
-        self.best_payment(card, |found| {
+        let same = |found: &&Transaction| {
             let merchant =
                 found.mcc.is_none() || request.merchant.mcc.is_none() || found.mcc == request.merchant.mcc;
-            ApprovalCode::of(self.transaction_id(found.number)) == code && merchant
+            ApprovalCode::of(self.transaction_id(found.number)) == code
+                && merchant
+                && self.is_payment(found, context)
+                && context.now.utc.since(found.at) <= self.policy.life.keep_for
+        };
+        let found = self.store.of_card(card).take(SEARCH_MAX).filter(same);
+        found.max_by_key(|found| {
+            let (is_open, is_approved, number) = rank(found);
+            (is_open, is_approved, covers(found, request), number)
         })
     }
 
@@ -68,27 +87,53 @@ impl Shard {
         let rrn = request.details.original.and_then(|original| original.rrn).or(request.rrn)?;
         let same = |found: &&Transaction| {
             found.rrn == Some(rrn)
-                && is_payment(found)
+                && self.is_payment(found, context)
                 && found.acquirer == Some(request.acquirer)
                 && context.now.utc.since(found.at) <= self.policy.life.keep_for
         };
-        let mut found = self.store.of_card(card).take(SEARCH_MAX).filter(same);
-        let only = found.next()?;
-        found.next().is_none().then_some(only)
+        // A purchase that was declined and tried again is two transactions with one reference.
+        let only = |declined: bool| {
+            let of_this_kind = |found: &&Transaction| (found.state == TransactionState::Declined) == declined;
+            let mut found = self.store.of_card(card).take(SEARCH_MAX).filter(same).filter(of_this_kind);
+            (found.next(), found.next())
+        };
+        match only(false) {
+            (None, _) => {
+                let (declined, another) = only(true);
+                declined.filter(|_| another.is_none())
+            }
+            (found, another) => found.filter(|_| another.is_none()),
+        }
     }
 
-    fn best_payment(&self, card: CardNo, fits: impl Fn(&Transaction) -> bool) -> Option<&Transaction> {
+    fn best_payment(
+        &self,
+        card: CardNo,
+        context: Context<'_>,
+        fits: impl Fn(&Transaction) -> bool,
+    ) -> Option<&Transaction> {
         let recent = self.store.of_card(card).take(SEARCH_MAX);
-        recent.filter(|found| is_payment(found) && fits(found)).max_by_key(|found| rank(found))
+        recent.filter(|found| self.is_payment(found, context) && fits(found)).max_by_key(|found| rank(found))
+    }
+
+    /// Whether it is the first message of a payment, and not what followed or came before. A decline that may have been
+    /// forgotten already counts as forgotten.
+    fn is_payment(&self, found: &Transaction, context: Context<'_>) -> bool {
+        let kept = self.policy.life.keep_declines_for.max(self.policy.repeat_window);
+        let is_kept = !found.is_declined_payment() || context.now.utc.since(found.ended_at) <= kept;
+        is_kept
+            && found.of.is_none()
+            && found.kind.is_debit()
+            && !matches!(found.state, TransactionState::ReversedFirst | TransactionState::Answered)
+            && !matches!(found.class, MessageClass::Clearing)
     }
 }
 
-/// Whether it is the first message of a payment, and not what followed or came before.
-fn is_payment(found: &Transaction) -> bool {
-    found.of.is_none()
-        && found.kind.is_debit()
-        && !matches!(found.state, TransactionState::ReversedFirst | TransactionState::Answered)
-        && !matches!(found.class, MessageClass::Clearing)
+/// Whether a message asks for no more than was asked for at first; another currency cannot be compared.
+fn covers(found: &Transaction, request: &Authorization) -> bool {
+    found.amount.is_some_and(|amount| {
+        amount.currency() == request.amount.currency() && amount.minor() >= request.amount.minor()
+    })
 }
 
 /// Open before ended, approved before declined, newer before older.

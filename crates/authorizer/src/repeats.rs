@@ -4,6 +4,7 @@
 //! message class. The same references with another amount or currency are a mistake or worse, and refused.
 
 use crate::action::{Answer, FundingPath};
+use crate::declined_advices::is_advised_decline;
 use crate::life::AdviceAfterReversal;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
@@ -32,6 +33,9 @@ impl Shard {
         let key = MatchKey { card, stan: request.stan, transmission: Some(request.transmission) };
         let (mut other_amount, mut reversed_first) = (false, false);
         for found in self.store.with_key(key).filter(|found| self.is_within_window(found, now)) {
+            if is_advised_decline(found) {
+                continue;
+            }
             if found.state == TransactionState::ReversedFirst {
                 reversed_first |= found.acquirer.is_none_or(|acquirer| acquirer == request.acquirer);
                 continue;

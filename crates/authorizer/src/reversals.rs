@@ -7,6 +7,7 @@ use crate::action::{Action, Answer, Effects, FundingPath};
 use crate::clearings::{less, promised_by, units_of_part};
 use crate::command::Caller;
 use crate::decide::Context;
+use crate::declined_advices::is_advised_decline;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
 use crate::parts::{covering, part};
@@ -32,7 +33,7 @@ impl Shard {
             return;
         }
         let matched = match self.original(card, &reversal, context.now.utc) {
-            Some(original) => self.undo_original(original, reversal, context, effects),
+            Some(original) => self.undo_original(original, reversal, &mut 0, context, effects),
             None => {
                 let transaction = self.next_number(context, 0);
                 effects.fact(Fact::ReversalUnmatched { transaction, card, reversal });
@@ -47,18 +48,22 @@ impl Shard {
         &self,
         original: &Transaction,
         reversal: Reversal,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
         match original.state {
-            TransactionState::Asked => self.undo_hold(original, reversal, context, effects),
-            TransactionState::Approved => match self.part_to_undo(original, &reversal) {
-                Some(released) => self.undo_part(original, None, released, reversal, context, effects),
-                None => self.undo_hold(original, reversal, context, effects),
+            TransactionState::Asked => match self.part_to_undo(original, &reversal) {
+                Some(released) => self.defer(original, released, reversal, effects),
+                None => self.undo_hold(original, reversal, given, context, effects),
             },
-            TransactionState::Added => self.undo_increment(original, reversal, context, effects),
+            TransactionState::Approved => match self.part_to_undo(original, &reversal) {
+                Some(released) => self.undo_part(original, None, released, reversal, given, context, effects),
+                None => self.undo_hold(original, reversal, given, context, effects),
+            },
+            TransactionState::Added => self.undo_increment(original, reversal, given, context, effects),
             TransactionState::Posted | TransactionState::Cleared => {
-                self.undo_payment(original, reversal, context, effects)
+                self.undo_payment(original, reversal, given, context, effects)
             }
             TransactionState::Declined
             | TransactionState::Reversed
@@ -68,20 +73,61 @@ impl Shard {
         }
     }
 
+    /// A part is undone of what the balance service is still deciding: the ask stays as it was made, and once it is funded
+    /// the part goes back. The processor that names a new total wants the rest, so the open request is not declined.
+    fn defer(
+        &self,
+        asked: &Transaction,
+        released: Amounts,
+        reversal: Reversal,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let before = asked.more.as_ref().and_then(|more| more.deferred.as_deref());
+        let before = before.and_then(|before| self.part_to_undo(asked, before));
+        let is_known = before.is_some_and(|before| before.card.minor() >= released.card.minor());
+        if is_known || released.card.minor() <= 0 {
+            return ReversalMatch::NothingLeft;
+        }
+        effects.fact(Fact::ReversalDeferred { transaction: asked.number, reversal });
+        ReversalMatch::Matched
+    }
+
+    /// Undoes what was to be undone as soon as the ask had ended with money. `amounts` and `part` are what was funded.
+    pub(crate) fn undo_deferred(
+        &self,
+        asked: &Transaction,
+        amounts: Amounts,
+        part: Option<Money>,
+        given: &mut u64,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) {
+        let Some(reversal) = asked.more.as_ref().and_then(|more| more.deferred.as_deref()).copied() else {
+            return;
+        };
+        let mut funded = Transaction { state: TransactionState::Approved, part, ..asked.clone() };
+        funded.held = Some(amounts);
+        if funded.class.is_financial() {
+            (funded.state, funded.held) = (TransactionState::Cleared, None);
+            funded.more_mut(Money::new(0, amounts.card.currency())).paid = amounts;
+        }
+        self.undo_original(&funded, reversal, given, context, effects);
+    }
+
     fn undo_hold(
         &self,
         original: &Transaction,
         reversal: Reversal,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
-        let mut given = 0;
         for hold in self.holds_of(original.card, Some(original)) {
             let Some(amounts) = hold.held else { continue };
             effects.fact(Fact::Reversed { transaction: hold.number, amounts, reversal });
             let jit = self.card(hold.card).is_ok_and(|card| card.funding == FundingMode::Jit);
             if jit {
-                self.owe_cancel(hold, CancelCause::Reversed, &mut given, context, effects);
+                self.owe_cancel(hold, CancelCause::Reversed, given, context, effects);
             }
             if hold.state == TransactionState::Asked {
                 // Whoever still waits for the original is told no; funds that come now find no taker.
@@ -105,26 +151,24 @@ impl Shard {
         let total = reversal.new_total.filter(|total| total.minor() > 0)?;
         let (held, promised) = (hold.held?, promised_by(hold)?);
         let asked = hold.part.or(hold.amount)?;
-        let total = if total.currency() == promised.card.currency() {
-            total.minor()
-        } else if total.currency() == asked.currency() {
-            part(promised.card, Units(total.minor().into()), Units(asked.minor().into()))?.minor()
-        } else {
+        let Some(total) = on_card(total, asked, promised.card) else {
             return Some(Amounts { card: Money::new(0, held.card.currency()), units: Units::ZERO });
         };
         let taken = less(promised, held).card.minor();
-        let left = total.saturating_sub(taken).clamp(0, held.card.minor());
+        let left = total.minor().saturating_sub(taken).clamp(0, held.card.minor());
         let left = Money::new(left, held.card.currency());
         let units = units_of_part(hold, held, left)?;
         Some(less(held, Amounts { card: left, units }))
     }
 
+    #[allow(clippy::too_many_arguments)] // one step's whole context
     fn undo_part(
         &self,
         hold: &Transaction,
         increment: Option<TransactionNo>,
         released: Amounts,
         reversal: Reversal,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
@@ -138,7 +182,7 @@ impl Shard {
         if let Ok((FundingMode::Jit, account)) = found {
             let kind = DutyKind::Reverse { left: left.units };
             let order = Order { transaction, account, kind, units: released.units };
-            self.order(order, &mut 0, context, effects);
+            self.order(order, given, context, effects);
         }
         ReversalMatch::Matched
     }
@@ -148,6 +192,7 @@ impl Shard {
         &self,
         increment: &Transaction,
         reversal: Reversal,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
@@ -162,7 +207,7 @@ impl Shard {
         });
         match added {
             Some((hold, added)) => {
-                self.undo_part(hold, Some(increment.number), added, reversal, context, effects)
+                self.undo_part(hold, Some(increment.number), added, reversal, given, context, effects)
             }
             None => ReversalMatch::NothingLeft,
         }
@@ -173,6 +218,7 @@ impl Shard {
         &self,
         payment: &Transaction,
         reversal: Reversal,
+        given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
@@ -185,11 +231,15 @@ impl Shard {
         }
         let credit = payment.kind.is_credit();
         let amounts = match reversal.new_total.filter(|total| total.minor() > 0 && !credit) {
-            Some(total) if total.currency() == paid.card.currency() => {
-                let left = Money::new(total.minor().clamp(0, paid.card.minor()), total.currency());
+            Some(total) => {
+                let first = payment.more.as_ref().map_or(paid.card, |more| more.paid.card);
+                let asked = payment.part.or(payment.amount).unwrap_or(first);
+                // A total that cannot be compared undoes nothing: too little can be undone again, too much cannot.
+                let left = on_card(total, asked, first).map_or(paid.card.minor(), Money::minor);
+                let left = Money::new(left.clamp(0, paid.card.minor()), paid.card.currency());
                 covering(paid, left).map_or(paid, |units| less(paid, Amounts { card: left, units }))
             }
-            Some(_) | None => paid,
+            None => paid,
         };
         if amounts.card.minor() <= 0 && !amounts.units.is_positive() {
             return ReversalMatch::NothingLeft;
@@ -205,7 +255,7 @@ impl Shard {
             let told_as = payment.of.unwrap_or(transaction);
             self.order(
                 Order { transaction: told_as, account, kind, units: amounts.units },
-                &mut 0,
+                given,
                 context,
                 effects,
             );
@@ -218,6 +268,7 @@ impl Shard {
     fn original(&self, card: CardNo, reversal: &Reversal, now: Timestamp) -> Option<&Transaction> {
         let matches = |found: &&Transaction| {
             self.is_within_window(found, now)
+                && !is_advised_decline(found)
                 && reversal.acquirer.is_none_or(|acquirer| found.acquirer == Some(acquirer))
         };
         if reversal.transmission.is_some() {
@@ -248,6 +299,18 @@ impl Shard {
         let only = found.next()?;
         found.next().is_none().then_some(only)
     }
+}
+
+/// A new total on the card's side: as it is, or by its share of what the merchant had `asked`. `None` where it is in a third
+/// currency.
+fn on_card(total: Money, asked: Money, promised: Money) -> Option<Money> {
+    if total.currency() == promised.currency() {
+        return Some(total);
+    }
+    if total.currency() != asked.currency() {
+        return None;
+    }
+    part(promised, Units(total.minor().into()), Units(asked.minor().into()))
 }
 
 /// The first of those that fit best.

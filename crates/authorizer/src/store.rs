@@ -28,6 +28,8 @@ pub(crate) struct Store {
     by_key: Map<MatchKey, Slot>,
     newest_of_card: Vec<Option<Slot>>,
     finished: VecDeque<(Timestamp, TransactionNo)>,
+    /// Payments that were declined: a clearing may come for one all the same.
+    declined: VecDeque<(Timestamp, TransactionNo)>,
     /// Finished payments, for which clearings and refunds may come late: they are kept longer.
     paid: VecDeque<(Timestamp, TransactionNo)>,
     expiries: BTreeSet<(Timestamp, TransactionNo)>,
@@ -108,9 +110,22 @@ impl Store {
 
     /// Notes that a transaction is finished: it may be forgotten once it is old enough.
     pub(crate) fn finish(&mut self, number: TransactionNo, at: Timestamp) {
-        let lasting = self.find(number).is_some_and(Transaction::may_be_followed);
-        let queue = if lasting { &mut self.paid } else { &mut self.finished };
+        let queue = match self.find(number) {
+            Some(row) if row.may_be_followed() => &mut self.paid,
+            Some(row) if row.is_declined_payment() => &mut self.declined,
+            Some(_) | None => &mut self.finished,
+        };
         queue.push_back((at, number));
+    }
+
+    /// A finished payment turns out to be none: nothing can follow it any more.
+    pub(crate) fn file_anew(&mut self, number: TransactionNo) {
+        // It has just been finished, so it stands at the end.
+        if let Some(place) = self.paid.iter().rposition(|(_, filed)| *filed == number)
+            && let Some((at, _)) = self.paid.remove(place)
+        {
+            self.finish(number, at);
+        }
     }
 
     /// Notes when a hold runs out.
@@ -133,7 +148,7 @@ impl Store {
 
     /// Finished transactions in the order in which they will be forgotten.
     pub(crate) fn finished(&self) -> impl Iterator<Item = (Timestamp, TransactionNo)> {
-        self.finished.iter().chain(&self.paid).copied()
+        self.finished.iter().chain(&self.declined).chain(&self.paid).copied()
     }
 
     /// When each hold runs out, soonest first.
@@ -147,9 +162,12 @@ impl Store {
         due.filter_map(|(_, number)| self.find(*number))
     }
 
-    /// Forgets what is older than it has to be, and the oldest above the bound: first what nothing can follow.
+    /// Forgets what is older than it has to be, and the oldest above the bound: first what nothing can follow, then
+    /// what hardly anything follows.
     fn forget_old(&mut self, now: Timestamp, policy: &Policy) {
-        let (repeats, follow_ups) = (policy.repeat_window, policy.life.keep_for.max(policy.repeat_window));
+        let repeats = policy.repeat_window;
+        let declines = policy.life.keep_declines_for.max(repeats);
+        let follow_ups = policy.life.keep_for.max(repeats);
         for _ in 0..FORGET_AT_ONCE_MAX {
             let too_many = self.len() > policy.transactions_per_shard_max;
             let due = |queue: &VecDeque<(Timestamp, TransactionNo)>, keep_for| {
@@ -158,6 +176,9 @@ impl Store {
             };
             let number = if let Some(number) = due(&self.finished, repeats) {
                 self.finished.pop_front();
+                number
+            } else if let Some(number) = due(&self.declined, declines) {
+                self.declined.pop_front();
                 number
             } else if let Some(number) = due(&self.paid, follow_ups) {
                 self.paid.pop_front();
@@ -258,9 +279,11 @@ pub(crate) fn index(number: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::life::Life;
     use crate::transaction::TransactionState;
     use domain::{MessageClass, PartialApproval, ProcessingCode, Stan, Transmission};
     use proptest::prelude::*;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn transaction(number: u64, card: u32, stan: u64, timed: bool, state: TransactionState) -> Transaction {
@@ -298,9 +321,11 @@ mod tests {
     }
 
     fn policy(most: usize) -> Policy {
+        let life = Life { keep_declines_for: Duration::from_secs(30), ..Life::default() };
         Policy {
             transactions_per_shard_max: most,
             repeat_window: Duration::from_secs(20),
+            life: Arc::new(life),
             ..Policy::default()
         }
     }
@@ -329,7 +354,8 @@ mod tests {
         ) {
             let policy = policy(most);
             let mut store = Store::default();
-            let (mut kept, mut finished): (Vec<Transaction>, VecDeque<(Timestamp, TransactionNo)>) = Default::default();
+            let mut kept: Vec<Transaction> = Vec::new();
+            let (mut finished, mut declined): (VecDeque<(Timestamp, TransactionNo)>, VecDeque<_>) = Default::default();
             let mut number = 0;
             for (card, stan, timed, what, later) in steps {
                 number += later;
@@ -345,13 +371,17 @@ mod tests {
                 let new = transaction(number, card, stan, timed, state);
                 store.insert(new.clone(), &policy);
                 if !state.is_open() {
-                    finished.push_back((now, new.number));
+                    declined.push_back((now, new.number));
                 }
                 kept.push(new);
                 for _ in 0..FORGET_AT_ONCE_MAX {
-                    let due = |at: &Timestamp| now.since(*at) > policy.repeat_window || kept.len() > most;
-                    let Some((_, oldest)) = finished.front().copied().filter(|(at, _)| due(at)) else { break };
-                    finished.pop_front();
+                    let due = |at: Timestamp, seconds| now.since(at) > Duration::from_secs(seconds) || kept.len() > most;
+                    let queue = match (finished.front(), declined.front()) {
+                        (Some((at, _)), _) if due(*at, 20) => &mut finished,
+                        (_, Some((at, _))) if due(*at, 30) => &mut declined,
+                        _ => break,
+                    };
+                    let Some((_, oldest)) = queue.pop_front() else { break };
                     kept.retain(|found| found.number != oldest);
                 }
                 agrees(&store, &kept)?;

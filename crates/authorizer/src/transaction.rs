@@ -16,7 +16,7 @@
 use domain::{
     AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, CountryCode, Failure,
     Mcc, MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags,
-    Rrn, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
+    Reversal, Rrn, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -131,6 +131,8 @@ pub(crate) struct More {
     pub(crate) ends_when_delivered: Option<Timestamp>,
     /// Whether the answer was given to more than one caller.
     pub(crate) repeated: bool,
+    /// A reversal of a part that came while the balance service was deciding.
+    pub(crate) deferred: Option<Box<Reversal>>,
 }
 
 /// A part of a hold that was added later: its limits were charged in a window of its own.
@@ -199,6 +201,7 @@ impl Transaction {
                 refund_flags: RefundFlags::default(),
                 ends_when_delivered: None,
                 repeated: false,
+                deferred: None,
             })
         })
     }
@@ -206,6 +209,11 @@ impl Transaction {
     /// Whether a clearing or a refund may come for it later, or is what it is: whatever was approved and is money.
     pub(crate) fn may_be_followed(&self) -> bool {
         self.reason.is_some_and(Reason::is_approval) && (self.kind.is_debit() || self.kind.is_credit())
+    }
+
+    /// Whether it is a payment that was declined. Some merchants clear one all the same (E19).
+    pub(crate) fn is_declined_payment(&self) -> bool {
+        self.state == TransactionState::Declined && self.kind.is_debit() && self.of.is_none()
     }
 
     /// The balances that the first answer carried.

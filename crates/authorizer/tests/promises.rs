@@ -166,7 +166,9 @@ fn books(desk: &Desk) -> (i128, i128) {
             | Fact::TokenKeySeen { .. }
             | Fact::AnswerWithheld { .. }
             | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. } => {}
+            | Fact::AnswerRepeated { .. }
+            | Fact::DeclineAdvised { .. }
+            | Fact::ReversalDeferred { .. } => {}
         }
     }
     (ledger, held)

@@ -141,7 +141,9 @@ impl Index {
             | Fact::TokenKeySeen { .. }
             | Fact::AnswerWithheld { .. }
             | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. } => {}
+            | Fact::AnswerRepeated { .. }
+            | Fact::DeclineAdvised { .. }
+            | Fact::ReversalDeferred { .. } => {}
         }
     }
 

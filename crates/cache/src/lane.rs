@@ -232,6 +232,7 @@ fn caller_of_request(command: &Command) -> Option<Caller> {
     match command {
         Command::Authorize { request, caller, .. } if request.class.is_request() => Some(*caller),
         Command::Authorize { .. }
+        | Command::NoteDecline { .. }
         | Command::Reverse { .. }
         | Command::AskEnded { .. }
         | Command::AnswerLost { .. }

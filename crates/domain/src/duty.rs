@@ -83,6 +83,6 @@ pub enum CancelCause {
     Unused,
     /// The processor reversed the transaction.
     Reversed,
-    /// The hold ran out before anything was cleared.
+    /// The hold ran out before anything was cleared. Only earlier versions said it so; now it is [`DutyKind::Expire`].
     Expired,
 }

@@ -13,6 +13,7 @@ use crate::authorization::{Authorization, Reversal};
 use crate::card::{CardId, CardNo, CardStatus, CardToken, Expiry, FundingMode, LastFour};
 use crate::control::Controls;
 use crate::duty::{Duty, DutyNo};
+use crate::flags::{ClearingFlags, RefundFlags};
 use crate::limit::{LimitBreach, LimitRule};
 use crate::money::{Currency, Money};
 use crate::rate::Rate;
@@ -359,6 +360,26 @@ pub enum Fact {
         /// The transaction.
         transaction: TransactionNo,
     },
+    /// An advice told that the network declined in our name. Nothing is moved.
+    DeclineAdvised {
+        /// The number of the advice.
+        transaction: TransactionNo,
+        /// The request that it speaks of, where that had come to us too.
+        of: Option<TransactionNo>,
+        /// Its card.
+        card: CardNo,
+        /// The message.
+        request: Authorization,
+        /// The network's response code.
+        code: Text<4>,
+    },
+    /// A part of what the balance service is still deciding was undone: it goes back as soon as it has come.
+    ReversalDeferred {
+        /// The transaction.
+        transaction: TransactionNo,
+        /// The message that asked for it.
+        reversal: Reversal,
+    },
 }
 
 impl Fact {
@@ -395,7 +416,9 @@ impl Fact {
             | Self::TokenKeySeen { .. }
             | Self::AnswerWithheld { .. }
             | Self::AnswerUndelivered { .. }
-            | Self::AnswerRepeated { .. } => &[],
+            | Self::AnswerRepeated { .. }
+            | Self::DeclineAdvised { .. }
+            | Self::ReversalDeferred { .. } => &[],
         }
     }
 }
@@ -463,36 +486,6 @@ impl Approver {
     }
 }
 
-impl ClearingFlags {
-    /// The words of those that are set.
-    pub fn words(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            (self.forced, "forced"),
-            (self.over_capture, "over_capture"),
-            (self.inside_tolerance, "inside_tolerance"),
-            (self.after_expiry, "after_expiry"),
-            (self.after_reversal, "after_reversal"),
-            (self.after_decline, "after_decline"),
-            (self.overdrawn, "overdrawn"),
-            (self.unpriced, "unpriced"),
-        ];
-        all.into_iter().filter_map(|(set, word)| set.then_some(word))
-    }
-}
-
-impl RefundFlags {
-    /// The words of those that are set.
-    pub fn words(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            (self.unmatched, "unmatched"),
-            (self.above_original, "above_original"),
-            (self.card_not_active, "card_not_active"),
-            (self.unpriced, "unpriced"),
-        ];
-        all.into_iter().filter_map(|(set, word)| set.then_some(word))
-    }
-}
-
 /// The balances of an account as an answer carries them, in the card's currency.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Balances {
@@ -500,42 +493,6 @@ pub struct Balances {
     pub ledger: Money,
     /// What can be spent.
     pub available: Money,
-}
-
-/// What is remarkable about a clearing, for people who may have to dispute it.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(default)]
-pub struct ClearingFlags {
-    /// No authorization stands behind it.
-    pub forced: bool,
-    /// More was paid than the hold had left.
-    pub over_capture: bool,
-    /// What is above the hold is inside the tolerance of the merchant's category.
-    pub inside_tolerance: bool,
-    /// The hold had run out, or was ended by an operator.
-    pub after_expiry: bool,
-    /// The authorization was reversed before.
-    pub after_reversal: bool,
-    /// The authorization was declined.
-    pub after_decline: bool,
-    /// The account owes money now.
-    pub overdrawn: bool,
-    /// Nothing could be converted: no rate was ever known.
-    pub unpriced: bool,
-}
-
-/// What is remarkable about a refund.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(default)]
-pub struct RefundFlags {
-    /// No payment fits it.
-    pub unmatched: bool,
-    /// More comes back than was paid.
-    pub above_original: bool,
-    /// The card is closed or frozen.
-    pub card_not_active: bool,
-    /// Nothing could be converted: no rate was ever known.
-    pub unpriced: bool,
 }
 
 /// A fingerprint of a secret key: the first half of a keyed digest of a constant.

@@ -25,6 +25,7 @@ mod decline;
 mod details;
 mod duty;
 mod fact;
+mod flags;
 mod funding;
 mod limit;
 mod money;
@@ -52,9 +53,10 @@ pub use details::{
 };
 pub use duty::{CancelCause, Duty, DutyKind, DutyNo};
 pub use fact::{
-    Amounts, Approver, Balances, ClearingFlags, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind,
-    RefundFlags, RequestKey, ReversalMatch,
+    Amounts, Approver, Balances, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
+    ReversalMatch,
 };
+pub use flags::{ClearingFlags, RefundFlags};
 pub use funding::{Ask, FundingFailure, FundingOutcome};
 pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Span, Window, ZoneName};
 pub use money::{Currency, CurrencyError, Money, MoneyError};

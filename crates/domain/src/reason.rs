@@ -128,6 +128,8 @@ reasons! {
     SignedOff = "signed_off",
     /// The journal cannot take facts, so nothing may be approved.
     JournalUnavailable = "journal_unavailable",
+    /// The network declined in our name and told us afterwards.
+    DeclinedByNetwork = "declined_by_network",
 }
 
 impl Reason {

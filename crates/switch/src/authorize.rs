@@ -18,7 +18,7 @@ use crate::translate::{self, ElementFault, Incoming, Plain, Reading};
 use authorizer::{Answer, Caller, Command, FundingPath, References};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
-use domain::{Authorization, Moment, Mono, Reason, Reversal};
+use domain::{Authorization, Moment, Mono, Reason, Reversal, Text};
 use iso8583::{EmptyFrame, EncodeError, Frame, Message, NetworkFunction, Rejected};
 use std::sync::Arc;
 
@@ -139,8 +139,11 @@ impl Conversation {
                 self.authorize(message, request, received);
             }
             Incoming::Reversal(reversal) => self.reverse(message, reversal, received),
-            Incoming::DeclinedAdvice => {
-                self.note(&message, "an advice says that the network declined: nothing is held");
+            Incoming::DeclinedAdvice(None) => {
+                self.note(&message, "an advice of a decline says too little to be recorded");
+            }
+            Incoming::DeclinedAdvice(Some((request, code))) => {
+                self.note_decline(message, request, code, received);
             }
             Incoming::NotServed => {
                 self.hub.metrics.not_served.increment(1);
@@ -192,6 +195,21 @@ impl Conversation {
         self.hub.metrics.reversals.increment(1);
         let Some(caller) = self.keep(message, received, None) else { return };
         self.post_follow_up(Posted { shard, command: Command::Reverse { card, reversal, caller }, received });
+    }
+
+    /// The network declined in our name: it is recorded with the card.
+    fn note_decline(&mut self, message: Message, request: Authorization, code: Text<4>, received: Moment) {
+        let Some(Route { shard, card }) = self.hub.index.route(&request.card) else {
+            self.hub.metrics.unknown_card_follow_ups.increment(1);
+            return self.plain(&message, Plain::Accepted);
+        };
+        if self.in_flight.is_full() {
+            return self.hold_back(message, Incoming::DeclinedAdvice(Some((request, code))), received);
+        }
+        self.hub.metrics.noted_follow_ups.increment(1);
+        let Some(caller) = self.keep(message, received, None) else { return };
+        let command = Command::NoteDecline { card, request, code, caller };
+        self.post_follow_up(Posted { shard, command, received });
     }
 
     /// Takes note of a follow-up that changes nothing here: it is acknowledged, counted and said.

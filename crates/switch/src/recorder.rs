@@ -129,6 +129,8 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
         | Fact::TokenKeySeen { .. }
         | Fact::AnswerWithheld { .. }
         | Fact::AnswerUndelivered { .. }
-        | Fact::AnswerRepeated { .. } => None,
+        | Fact::AnswerRepeated { .. }
+        | Fact::DeclineAdvised { .. }
+        | Fact::ReversalDeferred { .. } => None,
     }
 }

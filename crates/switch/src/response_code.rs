@@ -119,7 +119,9 @@ const fn usual(reason: Reason) -> &'static str {
         | Reason::AuthenticationRequired
         | Reason::VerificationRequired
         | Reason::AddressMismatch
-        | Reason::RuleDenied => "05",
+        | Reason::RuleDenied
+        // Only advices end so, and those are acknowledged.
+        | Reason::DeclinedByNetwork => "05",
         Reason::RateUnavailable
         | Reason::FundingTimedOut
         | Reason::FundingUnavailable

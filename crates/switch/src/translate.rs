@@ -32,7 +32,7 @@ pub(crate) use writing::{Plain, Writer};
 
 use crate::config::PartialCapability;
 use crate::keys::Tokenizer;
-use domain::{Authorization, MessageClass, Mono, NetworkName, Reversal};
+use domain::{Authorization, MessageClass, Mono, NetworkName, Reversal, Text};
 use iso8583::{Class, Dialect, Function, Message, Mti, Origin, Version, WordAt};
 
 /// What a message asks of us.
@@ -43,8 +43,9 @@ pub(crate) enum Incoming {
     Authorization(Authorization),
     /// 0400, 0420 and their kin.
     Reversal(Reversal),
-    /// An advice whose DE 39 says that the network declined in our name: nothing is to be held.
-    DeclinedAdvice,
+    /// An advice whose DE 39 says that the network declined in our name: nothing is to be held. Without a request where the
+    /// advice says too little to be recorded; it is acknowledged all the same (E40).
+    DeclinedAdvice(Option<(Authorization, Text<4>)>),
     /// Something with an answer of its own that is not served: it is refused, never dropped.
     NotServed,
     /// An answer, or something else that has no answer; it is counted and dropped.
@@ -83,7 +84,10 @@ pub(crate) fn read(message: &Message, reading: Reading<'_>) -> Result<Incoming, 
                 MessageClass::AuthorizationAdvice | MessageClass::FinancialAdvice
                     if tells_of_a_decline(message) =>
                 {
-                    return Ok(Incoming::DeclinedAdvice);
+                    let code =
+                        message.text(39).and_then(|code| Text::new(code.trim()).ok()).unwrap_or_default();
+                    let request = request::authorization(message, class, reading).ok();
+                    return Ok(Incoming::DeclinedAdvice(request.map(|request| (request, code))));
                 }
                 MessageClass::AuthorizationAdvice
                 | MessageClass::FinancialAdvice

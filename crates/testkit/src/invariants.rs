@@ -83,7 +83,9 @@ impl Ledger {
             | Fact::TokenKeySeen { .. }
             | Fact::AnswerWithheld { .. }
             | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. } => {}
+            | Fact::AnswerRepeated { .. }
+            | Fact::DeclineAdvised { .. }
+            | Fact::ReversalDeferred { .. } => {}
         }
         Ok(())
     }
@@ -145,6 +147,7 @@ fn as_journaled(mut fact: Fact) -> Fact {
     | Fact::Asked { request, .. }
     | Fact::Answered { request, .. }
     | Fact::HoldChanged { request, .. }
+    | Fact::DeclineAdvised { request, .. }
     | Fact::Cleared { request: Some(request), .. }
     | Fact::Refunded { request, .. } = &mut fact
     {

@@ -225,8 +225,8 @@ impl Model {
                 let verdict = self.change(change, now).unwrap_or_else(Verdict::Refused);
                 outcome.verdicts.push((*caller, verdict));
             }
-            // Whether answers arrive is beyond this model.
-            Command::Inquire { .. } | Command::AnswerLost { .. } => {}
+            // Whether answers arrive, and what the network declined, is beyond this model.
+            Command::Inquire { .. } | Command::AnswerLost { .. } | Command::NoteDecline { .. } => {}
             Command::Tick => self.tick(now, &mut outcome),
             Command::Resume => self.resume(now, &mut outcome),
         }

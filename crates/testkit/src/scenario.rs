@@ -14,18 +14,22 @@ mod standing;
 use crate::finding::Finding;
 use crate::script::{Line, duration, lines};
 use crate::world::{Happened, World};
-use authorizer::{Answer, Caller, Change, Command, NewCard, Policy, Reply, Rule};
+use authorizer::{Answer, AnswerLoss, Caller, Change, Command, NewCard, Policy, Reply, Rule};
 use domain::{
-    AccountId, AccountNo, Asset, AssetCode, CancelCause, CardId, CardNo, CardStatus, CardToken, Controls,
-    CountryCode, Currency, DutyKind, Expiry, FundingMode, LimitRule, ListRule, Mcc, Pan, PostingKind, Rate,
-    Reason, RequestKey, ReversalMatch, Stan, Text, Timestamp, TransactionNo, Transmission, ZoneName,
+    AccountId, AccountNo, Asset, AssetCode, Authorization, CancelCause, CardId, CardNo, CardStatus,
+    CardToken, Controls, CountryCode, Currency, DutyKind, Expiry, FundingMode, LimitRule, ListRule, Mcc, Pan,
+    PostingKind, Rate, Reason, RequestKey, ReversalMatch, Stan, Text, Timestamp, TransactionNo, Transmission,
+    ZoneName,
 };
 use std::collections::BTreeMap;
 
 /// What a line may begin with.
 const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, freeze, unfreeze, close, \
-     0100, 0101, 0120, 0121, 0200, 0201, 0220, 0221, clearing, release, 0400, 0401, 0420, 0421, funding, acknowledge, tick, restart, set-back, \
+     0100, 0101, 0120, 0121, 0200, 0201, 0220, 0221, clearing, release, 0400, 0401, 0420, 0421, undelivered, withheld, bound, limits, funding, acknowledge, tick, restart, set-back, \
      answer, asked, owed, unanswered, refused, repeated, expect";
+
+/// What a story may bound.
+const BOUNDS: &str = "duties, or holds";
 
 /// Plays the story in `text`; `file` is its name in errors.
 ///
@@ -58,7 +62,12 @@ struct Story {
     asks: BTreeMap<Stan, TransactionNo>,
     stans: BTreeMap<TransactionNo, Stan>,
     duties: BTreeMap<Stan, Vec<TransactionNo>>,
+    /// What was sent last under a trace number, with its card.
+    requests: BTreeMap<Stan, (u32, Authorization)>,
+    /// Every duty of an account by its place in the account's order.
+    ordered: BTreeMap<AccountId, BTreeMap<u64, Stan>>,
     keys: u64,
+    policy: Policy,
     rules: Vec<Rule>,
     /// What happened and was not told yet, one line each.
     untold: Vec<String>,
@@ -78,7 +87,10 @@ impl Story {
             asks: BTreeMap::new(),
             stans: BTreeMap::new(),
             duties: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            ordered: BTreeMap::new(),
             keys: 0,
+            policy: Policy::default(),
             rules: Vec::new(),
             untold: Vec::new(),
         }
@@ -124,7 +136,7 @@ impl Story {
         let verb = line.word(VERBS)?;
         match verb {
             "start" => {
-                if !self.accounts.is_empty() || !self.rules.is_empty() {
+                if !self.has_not_begun() {
                     return Err(
                         line.finding("found \"start\" in the middle, allowed: before everything else")
                     );
@@ -147,6 +159,10 @@ impl Story {
                 self.send(verb, line)
             }
             "release" => self.release(line),
+            "undelivered" => self.lose(AnswerLoss::Undelivered, line),
+            "withheld" => self.lose(AnswerLoss::Withheld, line),
+            "bound" => self.bound(line),
+            "limits" => self.forget_limits(line),
             "0400" | "0401" | "0420" | "0421" => self.reverse(line),
             "funding" => self.funding(line),
             "acknowledge" => self.acknowledge(line),
@@ -166,13 +182,47 @@ impl Story {
         }
     }
 
+    fn has_not_begun(&self) -> bool {
+        self.accounts.is_empty() && self.rules.is_empty()
+    }
+
+    /// `bound duties 2`: so many and no more, before the first account.
+    fn bound(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
+        if !self.has_not_begun() {
+            return Err(line.finding("found \"bound\" in the middle, allowed: before the first account"));
+        }
+        let mut policy = self.policy.clone();
+        match line.word(BOUNDS)? {
+            "duties" => {
+                policy.duties_per_shard_max = line.read("a number", |word| word.parse().ok())?;
+            }
+            "holds" => {
+                policy.open_holds_per_card_max = line.read("a number", |word| word.parse().ok())?;
+            }
+            found => return Err(line.unexpected(Some(found), BOUNDS)),
+        }
+        line.end()?;
+        self.world = World::new(self.world.now().utc, policy.clone());
+        self.policy = policy;
+        Ok(())
+    }
+
+    /// `limits C1`: the limits that are named from now on replace those before.
+    fn forget_limits(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
+        let owner = line.peek().unwrap_or_default().to_owned();
+        self.owner(line)?;
+        line.end()?;
+        self.limits.remove(&owner);
+        Ok(())
+    }
+
     fn open_account(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
         let name = self.new_name(line)?;
         let asset = line.asset()?;
         line.end()?;
         let id = line_name(line, AccountId::new(name))?;
         self.accounts.insert(name.into(), (self.world.model().accounts(), asset));
-        self.change(Change::OpenAccount { id, asset })
+        self.change(Change::OpenAccount { id, asset, limits: Vec::new() })
     }
 
     fn issue_card(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
@@ -367,6 +417,7 @@ impl Story {
         for duty in happened.duties {
             let stan = self.stan_of(duty.transaction);
             self.duties.entry(stan).or_default().push(duty.number);
+            self.ordered.entry(duty.account).or_default().insert(duty.account_sequence, stan);
             let (amount, code) = (duty.asset.format(duty.units), duty.asset.code());
             self.untold.push(match duty.kind {
                 DutyKind::Cancel(cause) => {

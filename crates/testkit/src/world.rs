@@ -105,7 +105,10 @@ impl World {
         // Beyond what the model plays it still hears of new accounts and cards.
         let heard = !self.alone || matches!(command, Command::Change { .. });
         let expected = heard.then(|| self.model.perform(&command, self.now));
-        if let Command::Authorize { caller, .. } | Command::Reverse { caller, .. } = &command {
+        if let Command::Authorize { caller, .. }
+        | Command::NoteDecline { caller, .. }
+        | Command::Reverse { caller, .. } = &command
+        {
             self.ledger.asked(*caller)?;
         }
         let mut effects = Effects::default();

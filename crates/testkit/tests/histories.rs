@@ -15,7 +15,8 @@ const NOT_OF_A_SHARD: [Reason; 4] =
     [Reason::SignedOff, Reason::Overloaded, Reason::JournalUnavailable, Reason::AmountOutOfRange];
 
 /// Reasons of rules and messages that the histories do not play.
-const NOT_PLAYED: [Reason; 3] = [Reason::NoReasonToDecline, Reason::OriginalNotFound, Reason::CashLimit];
+const NOT_PLAYED: [Reason; 4] =
+    [Reason::NoReasonToDecline, Reason::OriginalNotFound, Reason::CashLimit, Reason::DeclinedByNetwork];
 
 /// What was reached, and how often.
 #[derive(Default)]

@@ -42,7 +42,8 @@ impl Shard {
                 let Some(asked) = self.store.find(*transaction) else { return Ok(()) };
                 self.note_country(asked.card, asked.country)
             }
-            Fact::Declined { transaction, card, request, .. } => {
+            Fact::Declined { transaction, card, request, .. }
+            | Fact::DeclineAdvised { transaction, card, request, .. } => {
                 self.count((*transaction, *card), request, Weight::Attempt)
             }
             Fact::Answered { transaction, card, request, .. } => {
@@ -91,7 +92,8 @@ impl Shard {
             | Fact::TokenKeySeen { .. }
             | Fact::AnswerWithheld { .. }
             | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. } => Ok(()),
+            | Fact::AnswerRepeated { .. }
+            | Fact::ReversalDeferred { .. } => Ok(()),
         }
     }
 

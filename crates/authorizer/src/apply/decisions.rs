@@ -4,7 +4,7 @@ use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
     Amounts, Approver, Authorization, Balances, CardNo, Fact, Failure, HoldTerms, MessageClass, Money,
-    PartialApproval, ProcessingCode, Reversal, Timestamp, TransactionNo, TransactionType,
+    PartialApproval, ProcessingCode, Reason, Reversal, Timestamp, TransactionNo, TransactionType,
 };
 
 impl Shard {
@@ -24,6 +24,15 @@ impl Shard {
         let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
         row.reason = failures.first().map(|failure| failure.reason);
         row.failures = failures.as_slice().into();
+        self.store.insert(row, &self.policy);
+        Ok(())
+    }
+
+    pub(super) fn decline_advised(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
+        let Fact::DeclineAdvised { transaction, of, card, request, code: _ } = fact else { return Ok(()) };
+        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
+        (row.reason, row.of, row.by) = (Some(Reason::DeclinedByNetwork), *of, Approver::Network);
+        row.failures = Box::new([Reason::DeclinedByNetwork.into()]);
         self.store.insert(row, &self.policy);
         Ok(())
     }

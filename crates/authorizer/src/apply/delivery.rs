@@ -10,6 +10,7 @@ impl Shard {
         let row = self.store.find_mut(number).ok_or(missing)?;
         (row.reason, row.part) = (Some(Reason::DeadlinePassed), None);
         row.failures = Box::new([Reason::DeadlinePassed.into()]);
+        self.store.file_anew(number);
         Ok(())
     }
 

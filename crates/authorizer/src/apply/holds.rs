@@ -4,7 +4,7 @@ use super::decisions::difference;
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Increment, TransactionState};
 use domain::{
-    Amounts, Authorization, CardNo, Fact, HoldTerms, Money, Reason, Timestamp, TransactionNo, Units,
+    Amounts, Authorization, CardNo, Fact, HoldTerms, Money, Reason, Reversal, Timestamp, TransactionNo, Units,
 };
 
 impl Shard {
@@ -32,6 +32,19 @@ impl Shard {
             && let Some(row) = self.store.find_mut(*increment)
         {
             (row.state, row.ended_at) = (TransactionState::Reversed, at);
+        }
+        Ok(())
+    }
+
+    /// What is to be undone of an ask waits for its money.
+    pub(super) fn defer_reversal(
+        &mut self,
+        number: TransactionNo,
+        reversal: &Reversal,
+    ) -> Result<(), ApplyError> {
+        let zero = self.zero(self.in_state(number, TransactionState::Asked)?.card)?;
+        if let Some(row) = self.store.find_mut(number) {
+            row.more_mut(zero).deferred = Some(Box::new(*reversal));
         }
         Ok(())
     }

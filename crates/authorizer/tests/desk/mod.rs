@@ -93,7 +93,7 @@ impl Desk {
     }
 
     pub fn open(&mut self, id: &str, asset: Asset) {
-        self.change(Change::OpenAccount { id: AccountId::new(id).unwrap(), asset });
+        self.change(Change::OpenAccount { id: AccountId::new(id).unwrap(), asset, limits: Vec::new() });
     }
 
     pub fn credit(&mut self, account: u32, units: i128) {

@@ -16,6 +16,7 @@ const ROWS_MAX: usize = 64;
 pub(super) fn check_life(section: &LifeSection, faults: &mut Faults) -> Life {
     let key = |name: &str| format!("decision.life.{name}");
     faults.duration(&key("keep_for"), section.keep_for, HOUR, 400 * DAY);
+    faults.duration(&key("keep_declines_for"), section.keep_declines_for, HOUR, 400 * DAY);
     faults.duration(&key("exact_refund_for"), section.exact_refund_for, Duration::ZERO, 400 * DAY);
     faults.duration(&key("request_keys_for"), section.request_keys_for, HOUR, 30 * DAY);
     let minor = |amount: i64| u128::try_from(amount).unwrap_or(u128::MAX);
@@ -44,6 +45,7 @@ pub(super) fn check_life(section: &LifeSection, faults: &mut Faults) -> Life {
         multi_clearing: ranges(&section.multi_clearing_mcc, &key("multi_clearing_mcc"), faults),
         tolerances,
         keep_for: section.keep_for,
+        keep_declines_for: section.keep_declines_for,
         partial_minor_min: section.partial_minor_min,
         cashback_minor_max: section.cashback_minor_max,
         refunds_at_authorization: section.refunds_at_authorization,

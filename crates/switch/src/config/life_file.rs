@@ -14,6 +14,9 @@ pub struct LifeSection {
     /// How long payments are kept for late clearings and refunds.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub keep_for: Duration,
+    /// How long declined payments are kept for clearings that come all the same.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub keep_declines_for: Duration,
     /// The least that is approved of a larger amount.
     pub partial_minor_min: i64,
     /// The most cash that one purchase may hand out; no bound where it is not set.
@@ -90,6 +93,7 @@ impl Default for LifeSection {
         Self {
             multi_clearing_mcc: life.multi_clearing.iter().map(written).collect(),
             keep_for: life.keep_for,
+            keep_declines_for: life.keep_declines_for,
             partial_minor_min: life.partial_minor_min,
             cashback_minor_max: life.cashback_minor_max,
             refunds_at_authorization: life.refunds_at_authorization,

@@ -161,11 +161,19 @@ fn an_advice_of_a_decline_is_known_by_its_code_in_every_edition() {
         ("0220", "00", false),
     ] {
         let read = read_with(&least(mti, &[(39, code)]), None);
-        assert_eq!(read == Ok(Incoming::DeclinedAdvice), declined, "{mti} {code}");
+        assert_eq!(matches!(read, Ok(Incoming::DeclinedAdvice(Some(_)))), declined, "{mti} {code}");
     }
     let dialect = named("ascii-1993");
     for (code, declined) in [("000", false), ("002", false), ("100", true), ("907", true)] {
         let read = read_in(&dialect, &least_in(&dialect, "1120", &[(39, code)]), None);
-        assert_eq!(read == Ok(Incoming::DeclinedAdvice), declined, "1120 {code}");
+        let told = Text::new(code).unwrap();
+        let is_decline = matches!(read, Ok(Incoming::DeclinedAdvice(Some((_, found)))) if found == told);
+        assert_eq!(is_decline, declined, "1120 {code}");
     }
+}
+
+#[test]
+fn an_advice_of_a_decline_that_says_too_little_is_acknowledged_all_the_same() {
+    let read = read_with(&message_in(&named("ascii-1987"), "0120", &[(11, "000001"), (39, "05")]), None);
+    assert_eq!(read, Ok(Incoming::DeclinedAdvice(None)));
 }

@@ -114,14 +114,22 @@ async fn the_controls_let_pass_what_they_allow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_amount_over_a_limit_is_61_and_one_purchase_too_many_is_65() {
-    for (limits, code, reason) in [
-        (json!([{ "window": "transaction", "amount_max": "19.99" }]), "61", "transaction_limit"),
-        (json!([{ "window": "day", "amount_max": "29.99" }]), "61", "amount_limit"),
-        (json!([{ "window": "month", "zone": "Asia/Tokyo", "count_max": 1 }]), "65", "count_limit"),
+    for (limits, code, reason, told) in [
+        // What is left does not fit behind so long a word, and is left out.
+        (json!([{ "window": "transaction", "amount_max": "19.99" }]), "61", "transaction_limit", ""),
+        (json!([{ "window": "day", "amount_max": "29.99" }]), "61", "amount_limit", " day 1999"),
+        (
+            json!([{ "window": "month", "zone": "Asia/Tokyo", "count_max": 1 }]),
+            "65",
+            "count_limit",
+            " month 0",
+        ),
     ] {
         let daemon = with_card(json!({ "limits": limits })).await;
         assert_eq!(daemon.ascii().await.ask(&usual(1, 10_00)).await.code(), "00", "{reason}");
         expect_decline(&daemon, &usual(2, 20_00), code, reason).await;
+        let repeat = daemon.ascii().await.ask(&usual(2, 20_00)).await;
+        assert_eq!(repeat.get(44), format!("{reason}{told}"));
         assert_eq!(daemon.api().balance("A").await, ["100.00", "10.00", "90.00"]);
     }
 }

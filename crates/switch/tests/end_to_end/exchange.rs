@@ -140,6 +140,11 @@ async fn an_advice_of_a_decline_holds_nothing_and_an_advice_keeps_the_networks_a
     assert_eq!(processor.ask(&declined).await.code(), "00");
     assert_eq!(daemon.api().balance("A").await, ["100.00", "0.00", "100.00"]);
     assert_eq!(daemon.api().metric("authswitch_noted_follow_ups_total").await, 1);
+    let kept = daemon.api().last_transaction("C").await;
+    assert_eq!((&kept["state"], &kept["reason"]), (&json!("declined"), &json!("declined_by_network")));
+    assert_eq!(processor.ask(&declined.mti("0121")).await.code(), "00");
+    let history = daemon.api().show("/v1/cards/C/transactions").await;
+    assert_eq!(history["transactions"].as_array().unwrap().len(), 1, "a repeat is recorded once");
     let approved = usual(2, 5_00).mti("0120").with(38, "ABC123").with(39, "00");
     let answer = processor.ask(&approved).await;
     assert_eq!((answer.code(), answer.get(38)), ("00", "ABC123"));

@@ -23,7 +23,13 @@ impl Model {
             ReversalMatch::UnknownCard
         } else if let Some(index) = self.original(card.0, &reversal, now.utc) {
             if self.transactions[index].state.is_open() {
-                self.undo(index, TransactionState::Reversed, CancelCause::Reversed, now, out);
+                self.undo(
+                    index,
+                    TransactionState::Reversed,
+                    DutyKind::Cancel(CancelCause::Reversed),
+                    now,
+                    out,
+                );
                 ReversalMatch::Matched
             } else {
                 ReversalMatch::NothingLeft
@@ -93,7 +99,7 @@ impl Model {
         &mut self,
         index: usize,
         state: TransactionState,
-        cause: CancelCause,
+        duty: DutyKind,
         now: Moment,
         out: &mut Outcome,
     ) {
@@ -107,7 +113,7 @@ impl Model {
             self.book(card, BookingKind::Returned, owed.units);
         }
         if self.is_jit(card) {
-            self.owe(DutyKind::Cancel(cause), number, card, owed.units, now, out);
+            self.owe(duty, number, card, owed.units, now, out);
         }
         self.answer_waiting(index, out);
     }
@@ -203,7 +209,7 @@ impl Model {
             .collect();
         due.sort_by_key(|index| (self.transactions[*index].expires_at, self.transactions[*index].number));
         for index in due.into_iter().take(EXPIRED_PER_TICK) {
-            self.undo(index, TransactionState::Expired, CancelCause::Expired, now, out);
+            self.undo(index, TransactionState::Expired, DutyKind::Expire, now, out);
         }
         for index in self.asked_in_order() {
             let Message::Asked(request) = self.transactions[index].message else { continue };

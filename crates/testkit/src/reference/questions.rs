@@ -27,7 +27,7 @@ impl Model {
             }
             Command::Reverse { reversal, .. } => reversal.new_total.is_none(),
             Command::Change { change, .. } => !matches!(**change, Change::ReleaseHold { .. }),
-            Command::AnswerLost { .. } => false,
+            Command::AnswerLost { .. } | Command::NoteDecline { .. } => false,
             Command::AskEnded { .. }
             | Command::DutyAcknowledged { .. }
             | Command::Inquire { .. }

@@ -4,18 +4,22 @@ use super::Story;
 use super::messages::{money, stan_word};
 use crate::finding::Finding;
 use crate::script::Line;
-use authorizer::Change;
+use authorizer::{Change, TransactionView};
 use domain::{
     Authorization, ClearingData, NetworkReference, OriginalReferences, ProcessingCode, Purpose, Text,
 };
 
 impl Story {
+    /// The transactions of every card.
+    pub(super) fn all_transactions(&self) -> impl Iterator<Item = TransactionView> {
+        self.cards.values().flat_map(|(card, _)| self.world.transactions(*card))
+    }
+
     /// `release 000001`: an operator ends a hold early.
     pub(super) fn release(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
         let stan = stan_word(line)?;
         line.end()?;
-        let all = self.cards.values().flat_map(|(card, _)| self.world.transactions(*card));
-        let found = all.filter(|view| view.stan == stan).map(|view| view.id.number).max();
+        let found = self.all_transactions().filter(|view| view.stan == stan).map(|view| view.id.number).max();
         let transaction =
             found.ok_or_else(|| line.finding(&format!("no transaction has the trace number {stan}")))?;
         self.change(Change::ReleaseHold { transaction, note: Text::EMPTY })
@@ -53,6 +57,14 @@ pub(super) fn detail(
                 transmission,
                 ..details.original.unwrap_or_default()
             });
+        }
+        "approval-of" => {
+            let stan = stan_word(line)?;
+            let code =
+                story.all_transactions().filter(|view| view.stan == stan).find_map(|view| view.approval_code);
+            let code = code.ok_or_else(|| line.finding(&format!("{stan} has no approval code")))?;
+            let original = details.original.unwrap_or_default();
+            details.original = Some(OriginalReferences { approval_code: Some(code), ..original });
         }
         "network" => {
             details.network_reference =

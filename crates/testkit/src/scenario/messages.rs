@@ -3,7 +3,7 @@
 use super::{Story, life, rules, token};
 use crate::finding::Finding;
 use crate::script::Line;
-use authorizer::Command;
+use authorizer::{AnswerLoss, Command, References};
 use domain::{
     AcquirerId, Asset, Authorization, CardNo, CountryCode, Currency, Expiry, FundingFailure, FundingOutcome,
     Mcc, Merchant, MessageClass, Money, PartialApproval, ProcessingCode, Reversal, Rrn, Stan, Text,
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// What may follow the trace number of a request.
 const DETAILS: &str = "partial, refund, cash, type quasi_cash, cashback 10.00 USD, balances, preauth, estimated, final, \
-     incremental, verification, original 000001, network TX1, arn 7412, part 1 of 3, mcc 5411, country 840, merchant M1, rrn 632518000123, acquirer 9, \
+     incremental, verification, declined 05, original 000001, approval-of 000001, network TX1, arn 7412, part 1 of 3, mcc 5411, country 840, merchant M1, rrn 632518000123, acquirer 9, \
      expiry 2029-12, within 2s, ecommerce, by-merchant, entry 051, score 931, cvv2 no_match, avs match, \
      3ds authenticated, cavv invalid, pin wrong, cryptogram valid";
 
@@ -49,12 +49,33 @@ impl Story {
             expiry: None,
             deadline: self.world.now().mono.plus(Duration::from_secs(2)),
         };
+        let mut declined = None;
         while let Some(word) = line.optional() {
-            self.detail(word, &mut request, line)?;
+            if word == "declined" {
+                let code = line.read("the network's response code", |word| Text::new(word).ok())?;
+                declined = Some(code);
+            } else {
+                self.detail(word, &mut request, line)?;
+            }
         }
+        self.requests.insert(stan, (card, request));
         let caller = self.world.caller();
         self.callers.insert(caller, stan);
-        self.perform(Command::Authorize { card: CardNo(card), request, caller })
+        let card = CardNo(card);
+        self.perform(match declined {
+            None => Command::Authorize { card, request, caller },
+            Some(code) => Command::NoteDecline { card, request, code, caller },
+        })
+    }
+
+    /// `undelivered 000001`, `withheld 000001`: the answer did not reach the processor.
+    pub(super) fn lose(&mut self, loss: AnswerLoss, line: &mut Line<'_>) -> Result<(), Finding> {
+        let stan = stan_word(line)?;
+        line.end()?;
+        let sent = self.requests.get(&stan);
+        let (card, request) = sent.ok_or_else(|| line.finding(&format!("nothing was sent under {stan}")))?;
+        let (card, references) = (CardNo(*card), References::of(request));
+        self.perform(Command::AnswerLost { card, references, loss })
     }
 
     fn detail(&self, word: &str, request: &mut Authorization, line: &mut Line<'_>) -> Result<(), Finding> {

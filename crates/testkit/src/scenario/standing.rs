@@ -37,10 +37,19 @@ impl Story {
         }
     }
 
-    /// `expect A1 ledger 100.00 held 25.00 available 75.00`
+    /// `expect A1 ledger 100.00 held 25.00 available 75.00`, and `expect A1 duties 000002 000001`: all that the balance
+    /// service was to be told of the account, in order.
     fn expect_balance(&self, line: &mut Line<'_>) -> Result<(), Finding> {
         let (number, asset) = self.account(line)?;
-        let balance = self.world.account(number).balance;
+        let account = self.world.account(number);
+        if line.peek() == Some("duties") {
+            line.optional();
+            let ordered = self.ordered.get(&account.id).into_iter().flatten();
+            let found: Vec<_> = ordered.map(|(place, stan)| (*place, stan.to_string())).collect();
+            let told: Vec<_> = (1..).zip(std::iter::from_fn(|| line.optional().map(str::to_owned))).collect();
+            return same(line, "the order of duties", &found, &told);
+        }
+        let balance = account.balance;
         pairs(line, asset, |word| match word {
             "ledger" => Some(balance.ledger),
             "held" => Some(balance.held),
