@@ -23,9 +23,16 @@ pub(crate) fn mix(file: Option<&Path>) -> Result<Mix> {
     from_toml(file, TRAFFIC)
 }
 
-/// How the balance service behaves.
-pub(crate) fn profile(file: Option<&Path>) -> Result<Profile> {
-    let (name, text) = read(file, BALANCE_SERVICE)?;
+/// How the balance service behaves: a profile of `config/balance-service` by its name, or else a file.
+pub(crate) fn profile(given: Option<&str>) -> Result<Profile> {
+    if let Some(named) = given.and_then(Profile::named) {
+        return Ok(named);
+    }
+    let read = read(given.map(Path::new), BALANCE_SERVICE).map_err(|(exit, error)| {
+        let names: Vec<_> = Profile::names().collect();
+        (exit, error.context(format!("--profile takes a file, or one of {}", names.join(", "))))
+    });
+    let (name, text) = read?;
     Profile::from_toml(&text).with_context(|| name).map_err(|error| (Exit::Configuration, error))
 }
 
@@ -53,6 +60,15 @@ mod tests {
         assert_eq!(population_sizes(None).unwrap(), PopulationSizes::default());
         assert_eq!(mix(None).unwrap(), Mix::default());
         assert!(profile(None).unwrap().error_rate > 0.0);
+    }
+
+    #[test]
+    fn a_profile_has_a_name_or_is_a_file() {
+        assert_eq!(profile(Some("hung")).unwrap().hang_rate.to_string(), "1");
+        let (exit, error) = profile(Some("hunk")).unwrap_err();
+        let text = format!("{error:#}");
+        assert_eq!(exit, Exit::Configuration);
+        assert!(text.contains("normal, slow, hung") && text.contains("hunk cannot be read"), "{text}");
     }
 
     #[test]

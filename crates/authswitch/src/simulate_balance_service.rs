@@ -26,9 +26,10 @@ pub(crate) struct Arguments {
     /// What it holds: JSON lines {"account": "a", "asset": "USD", "units": "1000"}.
     #[arg(long, value_name = "FILE")]
     accounts: Option<PathBuf>,
-    /// How it behaves, TOML. Default: config/demo/balance-service.toml, built in.
-    #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
+    /// How it behaves: the name of a profile of config/balance-service (normal, slow, hung, ...), or a TOML file.
+    /// Default: config/demo/balance-service.toml. All are built in.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Option<String>,
     /// The key that the switch signs with; keys.funding of its configuration.
     #[arg(long, default_value = "config/keys/funding.key", value_name = "FILE")]
     key_file: PathBuf,

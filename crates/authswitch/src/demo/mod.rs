@@ -320,7 +320,7 @@ fn conditions(
                 "p50 {:?}, p99 {:?}, {:.1}% errors, hangs, resets and late answers",
                 profile.latency_p50,
                 profile.latency_p99,
-                100.0 * (profile.error_rate + profile.hang_rate + profile.reset_rate + profile.late_rate)
+                100.0 * profile.fault_rate()
             ),
         ),
         ("machine", format!("{cores} cores, shared by switch and simulators, loopback")),

@@ -17,8 +17,14 @@ pub(super) type Reply = Response<Content>;
 
 /// The connection is broken off on purpose.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the connection is broken off, as the profile says")]
-pub(super) struct Broken;
+pub(super) enum Broken {
+    /// In good order, as when a process ends.
+    #[error("the connection is broken off, as the profile says")]
+    Off,
+    /// With a reset.
+    #[error("the connection is reset, as the profile says")]
+    Reset,
+}
 
 /// A body that is whole, or that breaks the connection after its bytes.
 #[derive(Clone, Debug)]
@@ -51,7 +57,7 @@ impl Body for Content {
             self.sent = true;
             return Poll::Ready(Some(Ok(Frame::data(self.bytes.clone()))));
         }
-        Poll::Ready(self.breaks.then_some(Err(Broken)))
+        Poll::Ready(self.breaks.then_some(Err(Broken::Off)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -105,6 +111,7 @@ pub(super) fn garbled(lie: Lie, ask: &Ask) -> Option<Reply> {
         Lie::OtherAsk => approve("tx-000-0000000000000000", &format!("\"{}\"", ask.units)),
         Lie::Float => approve(&id.to_string(), &format!("{}.0", ask.units)),
         Lie::TooMuch => approve(&id.to_string(), &format!("\"{}\"", Units(ask.units.0.saturating_add(1)))),
+        Lie::Nothing => approve(&id.to_string(), "\"0\""),
         Lie::Huge => " ".repeat(1 << 20) + &approve(&id.to_string(), &format!("\"{}\"", ask.units)),
         Lie::NotJson => "<html><body>Everything is fine.</body></html>".to_owned(),
         Lie::Unsigned => return None,

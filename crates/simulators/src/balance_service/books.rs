@@ -77,6 +77,14 @@ impl Books {
         account.version += 1;
     }
 
+    /// Forgets everything but the accounts as they were opened.
+    pub(super) fn forget(&mut self) {
+        let opened = self.accounts.iter().map(|(key, account)| {
+            (*key, Account { opening: account.opening, version: 1, ..Account::default() })
+        });
+        *self = Self { accounts: opened.collect(), ..Self::default() };
+    }
+
     /// Takes in what was posted to `path` and answers it, quickly and well: the service without its network.
     ///
     /// # Errors

@@ -11,6 +11,8 @@ use std::time::Duration;
 /// What happens to one message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Draw {
+    /// How long the message lies before it is taken in.
+    pub(super) lies_for: Duration,
     /// How long the service thinks.
     pub(super) latency: Duration,
     /// How it ends.
@@ -28,10 +30,10 @@ pub(super) enum Fault {
     Error(Booked),
     /// Not at all.
     Hang(Booked),
-    /// With a broken connection before any byte of the answer.
-    ResetBefore(Booked),
-    /// With a broken connection in the middle of the answer.
-    ResetWithin,
+    /// With a reset of the connection before any byte of the answer.
+    Reset(Booked),
+    /// With the end of the connection in the middle of the answer.
+    Dying,
     /// After the ask has expired.
     Late(Booked),
     /// With an answer that is not one.
@@ -56,6 +58,8 @@ pub(super) enum Lie {
     Float,
     /// More than was asked.
     TooMuch,
+    /// An approval of nothing.
+    Nothing,
     /// A megabyte of spaces.
     Huge,
     /// A page for people.
@@ -75,7 +79,8 @@ pub(super) enum Inclination {
     Part(u8),
 }
 
-const LIES: [Lie; 6] = [Lie::OtherAsk, Lie::Float, Lie::TooMuch, Lie::Huge, Lie::NotJson, Lie::Unsigned];
+const LIES: [Lie; 7] =
+    [Lie::OtherAsk, Lie::Float, Lie::TooMuch, Lie::Nothing, Lie::Huge, Lie::NotJson, Lie::Unsigned];
 
 /// Draws what happens to the message `id` when it comes for the `times`-th time.
 pub(super) fn draw(profile: &Profile, seed: u64, id: &str, times: u32) -> Draw {
@@ -85,18 +90,20 @@ pub(super) fn draw(profile: &Profile, seed: u64, id: &str, times: u32) -> Draw {
         (random.random(), random.random(), random.random_range(0..LIES.len()));
     let (wish, hundredths): (f64, u8) = (random.random(), random.random_range(1..100));
     let latency = latency(profile, &mut random);
+    let lies_for = profile.shuffle.mul_f64(random.random());
     let booked = if booked { Booked::AtOnce } else { Booked::NotYet };
     let kinds = [
         (profile.error_rate, Fault::Error(booked)),
         (profile.hang_rate, Fault::Hang(booked)),
-        (profile.reset_rate / 2.0, Fault::ResetBefore(booked)),
-        (profile.reset_rate / 2.0, Fault::ResetWithin),
+        (profile.reset_rate, Fault::Reset(booked)),
+        (profile.dying_rate, Fault::Dying),
         (profile.late_rate, Fault::Late(booked)),
         (profile.lie_rate, Fault::Lie(LIES.get(which).copied().unwrap_or(Lie::NotJson))),
     ];
     let wishes =
         [(profile.decline_rate, Inclination::Decline), (profile.partial_rate, Inclination::Part(hundredths))];
     Draw {
+        lies_for,
         latency,
         fault: pick(fault, &kinds).unwrap_or(Fault::None),
         inclination: pick(wish, &wishes).unwrap_or(Inclination::Approve),

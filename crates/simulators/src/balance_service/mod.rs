@@ -6,8 +6,8 @@
 //! how well it behaves; it can be changed while the service runs, which makes an outage. Which message meets
 //! which fault depends on the seed and the message alone.
 //!
-//! It deliberately has no storage: to restart it with its memory, start the next one with the books that
-//! [`BalanceService::shutdown`] returned.
+//! It deliberately has no storage: to restart it with its memory, let its profile do so, or start the next one with
+//! the books that [`BalanceService::shutdown`] returned.
 //!
 //! `GET /books` shows the ledger as JSON, `GET /healthz` answers `ok`.
 
@@ -15,9 +15,12 @@ mod answering;
 mod books;
 mod chance;
 mod duty;
+mod fate;
 mod messages;
+mod process;
 mod profile;
 mod server;
+mod shared;
 mod view;
 
 pub use books::Books;
@@ -26,7 +29,7 @@ pub use profile::{Profile, ProfileError};
 pub use view::{AccountBook, BooksView, Counts};
 
 use funding::Keys;
-use server::Shared;
+use shared::{Doors, Shared};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,13 +85,13 @@ impl BalanceService {
             closing: CancellationToken::new(),
             stop: CancellationToken::new(),
         };
-        let doors = server::Doors {
+        let doors = Doors {
             shared: Arc::clone(&service.shared),
             tasks: service.tasks.clone(),
             closing: service.closing.clone(),
-            stop: service.stop.clone(),
+            life: service.stop.clone(),
         };
-        service.tasks.spawn(server::accept(listener, doors));
+        service.tasks.spawn(process::run(listener, doors));
         Ok(service)
     }
 

@@ -6,6 +6,27 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+macro_rules! stock {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../../../config/balance-service/", $name, ".toml")))),*]
+    };
+}
+
+/// The profiles of `config/balance-service`, built in.
+const STOCK: [(&str, &str); 11] = stock![
+    "normal",
+    "slow",
+    "hung",
+    "dying",
+    "resetting",
+    "lying",
+    "flapping",
+    "late",
+    "shuffled",
+    "restarting",
+    "forgetful",
+];
+
 /// The behaviour of the service, changeable while it runs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,16 +45,35 @@ pub struct Profile {
     pub error_rate: f64,
     /// Messages that are never answered, half of them after they were booked.
     pub hang_rate: f64,
-    /// Messages whose connection is broken off: before the answer, or in the middle of it.
+    /// Messages whose connection is reset before any byte of the answer, half of them after they were booked.
     pub reset_rate: f64,
+    /// Messages whose answer breaks off in its middle, after they were booked.
+    pub dying_rate: f64,
     /// Asks that are answered `late_by` after they expired, half of them booked only then.
     pub late_rate: f64,
     /// How long after its expiry a late answer comes.
     #[serde(with = "duration_text")]
     pub late_by: Duration,
-    /// Asks whose answer is a lie: another ask's id, a float, more than was asked, a huge body, no JSON, or a
-    /// wrong signature.
+    /// Asks whose answer is a lie: another ask's id, a float, more than was asked, nothing, a huge body, no JSON, or
+    /// a wrong signature.
     pub lie_rate: f64,
+    /// How long a message may lie before it is taken in, whether or not its sender still listens.
+    #[serde(with = "duration_text")]
+    pub shuffle: Duration,
+    /// Flapping: for so long the service has none of the faults above.
+    #[serde(with = "duration_text")]
+    pub well_for: Duration,
+    /// And for so long it has them; zero for a service that always has them.
+    #[serde(with = "duration_text")]
+    pub ill_for: Duration,
+    /// How often the process is replaced; zero for never.
+    #[serde(with = "duration_text")]
+    pub restart_every: Duration,
+    /// For how long it is away then.
+    #[serde(with = "duration_text")]
+    pub restart_takes: Duration,
+    /// Whether its books are gone after that.
+    pub restart_forgets: bool,
 }
 
 impl Default for Profile {
@@ -47,9 +87,16 @@ impl Default for Profile {
             error_rate: 0.0,
             hang_rate: 0.0,
             reset_rate: 0.0,
+            dying_rate: 0.0,
             late_rate: 0.0,
             late_by: Duration::from_millis(200),
             lie_rate: 0.0,
+            shuffle: Duration::ZERO,
+            well_for: Duration::ZERO,
+            ill_for: Duration::ZERO,
+            restart_every: Duration::ZERO,
+            restart_takes: Duration::from_millis(500),
+            restart_forgets: false,
         }
     }
 }
@@ -70,7 +117,7 @@ pub enum ProfileError {
     },
     /// Faults that together are more than certain.
     #[error(
-        "balance service profile: the rates of error, hang, reset, late and lie add up to {found}, at most 1.0 is allowed"
+        "balance service profile: the rates of error, hang, reset, dying, late and lie add up to {found}, at most 1.0 is allowed"
     )]
     Sum {
         /// The sum found.
@@ -113,12 +160,54 @@ impl Profile {
             partial_rate: 0.2,
             error_rate: 0.1,
             hang_rate: 0.1,
-            reset_rate: 0.1,
+            reset_rate: 0.05,
+            dying_rate: 0.05,
             late_rate: 0.1,
             late_by: Duration::from_millis(20),
             lie_rate: 0.1,
             ..Self::instant()
         }
+    }
+
+    /// The profile of this name among those of `config/balance-service`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (_, text) = STOCK.iter().find(|(stock, _)| *stock == name)?;
+        // A test reads each of them.
+        Self::from_toml(text).ok()
+    }
+
+    /// The names of the profiles in `config/balance-service`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        STOCK.iter().map(|(name, _)| *name)
+    }
+
+    /// How it behaves when it has been in force for `elapsed`: one that flaps is well at first.
+    #[must_use]
+    pub fn after(self, elapsed: Duration) -> Self {
+        let period = self.well_for.saturating_add(self.ill_for).as_micros();
+        if self.ill_for.is_zero() || elapsed.as_micros() % period.max(1) >= self.well_for.as_micros() {
+            return self;
+        }
+        let Self { latency_p50, latency_p99, .. } = self;
+        Self { latency_p50, latency_p99, ..Self::default() }
+    }
+
+    /// How many messages of one meet a fault of any kind.
+    #[must_use]
+    pub fn fault_rate(&self) -> f64 {
+        self.faults().iter().map(|(_, rate)| rate).sum()
+    }
+
+    const fn faults(&self) -> [(&'static str, f64); 6] {
+        [
+            ("error_rate", self.error_rate),
+            ("hang_rate", self.hang_rate),
+            ("reset_rate", self.reset_rate),
+            ("dying_rate", self.dying_rate),
+            ("late_rate", self.late_rate),
+            ("lie_rate", self.lie_rate),
+        ]
     }
 
     /// Reads and checks a profile.
@@ -130,20 +219,14 @@ impl Profile {
 
     /// Checks the rates and the latencies.
     pub fn check(&self) -> Result<(), ProfileError> {
-        let faults = [
-            ("error_rate", self.error_rate),
-            ("hang_rate", self.hang_rate),
-            ("reset_rate", self.reset_rate),
-            ("late_rate", self.late_rate),
-            ("lie_rate", self.lie_rate),
-        ];
+        let faults = self.faults();
         let inclinations = [("decline_rate", self.decline_rate), ("partial_rate", self.partial_rate)];
         for (key, found) in faults.into_iter().chain(inclinations) {
             if !(0.0..=1.0).contains(&found) {
                 return Err(ProfileError::Rate { key, found });
             }
         }
-        let found: f64 = faults.iter().map(|(_, rate)| rate).sum();
+        let found = self.fault_rate();
         // Ten rates of 0.1 add up to a hair more than 1.
         if found > 1.000_001 {
             return Err(ProfileError::Sum { found });
@@ -215,6 +298,34 @@ mod tests {
             let error = Profile::from_toml(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_a_profile_of_its_name() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/balance-service");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let mut names: Vec<_> = files
+            .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+            .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        let mut built_in: Vec<_> = Profile::names().collect();
+        built_in.sort_unstable();
+        assert_eq!(names, built_in);
+        for (name, text) in STOCK {
+            Profile::from_toml(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
+        assert_eq!(Profile::named("nobody"), None);
+    }
+
+    #[test]
+    fn a_flapping_service_is_well_and_ill_by_turns() {
+        let flapping = Profile::named("flapping").unwrap();
+        let ill_at = |ms| flapping.after(Duration::from_millis(ms)).error_rate > 0.0;
+        let turns = [0, 1_999, 2_000, 3_999, 4_000, 6_000].map(ill_at);
+        assert_eq!(turns, [false, false, true, true, false, true]);
+        let hung = Profile::hung();
+        assert_eq!(hung.after(Duration::from_secs(1)), hung);
     }
 
     #[test]

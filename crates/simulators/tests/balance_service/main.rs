@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod days;
 mod switch;
 
 use domain::FundingFailure::{HttpError, TimedOut};

@@ -10,7 +10,7 @@ use domain::{
 };
 use funding::{Funding, FundingConfig, FundingSink, Keys, Secret};
 use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options, Profile};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -84,6 +84,7 @@ pub struct Switch {
     asked: Mutex<BTreeMap<TransactionId, Ask>>,
     outcomes: Mutex<BTreeMap<TransactionId, Vec<FundingOutcome>>>,
     acknowledged: Mutex<Vec<DutyNo>>,
+    reversed: Mutex<BTreeSet<TransactionId>>,
     changed: Notify,
 }
 
@@ -97,6 +98,7 @@ impl Switch {
             asked: Mutex::default(),
             outcomes: Mutex::default(),
             acknowledged: Mutex::default(),
+            reversed: Mutex::default(),
             changed: Notify::new(),
         });
         let sink: Arc<dyn FundingSink> = Arc::<Self>::clone(&switch);
@@ -162,6 +164,17 @@ impl Switch {
         };
         self.funding().owe(SHARD, duty);
         duty_number
+    }
+
+    /// Reverses a transaction, once.
+    pub fn reverse(&self, number: u64, account: AccountId, kind: DutyKind, units: Units) {
+        if self.reversed.lock().unwrap().insert(transaction(number)) {
+            self.owe(number, account, kind, units);
+        }
+    }
+
+    pub fn reversed(&self) -> BTreeSet<TransactionId> {
+        self.reversed.lock().unwrap().clone()
     }
 
     pub fn acknowledged(&self) -> Vec<u64> {
