@@ -327,7 +327,10 @@ fn changes(account: usize) -> [Change; 2] {
         controls: Controls::default(),
         limits: Vec::new(),
     };
-    [Change::OpenAccount { id: account_id(account), asset: asset() }, Change::IssueCard(issued)]
+    [
+        Change::OpenAccount { id: account_id(account), asset: asset(), limits: vec![] },
+        Change::IssueCard(issued),
+    ]
 }
 
 pub(crate) fn shard_id(account: usize) -> ShardId {
