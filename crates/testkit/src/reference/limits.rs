@@ -30,6 +30,8 @@ pub(super) struct Before {
 
 /// A window of a limit: how many zones it had before, and the window's first day.
 type Key = (usize, Date);
+/// Amount and count that one transaction counts with, and in which window.
+type Counted = (Key, (i128, u32));
 
 /// Local dates. Looking one up in the zone database is slow, so each is looked up once.
 #[derive(Debug, Default)]
@@ -94,7 +96,7 @@ impl Model {
     }
 
     /// The newest window that was counted in, and what was counted in which.
-    fn counted(&self, owner: LimitOwner, index: u32, limit: &Limit) -> (Key, Vec<(Key, (i128, u32))>) {
+    fn counted(&self, owner: LimitOwner, index: u32, limit: &Limit) -> (Key, Vec<Counted>) {
         let mut newest = self.calendar.key(limit, limit.set_at);
         let mut counted = Vec::new();
         if limit.rule.window != Window::Transaction {
