@@ -39,6 +39,16 @@ pub(crate) struct Card {
     pub(crate) jit: bool,
 }
 
+impl Card {
+    pub(crate) fn number(&self) -> &str {
+        &self.number
+    }
+
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+}
+
 pub(crate) fn cards() -> Vec<Card> {
     let card = |place: usize| {
         // Two cards share each account, so that they compete for its money.

@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod describe;
 mod disk;
+mod duties;
 mod import;
 mod journal;
 mod kill;

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod days;
+mod examples;
+mod life;
 mod switch;
 
 use domain::FundingFailure::{HttpError, TimedOut};
 use domain::PartialApproval::{NotSupported, Supported};
 use domain::{CancelCause, DutyKind, FundingOutcome, Text, TransactionId, Units};
 use funding::{Keys, Secret};
+use life::{LEFT, play};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use simulators::balance_service::{BooksView, Profile};
@@ -55,43 +58,16 @@ async fn the_balance_decides_and_a_reversal_gives_back() {
 async fn the_books_follow_every_message_of_a_payments_life() {
     let service = service(Profile::instant(), 1, 1_000).await;
     let switch = Switch::start(config(&service.url()));
-    for (number, units) in [(1, 300), (2, 200), (3, 50)] {
-        switch.ask(number, account(0), units, NotSupported, 5_000);
-        assert_eq!(switch.outcome(number).await, approved(units));
-    }
-    let merchant = Text::new("COFFEE BAR").unwrap();
-    let clear = |reserved, released, last| DutyKind::Clear {
-        reserved: Units(reserved),
-        released: Units(released),
-        last,
-        merchant,
-    };
-    let mut owed = Vec::new();
-    for (number, kind, units) in [
-        (1, DutyKind::Confirm, 300),
-        (1, DutyKind::Reverse { left: Units(250) }, 50),
-        (1, clear(100, 0, false), 100),
-        (1, clear(120, 30, true), 140),
-        (1, DutyKind::Refund { merchant }, 60),
-        (1, DutyKind::Undo { credit: false }, 60),
-        (2, DutyKind::Advise { merchant }, 220),
-        (2, DutyKind::Expire, 220),
-        (3, CANCEL, 50),
-        (4, clear(0, 0, true), 35),
-        (4, DutyKind::Undo { credit: true }, 35),
-    ] {
-        owed.push(switch.owe(number, account(0), kind, Units(units)));
-    }
-    switch.until("all acknowledged", |switch| switch.acknowledged().len() == owed.len()).await;
+    play(&switch).await;
     let books = service.books();
     let book = books.account(&account(0), usdt()).unwrap();
-    assert_eq!((book.spent, book.held, book.available), (Units(240), Units(0), Units(760)));
+    assert_eq!((book.spent, book.held, book.available), (Units(1_000 - LEFT), Units(0), Units(LEFT)));
     let counts = books.counts;
     assert_eq!((counts.confirms, counts.reversals, counts.clearings, counts.refunds), (1, 1, 3, 1));
     assert_eq!((counts.undos, counts.advices, counts.expiries, counts.cancels), (2, 1, 1, 1));
     assert_eq!((counts.mismatched, counts.disordered, book.missing), (0, 0, 0));
-    switch.ask(5, account(0), 760, NotSupported, 5_000);
-    assert_eq!(switch.outcome(5).await, approved(760), "what is available can be spent");
+    switch.ask(5, account(0), LEFT, NotSupported, 25_000);
+    assert_eq!(switch.outcome(5).await, approved(LEFT), "what is available can be spent");
 }
 
 #[tokio::test]
