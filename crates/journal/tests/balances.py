@@ -5,10 +5,12 @@
 
 The records are read and checked by read_journal.py. What a fact means for the books is written down here once more,
 from its description alone (payload version 2); the tests of the command-line tool compare the result with what the
-switch says of every account. Needs the whole journal from its first record, in clear.
+switch says of every account. Reads the journal from its first record, in clear; no snapshot. Where segments have gone,
+run it on a restored backup that has them.
 """
 
 import json
+import re
 import struct
 import sys
 from pathlib import Path
@@ -23,60 +25,41 @@ REQUEST = "u k i m ?m i i q ?t ?h ?h ?h t t t u ?m b u b u u i ?h t ?t ?(?i?i?q?
 
 class Reader:
     """Takes fields off the front of a payload."""
-
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
+    def raw(self, length: int) -> bytes:
+        self.at += length
+        return self.data[self.at - length:self.at]
+
     def take(self, form: str):
-        """One number."""
-        values = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
-        return values[0]
+        return struct.unpack("<" + form, self.raw(struct.calcsize("<" + form)))[0]
 
     def text(self) -> str:
-        length = self.take("Q")
-        self.at += length
-        return self.data[self.at - length:self.at].decode()
+        return self.raw(self.take("Q")).decode()
 
     def units(self) -> int:
-        """Signed, 128 bits."""
-        self.at += 16
-        return int.from_bytes(self.data[self.at - 16:self.at], "little", signed=True)
+        return int.from_bytes(self.raw(16), "little", signed=True)
 
     def amounts(self) -> int:
-        """The card's money is passed over; the account's units."""
-        self.skip("m")
-        return self.units()
+        return self.skip("m") or self.units()  # the card's money, then the account's units
 
     def number(self):
-        """An optional number of 64 bits."""
-        return self.take("Q") if self.take("B") else None
+        return self.take("Q") if self.take("B") else None  # an optional one
 
     def skip(self, fields: str) -> None:
         """Passes over fields as REQUEST describes them."""
-        place = 0
-        while place < len(fields):
-            optional = fields[place] == "?"
-            place += optional
-            end = place + 1
-            if fields[place] == "(":
-                end = fields.index(")", place) + 1
-            if not optional or self.take("B"):
-                self.skip_one(fields[place:end])
-            place = end
-
-    def skip_one(self, field: str) -> None:
-        if field.startswith("("):
-            self.skip(field[1:-1])
-        elif field == "t":
-            self.text()
-        else:
-            self.at += {"b": 1, "h": 2, "i": 4, "u": 4, "q": 8, "k": 16, "m": 10}[field]
+        for optional, group, field in re.findall(r"(\??)(?:\((.*?)\)|(.))", fields):
+            if optional and not self.take("B"):
+                continue
+            if group or field == "t":
+                self.skip(group) if group else self.text()
+            else:
+                self.at += {"b": 1, "h": 2, "i": 4, "u": 4, "q": 8, "k": 16, "m": 10}[field]
 
 
 class Books:
     """The accounts of one shard, and what each of its transactions holds."""
-
     def __init__(self) -> None:
         self.accounts, self.cards, self.holds, self.paid = [], [], {}, {}
 
@@ -86,7 +69,7 @@ class Books:
         account["held"] += held
 
     def outside(self, card: int, units: int) -> int:
-        """What comes from the balance service for a JIT card, when something is held or paid; else nothing."""
+        """What the balance service brings for a JIT card; else nothing."""
         return units if self.cards[card][1] else 0
 
     def hold(self, number: int, card: int, units: int) -> None:
@@ -102,11 +85,9 @@ class Books:
             return  # limits, states, controls, rates, refusals, duties, answers: no money moves
         number = fact.take("I") if kind in (0, 1, 3) else fact.take("Q")
         if kind == 0:  # AccountOpened
-            account, asset = fact.text(), fact.text()
-            self.accounts.append({"account": account, "asset": asset, "ledger": 0, "held": 0})
+            self.accounts.append({"account": fact.text(), "asset": fact.text(), "ledger": 0, "held": 0})
         elif kind == 1:  # Posted
-            sign = -1 if fact.take("I") else 1
-            self.accounts[number]["ledger"] += sign * fact.units()
+            self.accounts[number]["ledger"] += (-1 if fact.take("I") else 1) * fact.units()
         elif kind == 3:  # CardIssued
             fact.text(), fact.skip("kh")
             account = fact.take("I")
@@ -150,8 +131,7 @@ class Books:
             self.book(card, units - self.outside(card, units), 0)
             self.paid[number] = card
         elif kind in (22, 24):  # ClearingReversed gives back, RefundReversed takes again
-            card, units = self.paid[number], fact.amounts()
-            units = units if kind == 22 else -units
+            card, units = self.paid[number], fact.amounts() * (1 if kind == 22 else -1)
             self.book(card, units - self.outside(card, units), 0)
         else:
             check(kind in (28, 29, 30), Path(), 0, f"fact {kind} is unknown to this reader")  # whether answers arrived
@@ -162,9 +142,8 @@ def main() -> None:
     for record in read_journal(directory):
         check(record["version"] == 2, directory, 0, f"record {record['sequence']} is not of payload version 2")
         shards.setdefault(record["shard"], Books()).apply(Reader(bytes.fromhex(record["payload"])))
-    for books in shards.values():
-        for account in books.accounts:
-            print(json.dumps(account))
+    for account in (account for books in shards.values() for account in books.accounts):
+        print(json.dumps(account))
 
 
 if __name__ == "__main__":

@@ -79,6 +79,7 @@ def read_journal(directory: Path):
         magic, version, size, _node, found, first, length, block, _epoch, _time, before = struct.unpack(
             "<8sHHIQQQIIq32s", data[:88])
         seed, number = crc32c(data[:124]), number + 1
+        check(number > 1 or found == 1, path, 0, f"the journal begins with record {first}, not with its first one")
         check(magic == b"ASWJRNL\n" and version == 1 and size == 128, path, 0, "not a segment of version 1")
         check(struct.unpack("<I", data[124:128])[0] == seed, path, 124, "header checksum")
         check((found, first, length, before) == (number, following, len(data), chain), path, 0, "not the next segment")
