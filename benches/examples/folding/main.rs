@@ -1,0 +1,135 @@
+//! Whether decisions wait for a snapshot: the same purchases with and without one being made, in turns, in one run.
+//!
+//!     cargo run --release -p benches --example folding -- [CARDS] [PURCHASES A SECOND]
+//!
+//! A snapshot of CARDS cards (a million) is folded again and again, as fast as it goes. What counts is the time between a
+//! purchase's arrival in a lane's queue and the lane taking it up, and its ratio to the phases without a snapshot: the
+//! machine's own noise is in both. The latencies that the client sees have the journal's sync in them, which shares the disk
+//! with the snapshot's.
+
+#[path = "../../recovery/population.rs"]
+#[allow(dead_code)] // the measurement of a start makes records with it, too
+mod population;
+mod system;
+#[path = "../asks/traffic.rs"]
+#[allow(dead_code)] // the measurement of asks counts more
+mod traffic;
+
+use anyhow::{Result, ensure};
+use domain::Timestamp;
+use hdrhistogram::Histogram;
+use std::sync::atomic::{AtomicBool, Ordering};
+use system::System;
+use traffic::Stream;
+
+/// Seconds of one phase; one in which a snapshot is being made lasts until it is verified.
+const SECONDS: u32 = 10;
+/// Phases of each kind.
+const ROUNDS: usize = 3;
+
+/// How many decisions the lanes took up, and how soon.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) all: u64,
+    pub(crate) within_a_millisecond: u64,
+}
+
+impl Counts {
+    fn add(&mut self, before: Self, after: Self) {
+        self.all += after.all - before.all;
+        self.within_a_millisecond += after.within_a_millisecond - before.within_a_millisecond;
+    }
+
+    const fn later(&self) -> u64 {
+        self.all.saturating_sub(self.within_a_millisecond)
+    }
+}
+
+/// What the phases of one kind came to.
+struct Kind {
+    latencies: Histogram<u64>,
+    waits: Counts,
+    snapshots: u64,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<u32> = std::env::args().skip(1).map(|text| text.parse()).collect::<Result<_, _>>()?;
+    let cards = arguments.first().copied().unwrap_or(1_000_000);
+    let rate = arguments.get(1).copied().unwrap_or(1_000);
+    println!(
+        "cores: {}; {cards} cards in the snapshot, {rate} purchases a second, {ROUNDS} x {SECONDS} s of each kind\n",
+        std::thread::available_parallelism()?
+    );
+    let system = System::start(cards)?;
+    Stream::pre_funded(system.link(), rate, 2).run()?;
+    let new = || -> Result<Kind> {
+        let latencies = Histogram::new_with_bounds(1, 60_000_000, 3)?;
+        Ok(Kind { latencies, waits: Counts::default(), snapshots: 0 })
+    };
+    let (mut without, mut with) = (new()?, new()?);
+    for _ in 0..ROUNDS {
+        phase(&system, rate, &mut without, false)?;
+        phase(&system, rate, &mut with, true)?;
+    }
+    system.stop()?;
+    println!(
+        "{:<28} {:>10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>14}",
+        "", "snapshots", "p50 us", "p99 us", "p99.9 us", "max us", "decisions", "waited > 1 ms"
+    );
+    for (name, kind) in [("no snapshot", &without), ("snapshots being folded", &with)] {
+        let at = |quantile| kind.latencies.value_at_quantile(quantile);
+        println!(
+            "{name:<28} {:>10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>14}",
+            kind.snapshots,
+            at(0.5),
+            at(0.99),
+            at(0.999),
+            kind.latencies.max(),
+            kind.waits.all,
+            kind.waits.later()
+        );
+    }
+    let ratio = |quantile| {
+        let hundredths = with.latencies.value_at_quantile(quantile) * 100
+            / without.latencies.value_at_quantile(quantile).max(1);
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    };
+    println!(
+        "ratio of what the client sees, with / without: p50 {}, p99 {}, p99.9 {}",
+        ratio(0.5),
+        ratio(0.99),
+        ratio(0.999)
+    );
+    ensure!(with.snapshots > 0, "no snapshot came to its end; give it more time or fewer cards");
+    Ok(())
+}
+
+/// Purchases for a while, and snapshots beside them if there are to be any.
+fn phase(system: &System, rate: u32, kind: &mut Kind, fold: bool) -> Result<()> {
+    let before = system.waits()?;
+    let over = AtomicBool::new(false);
+    let (outcome, snapshots) = std::thread::scope(|scope| -> Result<_> {
+        let folding = scope.spawn(|| -> Result<u64> {
+            let mut made = 0;
+            while fold && !over.load(Ordering::Acquire) {
+                system.make_snapshot()?;
+                made += 1;
+            }
+            Ok(made)
+        });
+        let outcome = Stream::pre_funded(system.link(), rate, SECONDS).run();
+        over.store(true, Ordering::Release);
+        let made = folding.join().map_err(|_| anyhow::anyhow!("the asking thread panicked"))??;
+        Ok((outcome?, made))
+    })?;
+    ensure!(outcome.declined == 0, "{} of {} were declined", outcome.declined, outcome.approved);
+    kind.latencies.add(&outcome.latencies)?;
+    kind.waits.add(before, system.waits()?);
+    kind.snapshots += snapshots;
+    Ok(())
+}
+
+/// A moment of the measured world.
+pub(crate) fn moment(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_763_600_000 + seconds)
+}
