@@ -2,8 +2,9 @@
 //!
 //! Tests named without a file are in `src/crash_tests/`. *schedules* stands for
 //! `ten_thousand_schedules_lose_nothing_that_was_promised`, which mixes everything marked so, by seed.
-//! `tests/planted_bugs.py` breaks the code in thirty ways and fails unless the tests notice each one. Tests that begin with
-//! `authswitch/` run the real binary; `authswitch torture` runs kills and damage on the user's own disk.
+//! `tests/planted_bugs.py` breaks the code in thirty-five ways and fails unless the tests notice each one; CI plants one of
+//! each kind. Tests that begin with `authswitch/` run the real binary, those that begin with `switch/` the whole switch
+//! in the test's process; `authswitch torture` runs kills and damage on the user's own disk. Rows without a test say so.
 //!
 //! | fault | promise | shown by |
 //! |---|---|---|
@@ -14,8 +15,8 @@
 //! | power cut on ext4 | everything answered is there | `authswitch/tests/cli/power_cut.rs`, where root and loop devices are to be had |
 //! | power cut inside the recovery, any number of times | same as outside; recovering twice equals recovering once | *schedules* |
 //! | short write | continued | *schedules* |
-//! | write error (EIO) | nothing more is released or written; the failure is published; after a restart as after a kill | *schedules* |
-//! | sync error (EIO), page then clean and lost | same; the sync is never tried again; the restart writes the unsynced part again | *schedules*, `after_a_failed_sync_nothing_is_released_and_nothing_is_synced_again`, `what_a_restart_shows_after_a_failed_sync_survives_the_next_power_cut` |
+//! | write error (EIO) | nothing more is released or written; the failure is published and ends the process with exit code 4; after a restart as after a kill | *schedules*, `switch/tests/end_to_end/disk.rs`, `authswitch/tests/cli/disk.rs` |
+//! | sync error (EIO), page then clean and lost | same; the sync is never tried again; the restart writes the unsynced part again | *schedules*, `switch/tests/end_to_end/disk.rs`, `after_a_failed_sync_nothing_is_released_and_nothing_is_synced_again`, `what_a_restart_shows_after_a_failed_sync_survives_the_next_power_cut` |
 //! | torn tail, never acknowledged | cut, reported with offset and bytes | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
 //! | power cut in mode `os` or `memory` takes what was acknowledged and not synced | allowed by the mode, within its bounds; reported by sequence | `what_mode_os_acknowledged_and_a_power_cut_took_is_told` |
 //! | last batch rotted after its sync, mark exact | refused | `a_rotted_tail_is_refused_and_a_torn_one_is_cut` |
@@ -29,10 +30,15 @@
 //! | segment or mark file missing, truncated, renamed, swapped, of another journal | refused by name | `missing_files_are_named` and its neighbours |
 //! | segment of a later format version | refused without touching it | `a_segment_of_a_later_version_is_left_to_a_later_build` |
 //! | directory of another node, or in use | refused | `tests/writer_thread.rs` |
-//! | disk full | approvals can stop early ([`crate::Space::Low`]); what was written stays; goes on by itself | *schedules*, `a_full_disk_stops_the_writer_and_lets_it_go_on_when_space_returns` |
+//! | disk full | approvals stop early ([`crate::Space::Low`]) while follow-ups fit; readiness and metrics say so; what was written stays; goes on by itself | *schedules*, `a_full_disk_stops_the_writer_and_lets_it_go_on_when_space_returns`, `switch/tests/end_to_end/disk.rs`, `authswitch/tests/cli/disk.rs` (a real one, as root) |
+//! | disk full with the log on it | lines of the log are lost, and nothing else | `authswitch/tests/cli/disk.rs` |
+//! | more at risk in mode `os` or `memory` than the settings allow | the batch waits, and a sync comes early | `tests/writer_thread.rs`, `switch/tests/end_to_end/disk.rs` |
 //! | disk full, old segments retired | recycled in place: needs no new space | `a_recycled_segment_serves_again_on_a_full_disk_and_shows_nothing_of_its_former_life` |
 //! | crash while a segment is recycled or removed | no gap, no emptied segment | *schedules* |
 //! | crash or rot while or after a snapshot is written | the generation before is used; rot is reported | `src/snapshot/tests.rs` |
+//! | snapshots that rot again and again | set aside under another name, the newest few of them kept | `src/snapshot/aside.rs` |
+//! | a last snapshot that comes to no end | given up after a configured time; the next start replays | `switch/tests/end_to_end/disk.rs`, `crates/switch/src/snapshots/crash_tests.rs` |
+//! | stopped in the middle of a start | ends at once, and the next start finds what this one found | `authswitch/tests/cli/disk.rs` |
 //! | power cut while snapshots are made of a live journal, segments retired, and the state read back | every acknowledged fact is in the state, twice the same | `crates/switch/src/snapshots/crash_tests.rs` |
 //! | no snapshot is whole and the first segments are gone | refused, naming the sequences at risk | `crates/switch/src/snapshots/crash_tests.rs` |
 //! | damage that an operator accepts by naming its first sequence | [`crate::repair`] keeps everything before it, puts everything behind it aside, destroys nothing | `repair.rs` |
@@ -42,9 +48,12 @@
 //! | a read that brings old bytes, or those of another place, while recovering | refused or harmless, and the next start finds everything | `a_stale_read_in_the_recovery_is_refused_or_harmless`, `a_misdirected_read_in_the_recovery_is_refused_or_harmless` |
 //! | the disk or a backup is stolen | with sealing keys, no payload can be read | `sealed.rs` |
 //! | sealing key missing or another | refused by the id of the key | `without_its_key_it_is_refused_by_the_keys_id` |
+//! | an old sealing key about to be thrown away | each start says which are still needed, by how many files | `a_rotation_continues_in_a_new_segment_and_reads_what_was_before`; that it is logged: `crates/switch/src/sealing.rs` |
 //! | sealed record moved or edited, its checksum made right | does not open | `a_payload_moved_under_a_right_checksum_does_not_open` |
 //! | backup taken while segments are written, retired and recycled | consistent up to a durable record, verified, or no backup | `tests/backup.rs` |
+//! | restore to a record or to a moment | exactly the records up to it | `tests/backup.rs`, `authswitch/tests/cli/journal.rs` |
 //! | backup changed or not finished | not restored | `a_backup_that_was_changed_or_not_finished_is_not_restored` |
 //! | power cut while a restore or a backup is written | no manifest, or an unfinished journal that the next restore refuses to write into | no test |
+//! | read by a later build | every version that was ever written is read: segments, payloads, rows of snapshots | `tests/golden.rs`, `crates/testkit/tests/version_1.rs`, `crates/switch/src/snapshots/golden_tests.rs` |
 //! | a network file system that breaks `flock` or fsync | nothing | no test: not supported |
 //! | two bit flips that together keep a CRC-32C right | the SHA-256 chain still refuses | no test |
