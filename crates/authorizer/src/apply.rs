@@ -8,6 +8,7 @@ mod decisions;
 mod delivery;
 mod holds;
 mod payments;
+mod service;
 
 use crate::calendar::Calendar;
 use crate::limits::{Limits, Usage};
@@ -16,7 +17,7 @@ use crate::told::Told;
 use crate::transaction::{Transaction, TransactionState};
 use crate::velocity_ring::Countries;
 use domain::{
-    AccountId, AccountNo, Amounts, Asset, AssetCode, Balance, CardNo, Controls, Duty, Fact, FundingMode,
+    AccountId, AccountNo, Amounts, Asset, AssetCode, Balance, CardNo, Controls, Fact, FundingMode,
     PostingKind, Rate, RequestKey, Timestamp, TransactionNo, Units,
 };
 use std::sync::Arc;
@@ -81,16 +82,15 @@ impl Shard {
                 self.undo_refund(*transaction, *amounts, at)
             }
             Fact::DutyOwed { duty } => self.owe(*duty),
-            Fact::DutyDone { duty } => {
-                self.duties.remove(duty);
+            Fact::DutyDone { duty } => self.duty_done(*duty),
+            Fact::BalanceTold { account, version, available, at, counts } => {
+                let told = Told { version: *version, available: *available, at: *at };
+                self.account_mut(*account)?.word.get_or_insert_default().tell(told, counts);
                 Ok(())
             }
-            Fact::BalanceTold { account, version, available, at } => {
-                let told = Told { version: *version, available: *available, at: *at };
-                let account = self.account_mut(*account)?;
-                if account.told.as_ref().is_none_or(|before| before.version < told.version) {
-                    account.told = Some(Box::new(told));
-                }
+            Fact::ServiceSaid { transaction, said } => self.keep_said(*transaction, *said),
+            Fact::StandInOrdered { order } => {
+                self.orders.set(*order);
                 Ok(())
             }
             Fact::AnswerWithheld { transaction } => self.answer_withheld(*transaction),
@@ -105,20 +105,6 @@ impl Shard {
         }
     }
 
-    fn owe(&mut self, duty: Duty) -> Result<(), ApplyError> {
-        self.count_number(duty.number);
-        // A duty may outlive what it speaks of.
-        if let Some(transaction) = self.store.find_mut(duty.transaction) {
-            transaction.duties = transaction.duties.max(duty.sequence);
-            let card = transaction.card;
-            let account = self.card(card)?.account;
-            let account = self.account_mut(account)?;
-            account.duties = account.duties.max(duty.account_sequence);
-        }
-        self.duties.insert(duty.number, duty);
-        Ok(())
-    }
-
     fn open_account(&mut self, account: AccountNo, id: AccountId, asset: Asset) -> Result<(), ApplyError> {
         self.expect_next(account.0, self.accounts.len())?;
         self.accounts.push(Account {
@@ -127,7 +113,8 @@ impl Shard {
             balance: Balance::default(),
             limits: Limits::default(),
             duties: 0,
-            told: None,
+            word: None,
+            outstanding: Units::ZERO,
             recent: None,
         });
         Ok(())

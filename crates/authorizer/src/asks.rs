@@ -12,9 +12,38 @@ use crate::duties::Order;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, ApprovalCode, Approver, Balances, CancelCause, DutyKind, Fact, FundingFailure, FundingOutcome,
-    Merchant, Money, PartialApproval, Reason, Text, TransactionNo, Units,
+    Amounts, ApprovalCode, Approver, Balances, CancelCause, DutyKind, Fact, Failure, FundingFailure,
+    FundingOutcome, Merchant, Money, PartialApproval, Reason, Text, TransactionNo, Units,
 };
+
+/// How an ask ends without money.
+#[derive(Clone, Copy)]
+pub(crate) struct End {
+    reason: Reason,
+    /// The balance service's own code, where it gave one.
+    code: Text<24>,
+    /// Why it is told to give back what it may have reserved, where it may have.
+    cancel: Option<CancelCause>,
+    /// Why the switch did not stand in, where the program would.
+    refused: Option<Reason>,
+}
+
+impl End {
+    /// For `reason`, and nothing is to be given back.
+    const fn of(reason: Reason) -> Self {
+        Self { reason, code: Text::EMPTY, cancel: None, refused: None }
+    }
+
+    /// The same, and the switch would have stood in but for `reason`.
+    pub(crate) const fn refused(self, reason: Reason) -> Self {
+        Self { refused: Some(reason), ..self }
+    }
+
+    /// What is to be given back, and why.
+    const fn cancelled(self, cause: CancelCause) -> Self {
+        Self { cancel: Some(cause), ..self }
+    }
+}
 
 impl Shard {
     /// The balance service answered, or will not.
@@ -31,14 +60,15 @@ impl Shard {
         match outcome {
             FundingOutcome::Approved { units } => self.funds_came(transaction, units, context, effects),
             FundingOutcome::Declined { code } => {
-                self.end(transaction, reason_of_decline(code), code, None, context, &mut 0, effects);
+                let end = End { code, ..End::of(reason_of_decline(code)) };
+                self.end(transaction, end, context, &mut 0, effects);
             }
             FundingOutcome::NotAsked(failure) => {
-                self.end(transaction, reason_of(failure), Text::EMPTY, None, context, &mut 0, effects);
+                self.ask_failed(transaction, failure, End::of(reason_of(failure)), context, effects);
             }
             FundingOutcome::Unknown(failure) => {
-                let cancel = Some(CancelCause::OutcomeUnknown);
-                self.end(transaction, reason_of(failure), Text::EMPTY, cancel, context, &mut 0, effects);
+                let end = End::of(reason_of(failure)).cancelled(CancelCause::OutcomeUnknown);
+                self.ask_failed(transaction, failure, end, context, effects);
             }
         }
     }
@@ -53,8 +83,8 @@ impl Shard {
         effects: &mut Effects,
     ) {
         if let Some(transaction) = self.store.find(number) {
-            let cancel = Some(CancelCause::OutcomeUnknown);
-            self.end(transaction, reason, Text::EMPTY, cancel, context, given, effects);
+            let end = End::of(reason).cancelled(CancelCause::OutcomeUnknown);
+            self.end(transaction, end, context, given, effects);
         }
     }
 
@@ -68,8 +98,8 @@ impl Shard {
         let number = transaction.number;
         let Some(asked) = transaction.held else { return };
         if let Some(reason) = self.why_unusable(transaction, asked, units, context) {
-            let cancel = Some(CancelCause::Unused);
-            self.end(transaction, reason, Text::EMPTY, cancel, context, &mut 0, effects);
+            let end = End::of(reason).cancelled(CancelCause::Unused);
+            self.end(transaction, end, context, &mut 0, effects);
             return;
         }
         let (amounts, part) = match transaction.amount {
@@ -117,14 +147,17 @@ impl Shard {
     }
 
     /// The balances that the answer to an ask carries.
-    fn told_with(
+    pub(crate) fn told_with(
         &self,
         transaction: &Transaction,
         amounts: Amounts,
         context: Context<'_>,
     ) -> Option<Balances> {
         let card = self.card(transaction.card).ok().filter(|_| transaction.balances_wanted)?;
-        balances(card, self.account(card.account).ok()?, amounts.units, context)
+        let account = self.account(card.account).ok()?;
+        // The balance that came with the answer to this very ask has it taken off.
+        let counted = account.word.as_deref().is_some_and(|word| word.by == Some(transaction.number));
+        balances(card, account, if counted { Units::ZERO } else { amounts.units }, context)
     }
 
     /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer
@@ -144,7 +177,7 @@ impl Shard {
         if !units.is_positive() || units > asked.units {
             return Some(Reason::FundingMalformed);
         }
-        if self.asked.get(&transaction.number).is_some_and(|deadline| context.now.mono >= *deadline) {
+        if self.asked.get(&transaction.number).is_some_and(|open| context.now.mono >= open.deadline) {
             return Some(Reason::FundingTimedOut);
         }
         if account.balance.credit(units).and_then(|balance| balance.place(units)).is_err() {
@@ -158,19 +191,19 @@ impl Shard {
         (partial && cannot).then_some(Reason::InsufficientFunds)
     }
 
-    #[allow(clippy::too_many_arguments)] // one step's whole context
-    fn end(
+    /// Ends an ask without money.
+    pub(crate) fn end(
         &self,
         transaction: &Transaction,
-        reason: Reason,
-        code: Text<24>,
-        cancel: Option<CancelCause>,
+        end: End,
         context: Context<'_>,
         given: &mut u64,
         effects: &mut Effects,
     ) {
         let number = transaction.number;
-        effects.fact(Fact::AskDeclined { transaction: number, failures: vec![reason.into()], code });
+        let End { reason, code, cancel, refused } = end;
+        let failures = std::iter::once(reason).chain(refused).map(Failure::from).collect();
+        effects.fact(Fact::AskDeclined { transaction: number, failures, code });
         if let Some(cause) = cancel {
             self.owe_cancel(transaction, cause, given, context, effects);
         }

@@ -17,12 +17,14 @@ use crate::parts::part;
 use crate::price::{convert, price_on_card};
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
+use crate::stand_in::{Payment, Promise};
+use crate::stand_in_rules::StandInProgram;
 use crate::transaction::Transaction;
 use crate::velocity_ring::time_of;
 use domain::{
     Amounts, ApprovalCode, Approver, Ask, Authorization, Balances, CardNo, CardToken, DutyKind, Fact,
-    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, PartialApproval, Reason, Timestamp,
-    TransactionNo, TransactionType, Units,
+    Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, PartialApproval, Reason, Text,
+    Timestamp, TransactionNo, TransactionType, Units,
 };
 
 impl Shard {
@@ -158,7 +160,8 @@ impl Shard {
         let (part, by, told) = (None, Approver::Network, None);
         effects.fact(Fact::AskApproved { transaction, amounts, part, reason, by, told });
         let mut given = 0;
-        self.owe_advice(transaction, account, &request, amounts.units, &mut given, context, effects);
+        let name = request.merchant.name;
+        self.advise_of(transaction, account, name, amounts.units, &mut given, context, effects);
         if asked.class.is_financial() {
             let booked = Booked { transaction, card_no: asked.card, amounts };
             self.book_at_once(booked, account, &request.merchant, &mut given, context, effects);
@@ -313,24 +316,25 @@ impl Shard {
             flags,
         });
         if case.card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
-            self.owe_advice(number, case.account, &request, hold.amounts.units, &mut 1, context, effects);
+            let (name, units) = (request.merchant.name, hold.amounts.units);
+            self.advise_of(number, case.account, name, units, &mut 1, context, effects);
         }
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
 
     /// Makes telling the balance service what was approved in its name a durable duty.
     #[allow(clippy::too_many_arguments)] // one step's whole context
-    pub(crate) fn owe_advice(
+    pub(crate) fn advise_of(
         &self,
         transaction: TransactionNo,
         account: &Account,
-        request: &Authorization,
+        merchant: Text<40>,
         units: Units,
         given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let kind = DutyKind::Advise { merchant: request.merchant.name };
+        let kind = DutyKind::Advise { merchant };
         self.order(Order { transaction, account, kind, units }, given, context, effects);
     }
 
@@ -374,6 +378,10 @@ pub(crate) fn ask_for_funds(
         decline(card, question, failures.collect(), effects);
         return;
     }
+    if let Some(program) = shard.by_order(account, context.stand_in.orders) {
+        decide_in_its_place(shard, program, (card, account), question, hold, flags, context, effects);
+        return;
+    }
     let Question { number, card_no, request, caller, of } = question;
     effects.fact(Fact::Asked { transaction: number, card: card_no, request, of, hold, flags });
     effects.action(Action::Wait { transaction: number, caller });
@@ -388,15 +396,42 @@ pub(crate) fn ask_for_funds(
         rate: hold.rate,
         received: context.now.utc,
         held: account.balance.held,
-        outstanding_standin: outstanding_standin(shard, account),
+        outstanding_standin: account.outstanding,
     })));
 }
 
-/// What was approved in the balance service's name and it has not acknowledged: not in its books yet.
-fn outstanding_standin(shard: &Shard, account: &Account) -> Units {
-    let of_account = shard.duties.values().filter(|duty| duty.account == account.id);
-    let advised = of_account.filter(|duty| matches!(duty.kind, DutyKind::Advise { .. }));
-    Units(advised.fold(0, |sum, duty| sum.saturating_add(duty.units.0)))
+/// An operator has ordered that the service is not asked: the switch approves in its place or declines, at once.
+#[allow(clippy::too_many_arguments)] // one step's whole context
+fn decide_in_its_place(
+    shard: &Shard,
+    program: &StandInProgram,
+    (card, account): (&Card, &Account),
+    question: Question,
+    hold: HoldTerms,
+    flags: Vec<Failure>,
+    context: Context<'_>,
+    effects: &mut Effects,
+) {
+    let Question { number, card_no, request, caller, of } = question;
+    let (kind, mcc, amounts) = (request.transaction_type(), request.merchant.mcc, hold.amounts);
+    let payment = Payment { number, card_no, card, account, kind, mcc, amounts };
+    if let Some(reason) = shard.why_not(payment, program, context) {
+        let failures = [Reason::FundingUnavailable, reason].map(Failure::from).into_iter().chain(flags);
+        decline(card, question, failures.collect(), effects);
+        return;
+    }
+    effects.fact(Fact::Asked { transaction: number, card: card_no, request, of, hold, flags });
+    let promise = Promise {
+        transaction: number,
+        card_no,
+        account,
+        amounts,
+        books: request.class.is_financial(),
+        merchant: request.merchant,
+        told: shard.told(card, account, &request, amounts.units, context),
+    };
+    let answer = shard.promise(promise, &mut 1, context, effects);
+    effects.answer(caller, answer);
 }
 
 /// Whether less than the whole may be approved, by what the terminal and the kind of transaction say (E7).

@@ -29,8 +29,8 @@ pub(crate) fn balances(
     let (ledger, available) = match card.funding {
         FundingMode::PreFunded => (account.balance.ledger, account.balance.available()),
         FundingMode::Jit => {
-            let told = account.told.as_deref()?;
-            (told.available, told.available)
+            let available = account.word.as_deref()?.available()?;
+            (available, available)
         }
     };
     let money = |units: Units| in_card_currency(units, card, account, context);

@@ -7,8 +7,8 @@ use crate::decide::Context;
 use crate::shard::Shard;
 use crate::transaction::TransactionState;
 use domain::{
-    AccountNo, CardNo, CardStatus, Controls, Fact, LimitRule, PostingKind, RequestKey, Text, TransactionNo,
-    Units, Window,
+    AccountNo, CardNo, CardStatus, Controls, Counts, Fact, LimitRule, PostingKind, RequestKey, Text,
+    TransactionNo, Units, Window,
 };
 
 impl Shard {
@@ -18,6 +18,7 @@ impl Shard {
         match self.facts_of(change, context, effects) {
             Ok(Shown::State(inquiry)) => effects.action(Action::Show { caller, inquiry }),
             Ok(Shown::Rate(rate)) => effects.reply(caller, Reply::Rate(rate)),
+            Ok(Shown::StandIn(order)) => effects.reply(caller, Reply::StandIn(order)),
             Err(refusal) => {
                 effects.facts.truncate(facts_before);
                 effects.actions.truncate(actions_before);
@@ -65,6 +66,19 @@ impl Shard {
                 Ok(Shown::State(Inquiry::Card(card)))
             }
             Change::ReleaseHold { transaction, note } => self.release(transaction, note, context, effects),
+            Change::TellBalance { account, version, available, counted } => {
+                self.account(account).map_err(|_| Refusal::NoSuchAccount)?;
+                self.tell_balance(account, (version, available), Counts::Named(counted), context, effects);
+                Ok(Shown::State(Inquiry::Account(account)))
+            }
+            Change::OrderStandIn(order) => {
+                let programs = self.policy.stand_in.programs();
+                if programs.iter().all(|program| program.name != order.program) {
+                    return Err(Refusal::NoSuchProgram(order.program));
+                }
+                effects.fact(Fact::StandInOrdered { order });
+                Ok(Shown::StandIn(order))
+            }
             Change::SetRate(rate) => {
                 effects.fact(Fact::RateSet { rate });
                 Ok(Shown::Rate(rate))
@@ -186,6 +200,7 @@ impl Shard {
 enum Shown {
     State(Inquiry),
     Rate(domain::Rate),
+    StandIn(domain::StandInOrder),
 }
 
 /// Money to be booked.

@@ -5,8 +5,8 @@ use crate::view::{AccountView, CardView, PostingView, TransactionView};
 use domain::{
     AccountId, AccountNo, AcquirerId, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken,
     Controls, Currency, DutyNo, Expiry, FundingMode, FundingOutcome, LastFour, LimitRule, MessageClass,
-    Money, PostingKind, ProcessingCode, Rate, RequestKey, Reversal, Rrn, Stan, Text, TransactionNo,
-    Transmission, Units, ZoneName,
+    Money, PostingKind, ProcessingCode, ProgramName, Rate, RequestKey, Reversal, Rrn, Said, Stan,
+    StandInOrder, Text, TransactionNo, Transmission, Units, ZoneName,
 };
 use std::collections::BTreeMap;
 
@@ -53,6 +53,13 @@ pub enum Command {
         /// How it ended.
         outcome: FundingOutcome,
     },
+    /// The balance service said more than its decision.
+    ServiceTold {
+        /// The transaction that it was asked about.
+        transaction: TransactionNo,
+        /// What it said.
+        word: Box<ServiceWord>,
+    },
     /// The answer to a request did not reach the processor.
     AnswerLost {
         /// The card, as the routing index knows it.
@@ -85,6 +92,15 @@ pub enum Command {
     Tick,
     /// The switch has recovered: end asks that nobody waits for any more and take up duties again.
     Resume,
+}
+
+/// What the balance service said beside its decision.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ServiceWord {
+    /// The account's balance there: its version, and what is available.
+    pub balance: Option<(u64, Units)>,
+    /// The rest, kept for support.
+    pub said: Said,
 }
 
 /// What a request is found again by.
@@ -193,6 +209,19 @@ pub enum Change {
         /// The operator's words.
         note: Text<40>,
     },
+    /// The balance service tells an account's balance by itself.
+    TellBalance {
+        /// The account.
+        account: AccountNo,
+        /// The service's version of it; an older one is passed over.
+        version: u64,
+        /// What the account has available there.
+        available: Units,
+        /// The transactions that it has taken off.
+        counted: Vec<TransactionNo>,
+    },
+    /// An operator orders whether the switch stands in. Goes to shard 0.
+    OrderStandIn(StandInOrder),
     /// Put a rate in force. Goes to shard 0.
     SetRate(Rate),
 }
@@ -262,6 +291,8 @@ pub enum Reply {
     Card(CardView),
     /// The rate that is in force now.
     Rate(Rate),
+    /// The order that is in force now.
+    StandIn(StandInOrder),
     /// The transactions asked for.
     Transactions(Vec<TransactionView>),
     /// The books of the shard, by asset.
@@ -311,6 +342,9 @@ pub enum Refusal {
     /// The zone is not in the IANA database.
     #[error("time zone {0:?} is not in the IANA database")]
     UnknownZone(ZoneName),
+    /// Nobody has configured how the program stands in.
+    #[error("there is no program {0} that could stand in")]
+    NoSuchProgram(ProgramName),
     /// A limit that limits nothing, or something below zero.
     #[error(
         "limit {index} must bound an amount or a count, and neither below zero; a transaction has no count"

@@ -4,6 +4,7 @@ use crate::action::{Action, Effects};
 use crate::command::Command;
 use crate::policy::END_AT_ONCE_MAX;
 use crate::shard::{ApplyError, Shard};
+use crate::stand_in::Standing;
 use domain::{Moment, RateTable, Reason, TransactionNo};
 
 /// What a decision may look at beside the state: the time and the rates in force.
@@ -13,6 +14,16 @@ pub struct Context<'a> {
     pub now: Moment,
     /// The rates in force.
     pub rates: &'a RateTable,
+    /// What standing in for the balance service depends on.
+    pub stand_in: Standing<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// The time and the rates; nobody has ordered anything, and nothing may be exposed.
+    #[must_use]
+    pub fn new(now: Moment, rates: &'a RateTable) -> Self {
+        Self { now, rates, stand_in: Standing::default() }
+    }
 }
 
 impl Shard {
@@ -31,6 +42,9 @@ impl Shard {
             }
             Command::AskEnded { transaction, outcome } => {
                 self.ask_ended(transaction, outcome, context, effects);
+            }
+            Command::ServiceTold { transaction, word } => {
+                self.service_told(transaction, *word, context, effects);
             }
             Command::AnswerLost { card, references, loss } => {
                 self.answer_lost(card, references, loss, context, effects);

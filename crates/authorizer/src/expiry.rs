@@ -17,7 +17,7 @@ impl Shard {
             effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
             self.owe_expiry(transaction, &mut given, context, effects);
         }
-        let overdue = self.asked.iter().filter(|(_, deadline)| context.now.mono >= **deadline);
+        let overdue = self.asked.iter().filter(|(_, open)| context.now.mono >= open.deadline);
         for (number, _) in overdue.take(END_AT_ONCE_MAX) {
             self.abandon_ask(*number, Reason::FundingTimedOut, context, &mut given, effects);
         }

@@ -49,7 +49,8 @@ impl Shard {
             asset: account.asset,
             balance: account.balance,
             limits: account.limits.view(&self.calendar, now),
-            told: account.told.as_deref().copied(),
+            told: account.word.as_deref().and_then(|word| word.told),
+            outstanding: account.outstanding,
         })
     }
 
@@ -105,6 +106,7 @@ impl Shard {
             refunded: moved(found, |more| more.refunded),
             arn: found.more.as_ref().and_then(|more| more.arn),
             sequence: found.more.as_ref().map_or(0, |more| more.sequence),
+            said: found.more.as_ref().and_then(|more| more.said.as_deref().copied()),
             clearing_flags: found
                 .more
                 .as_ref()

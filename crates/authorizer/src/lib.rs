@@ -10,7 +10,7 @@
 //! facts end in the same state.
 //!
 //! Where to start reading: [`Command`], then `decide.rs` and `authorize.rs`, then one file a step: `repeats`, `controls`,
-//! `limits`, `asks`; what follows a payment: `originals`, `increments`, `clearings`, `refunds`, `reversals`, `expiry`; what
+//! `limits`, `asks`, `stand_in`; what follows a payment: `originals`, `increments`, `clearings`, `refunds`, `reversals`, `expiry`; what
 //! moves nothing: `questions`; what the product changes: `changes`. `apply` and the files below it change the state.
 
 mod action;
@@ -45,8 +45,11 @@ mod risk;
 mod risk_check;
 mod risk_conditions;
 mod security;
+mod service_word;
 mod shard;
 mod snapshot;
+mod stand_in;
+mod stand_in_rules;
 mod store;
 mod told;
 mod transaction;
@@ -55,7 +58,9 @@ mod velocity_ring;
 mod view;
 
 pub use action::{Action, Answer, Effects, FundingPath};
-pub use command::{AnswerLoss, Caller, Change, Command, Inquiry, NewCard, References, Refusal, Reply};
+pub use command::{
+    AnswerLoss, Caller, Change, Command, Inquiry, NewCard, References, Refusal, Reply, ServiceWord,
+};
 pub use decide::Context;
 pub use life::{AdviceAfterReversal, HoldRule, Life, MccRange, Tolerance};
 pub use policy::Policy;
@@ -64,6 +69,10 @@ pub use risk_conditions::When;
 pub use security::Requirement;
 pub use shard::{ApplyError, Shard, Totals};
 pub use snapshot::{ControlTotals, ROWS_VERSION, RestoreError, Restoring, Row};
+pub use stand_in::{Exposes, Standing};
+pub use stand_in_rules::{
+    BLOCKED_MCC, BLOCKED_TYPES, Exposure, ExposureBound, ExposureSlot, StandIn, StandInProgram,
+};
 pub use told::Told;
 pub use transaction::TransactionState;
 pub use velocity::{Counted, Group, Velocity};

@@ -2,6 +2,7 @@
 
 use crate::life::Life;
 use crate::risk::Rules;
+use crate::stand_in_rules::StandIn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub struct Policy {
     pub life: Arc<Life>,
     /// The rules of the card program, shared by all shards.
     pub rules: Arc<Rules>,
+    /// What programs allow when the switch stands in for their balance service, shared by all shards.
+    pub stand_in: Arc<StandIn>,
 }
 
 impl Default for Policy {
@@ -47,6 +50,7 @@ impl Default for Policy {
             requests_per_shard_max: 100_000,
             life: Arc::default(),
             rules: Arc::default(),
+            stand_in: Arc::default(),
         }
     }
 }

@@ -5,13 +5,14 @@
 use crate::calendar::Calendar;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::stand_in_rules::Exposure;
 use crate::store::{Store, index};
-use crate::told::Told;
+use crate::told::Word;
 use crate::velocity_ring::{Countries, Ring};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
     Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, PostingKind, Rate,
-    RequestKey, ShardId, Timestamp, TransactionId, TransactionNo, Units,
+    RequestKey, ShardId, StandInOrders, Text, Timestamp, TransactionId, TransactionNo, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -30,7 +31,7 @@ pub struct Shard {
     /// What the balance service is owed, in order.
     pub(crate) duties: BTreeMap<DutyNo, Duty>,
     /// Transactions that the balance service is deciding, and when their answer is due.
-    pub(crate) asked: BTreeMap<TransactionNo, Mono>,
+    pub(crate) asked: BTreeMap<TransactionNo, OpenAsk>,
     pub(crate) requests: Requests,
     pub(crate) last_number: TransactionNo,
     /// The rate of the newest hold; holds of one quotation share it.
@@ -38,6 +39,21 @@ pub struct Shard {
     pub(crate) flows: BTreeMap<AssetCode, Totals>,
     /// Which key the card tokens are made with, where a fact has said so.
     pub(crate) token_key: Option<KeyFingerprint>,
+    /// What operators have ordered. Kept in shard 0 only.
+    pub(crate) orders: StandInOrders,
+    /// Whose account each advice is about that is owed. Derived from the duties.
+    pub(crate) advices: BTreeMap<DutyNo, AccountNo>,
+    /// What each program has open that its service has not acknowledged, by place. Derived from the duties.
+    pub(crate) exposed: Vec<Exposure>,
+}
+
+/// An ask that is open: what of it is of use only while somebody waits, and is not kept for a restart.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenAsk {
+    /// When the processor's answer is due.
+    pub(crate) deadline: Mono,
+    /// Name and place of the merchant, for the customer's statement.
+    pub(crate) merchant: Text<40>,
 }
 
 /// A funding account.
@@ -50,7 +66,10 @@ pub(crate) struct Account {
     /// How many duties towards the balance service it has led to.
     pub(crate) duties: u64,
     /// What the balance service last said about it.
-    pub(crate) told: Option<Box<Told>>,
+    pub(crate) word: Option<Box<Word>>,
+    /// What was approved in the service's name and it has not acknowledged. Derived from the duties.
+    #[serde(skip)]
+    pub(crate) outstanding: Units,
     /// What its cards have done of late, where a rule looks back.
     pub(crate) recent: Option<Box<Ring>>,
 }
@@ -165,6 +184,7 @@ impl Shard {
     /// An empty shard.
     #[must_use]
     pub fn new(id: ShardId, policy: Policy) -> Self {
+        let exposed = vec![Exposure::default(); policy.stand_in.bounds().len()];
         Self {
             id,
             policy,
@@ -179,6 +199,9 @@ impl Shard {
             newest_rate: None,
             flows: BTreeMap::new(),
             token_key: None,
+            orders: StandInOrders::new(),
+            advices: BTreeMap::new(),
+            exposed,
         }
     }
 
@@ -198,6 +221,12 @@ impl Shard {
     #[must_use]
     pub const fn token_key(&self) -> Option<KeyFingerprint> {
         self.token_key
+    }
+
+    /// What operators have ordered, where facts of this shard have said so.
+    #[must_use]
+    pub const fn stand_in_orders(&self) -> &StandInOrders {
+        &self.orders
     }
 
     /// Transactions remembered, open or finished.

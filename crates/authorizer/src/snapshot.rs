@@ -12,11 +12,11 @@
 //! `Transaction`, `Limit` and `Duty` are part of it; a golden file in the tests of `switch` pins them.
 
 use crate::policy::Policy;
-use crate::shard::{Account, Card, Shard, Totals};
+use crate::shard::{Account, Card, OpenAsk, Shard, Totals};
 use crate::transaction::Transaction;
 use domain::{
-    AccountId, AccountNo, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, Mono, PostingKind,
-    Rate, RequestKey, ShardId, Timestamp, TransactionNo, Units, ZoneName,
+    AccountId, AccountNo, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, PostingKind, Rate,
+    RequestKey, ShardId, StandInOrder, Timestamp, TransactionNo, Units, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -40,6 +40,7 @@ enum Kind<'a> {
         newest_rate: Option<Rate>,
         flows: BTreeMap<AssetCode, Totals>,
         token_key: Option<KeyFingerprint>,
+        orders: Vec<StandInOrder>,
     },
     Account(Cow<'a, Account>),
     Card(Cow<'a, Card>),
@@ -117,6 +118,7 @@ impl Shard {
             newest_rate: self.newest_rate.as_deref().copied(),
             flows: self.flows.clone(),
             token_key: self.token_key,
+            orders: self.orders.iter().copied().collect(),
         })?;
         self.accounts.iter().try_for_each(|account| put(Kind::Account(Cow::Borrowed(account))))?;
         self.cards.iter().try_for_each(|card| put(Kind::Card(Cow::Borrowed(card))))?;
@@ -207,12 +209,13 @@ impl Restoring {
             return false;
         }
         match kind {
-            Kind::Head { zones, last_number, newest_rate, flows, token_key } => {
+            Kind::Head { zones, last_number, newest_rate, flows, token_key, orders } => {
                 self.begun = true;
                 shard.last_number = last_number;
                 shard.newest_rate = newest_rate.map(Arc::new);
                 shard.flows = flows;
                 shard.token_key = token_key;
+                orders.into_iter().for_each(|order| shard.orders.set(order));
                 zones.into_iter().all(|name| shard.calendar.zone(name).is_some())
             }
             Kind::Account(account) => {
@@ -250,14 +253,18 @@ impl Restoring {
             }
             Kind::Asked(number) => {
                 // Deadlines are of the process that asked; see `Shard::resume`.
-                shard.asked.insert(number, Mono::default());
+                shard.asked.insert(number, OpenAsk::default());
                 shard.store.find(number).is_some()
             }
             Kind::Request(key, at, account, kind, units) => {
                 shard.requests.remember(key, at, (account, kind, units));
                 shard.account(account).is_ok()
             }
-            Kind::Duty(duty) => shard.duties.insert(duty.number, duty.into_owned()).is_none(),
+            Kind::Duty(duty) => {
+                let known = shard.duties.contains_key(&duty.number);
+                shard.enter_duty(duty.into_owned());
+                !known
+            }
         }
     }
 }

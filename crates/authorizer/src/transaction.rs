@@ -16,7 +16,7 @@
 use domain::{
     AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, CountryCode, Failure,
     Mcc, MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags,
-    Reversal, Rrn, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
+    Reversal, Rrn, Said, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -127,6 +127,8 @@ pub(crate) struct More {
     pub(crate) sequence: u8,
     pub(crate) clearing_flags: ClearingFlags,
     pub(crate) refund_flags: RefundFlags,
+    /// What the balance service said beside its decision.
+    pub(crate) said: Option<Box<Said>>,
     /// When the hold ends if its approval, which could not be sent, is delivered after all.
     pub(crate) ends_when_delivered: Option<Timestamp>,
     /// Whether the answer was given to more than one caller.
@@ -199,6 +201,7 @@ impl Transaction {
                 sequence: 0,
                 clearing_flags: ClearingFlags::default(),
                 refund_flags: RefundFlags::default(),
+                said: None,
                 ends_when_delivered: None,
                 repeated: false,
                 deferred: None,

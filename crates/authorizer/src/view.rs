@@ -5,8 +5,8 @@ use crate::transaction::TransactionState;
 use domain::{
     AccountId, Amounts, ApprovalCode, Approver, Arn, Asset, Balance, CardId, CardStatus, CardToken,
     ClearingFlags, Controls, Currency, Expiry, Failure, FundingMode, LastFour, LimitRule, Mcc, MessageClass,
-    Money, NetworkReference, Rate, Reason, RefundFlags, Rrn, Stan, Timestamp, TransactionId, TransactionType,
-    Transmission,
+    Money, NetworkReference, Rate, Reason, RefundFlags, Rrn, Said, Stan, Timestamp, TransactionId,
+    TransactionType, Transmission, Units,
 };
 
 /// A limit and how much of it is used.
@@ -33,6 +33,8 @@ pub struct AccountView {
     pub limits: Vec<LimitView>,
     /// What the balance service last told about it.
     pub told: Option<Told>,
+    /// What was approved in the service's name and it has not acknowledged.
+    pub outstanding: Units,
 }
 
 /// A posting and the account after it.
@@ -130,6 +132,8 @@ pub struct TransactionView {
     pub arn: Option<Arn>,
     /// Which one of several clearings; 0 when it was not said.
     pub sequence: u8,
+    /// What the balance service said beside its decision.
+    pub said: Option<Said>,
     /// What is remarkable about a clearing.
     pub clearing_flags: ClearingFlags,
     /// What is remarkable about a refund.

@@ -168,7 +168,9 @@ fn books(desk: &Desk) -> (i128, i128) {
             | Fact::AnswerUndelivered { .. }
             | Fact::AnswerRepeated { .. }
             | Fact::DeclineAdvised { .. }
-            | Fact::ReversalDeferred { .. } => {}
+            | Fact::ReversalDeferred { .. }
+            | Fact::ServiceSaid { .. }
+            | Fact::StandInOrdered { .. } => {}
         }
     }
     (ledger, held)

@@ -1,12 +1,14 @@
 //! The cache as the daemon sees it: post a command, and its effects come out of the recorder.
 
+use crate::exposures::Exposures;
 use crate::index::Index;
 use crate::lane::{Lane, lane_of};
 use crate::queue::{Full, Outbox, Posted, queue};
 use crate::recorder::{Clock, LaneObserver, Recorder};
 use crate::recovering::Recovering;
 use arc_swap::ArcSwap;
-use domain::RateTable;
+use authorizer::Exposure;
+use domain::{RateTable, StandInOrders};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
@@ -35,6 +37,8 @@ pub struct Cache {
     outboxes: Box<[Outbox]>,
     index: Arc<Index>,
     rates: Arc<ArcSwap<RateTable>>,
+    orders: Arc<ArcSwap<StandInOrders>>,
+    exposures: Arc<Exposures>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -69,6 +73,9 @@ impl Cache {
         let lanes = config.lanes.clamp(1, usize::from(domain::ShardId::COUNT));
         let Recovering { shards, index, rates } = recovered;
         let rates = Arc::new(ArcSwap::from_pointee(rates));
+        let ordered = shards.first().map(|shard| shard.stand_in_orders().clone()).unwrap_or_default();
+        let orders = Arc::new(ArcSwap::from_pointee(ordered));
+        let exposures = Arc::new(Exposures::of(&shards));
         let mut shards_of_lane: Vec<Vec<_>> = (0..lanes).map(|_| Vec::new()).collect();
         for shard in shards {
             if let Some(owned) = shards_of_lane.get_mut(usize::from(shard.id().0) % lanes) {
@@ -89,6 +96,8 @@ impl Cache {
                 observer: Arc::clone(observer),
                 index: Arc::clone(&index),
                 rates: Arc::clone(&rates),
+                orders: Arc::clone(&orders),
+                exposures: Arc::clone(&exposures),
                 tick_every: config.tick_every,
                 batch_commands_max: config.batch_commands_max.max(1),
                 batch_bytes_max: config.batch_bytes_max.max(1),
@@ -97,7 +106,7 @@ impl Cache {
             let thread = std::thread::Builder::new().name(format!("lane-{number}"));
             threads.push(thread.spawn(move || run_or_abort(lane))?);
         }
-        Ok(Self { outboxes: outboxes.into(), index, rates, threads: Mutex::new(threads) })
+        Ok(Self { outboxes: outboxes.into(), index, rates, orders, exposures, threads: Mutex::new(threads) })
     }
 
     /// Hands a new request to its lane, or gives it back at once when the queue is full.
@@ -126,6 +135,19 @@ impl Cache {
     #[must_use]
     pub fn rates(&self) -> Arc<RateTable> {
         self.rates.load_full()
+    }
+
+    /// What operators have ordered about standing in.
+    #[must_use]
+    pub fn stand_in_orders(&self) -> Arc<StandInOrders> {
+        self.orders.load_full()
+    }
+
+    /// What programs have open that their balance services have not acknowledged, by place; see
+    /// [`authorizer::StandIn::bounds`].
+    #[must_use]
+    pub fn exposed(&self) -> Vec<Exposure> {
+        self.exposures.all()
     }
 
     /// How full each lane's queues are.

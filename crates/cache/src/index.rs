@@ -143,7 +143,9 @@ impl Index {
             | Fact::AnswerUndelivered { .. }
             | Fact::AnswerRepeated { .. }
             | Fact::DeclineAdvised { .. }
-            | Fact::ReversalDeferred { .. } => {}
+            | Fact::ReversalDeferred { .. }
+            | Fact::ServiceSaid { .. }
+            | Fact::StandInOrdered { .. } => {}
         }
     }
 

@@ -1,11 +1,12 @@
 //! The thread that owns shards: take a batch, decide, hand to the recorder, and never wait for the disk.
 
+use crate::exposures::Exposures;
 use crate::index::Index;
 use crate::queue::{Inbox, Posted};
 use crate::recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
 use arc_swap::ArcSwap;
-use authorizer::{Action, Answer, Caller, Command, Context, Effects, FundingPath, Shard};
-use domain::{Fact, Moment, RateTable, Reason, ShardId, TransactionId};
+use authorizer::{Action, Answer, Caller, Command, Context, Effects, Exposure, FundingPath, Shard, Standing};
+use domain::{Fact, Moment, RateTable, Reason, ShardId, StandInOrders, TransactionId, Units};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(crate) struct Lane<R> {
     pub(crate) observer: Arc<dyn LaneObserver>,
     pub(crate) index: Arc<Index>,
     pub(crate) rates: Arc<ArcSwap<RateTable>>,
+    pub(crate) orders: Arc<ArcSwap<StandInOrders>>,
+    pub(crate) exposures: Arc<Exposures>,
     pub(crate) tick_every: Duration,
     pub(crate) batch_commands_max: usize,
     pub(crate) batch_bytes_max: usize,
@@ -39,12 +42,15 @@ struct Desk {
     waiting: BTreeMap<TransactionId, Vec<Caller>>,
     effects: Effects,
     releases: Vec<Release>,
+    /// What of each shard's exposure is in the shared sums, by the shard's place.
+    published: Vec<Vec<Exposure>>,
 }
 
 impl<R: Recorder> Lane<R> {
     /// Runs until the inbox is closed and empty.
     pub(crate) fn run(mut self) {
-        let mut desk = Desk::default();
+        let published = self.shards.iter().map(|shard| shard.exposed().to_vec()).collect();
+        let mut desk = Desk { published, ..Desk::default() };
         let mut next_tick = self.clock.now().mono.plus(self.tick_every);
         self.resume(&mut desk);
         loop {
@@ -171,12 +177,22 @@ impl<R: Recorder> Lane<R> {
     fn decide(&mut self, shard: ShardId, command: Command, now: Moment, rates: &RateTable, desk: &mut Desk) {
         let place = usize::from(shard.0) / self.lanes;
         let Some(shard) = self.shards.get_mut(place) else { return };
-        let context = Context { now, rates };
+        let orders = self.orders.load();
+        let lease = shard.exposes(&command, &orders).map(|exposes| self.exposures.lease(exposes));
+        let headroom = lease.map_or(Units::ZERO, |lease| lease.units);
+        let stand_in = Standing { orders: &orders, headroom };
+        let context = Context { stand_in, ..Context::new(now, rates) };
         if let Err(error) = shard.execute(command, context, &mut desk.effects) {
             // A decision that does not fit its own state is a bug. The state cannot be trusted any more, and
             // stopping is what loses nothing: the journal still has every acknowledged fact.
             tracing::error!(shard = shard.id().0, %error, "a decision contradicts the state; stopping");
             std::process::abort();
+        }
+        if let Some(published) = desk.published.get_mut(place) {
+            self.exposures.publish(published, shard.exposed());
+        }
+        if let Some(lease) = lease {
+            self.exposures.end(lease);
         }
     }
 
@@ -192,10 +208,17 @@ impl<R: Recorder> Lane<R> {
                     rates
                 });
             }
+            if let Fact::StandInOrdered { order } = fact {
+                self.orders.rcu(|orders| {
+                    let mut orders = StandInOrders::clone(orders);
+                    orders.set(*order);
+                    orders
+                });
+            }
         }
         let facts = desk.effects.facts.len();
         desk.effects.facts.clear();
-        let Desk { waiting, effects, releases } = desk;
+        let Desk { waiting, effects, releases, published: _ } = desk;
         for action in effects.actions.drain(..) {
             take_action(shard, action, waiting, releases);
         }
@@ -235,6 +258,7 @@ fn caller_of_request(command: &Command) -> Option<Caller> {
         | Command::NoteDecline { .. }
         | Command::Reverse { .. }
         | Command::AskEnded { .. }
+        | Command::ServiceTold { .. }
         | Command::AnswerLost { .. }
         | Command::DutyAcknowledged { .. }
         | Command::Change { .. }

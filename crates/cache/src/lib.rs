@@ -4,7 +4,8 @@
 //! ever touches them, so a decision takes no mutex, no compare-and-swap and no retry. Links and the API hand
 //! commands over through bounded lock-free queues. Nobody waits for a lock to read or change a balance.
 //! The routing index is a `DashMap` (sharded read-write locks); it says which shard owns a card and holds no
-//! balance, and it is not called lock-free.
+//! balance, and it is not called lock-free. While the switch stands in for a balance service, lanes share what each
+//! program has exposed (`exposures.rs`): a sum behind a lock that is held for an addition.
 //!
 //! ```text
 //! link ──find──> Index ──Route──> Inbox (bounded) ──> lane thread: decide, apply ──> Recorder (the journal)
@@ -17,6 +18,7 @@
 //! (the [`Clock`]).
 
 mod cache;
+mod exposures;
 mod index;
 mod lane;
 mod queue;

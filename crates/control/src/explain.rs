@@ -176,6 +176,21 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::Overloaded => "The switch was overloaded.",
         Reason::SignedOff => "The processor had signed off and sent a request all the same.",
         Reason::JournalUnavailable => "The switch could not record the payment, so it approved nothing.",
+        Reason::StandInBarred => {
+            "The switch does not stand in for the balance service for this card, merchant category or kind of payment."
+        }
+        Reason::StandInBalanceUnknown => {
+            "The switch could not stand in for the balance service: it knew no balance that was recent enough."
+        }
+        Reason::StandInFunds => {
+            "The switch could not stand in for the balance service: the last balance that it told was not enough."
+        }
+        Reason::StandInLimit => {
+            "The switch could not stand in for the balance service: more than it may for one payment, card or account."
+        }
+        Reason::StandInExposure => {
+            "The switch could not stand in for the balance service: the program had as much open as it may."
+        }
     }
 }
 

@@ -48,6 +48,7 @@ mod read;
 mod router;
 mod serve;
 mod snapshots;
+mod stand_in;
 mod switchboard;
 
 pub use bounds::ControlBounds;
@@ -55,4 +56,5 @@ pub use key::{ApiKey, ApiKeyError};
 pub use problem::{Fault, Kind, Problem};
 pub use router::router;
 pub use snapshots::{NoSnapshot, SnapshotView, SnapshotsView, StartView};
+pub use stand_in::{ProgramView, stand_in_views};
 pub use switchboard::{CardTaken, DutyStanding, NameTaken, OwedDuty, Place, Switchboard, Unavailable};

@@ -166,9 +166,10 @@ impl From<Refusal> for Problem {
         let detail = refusal.to_string();
         let field = |field: &str, found: String| Self::at(Kind::InvalidRequest, field, found, detail.clone());
         match refusal {
-            Refusal::NoSuchAccount | Refusal::NoSuchCard | Refusal::NoSuchTransaction => {
-                Self::new(Kind::NotFound, detail)
-            }
+            Refusal::NoSuchAccount
+            | Refusal::NoSuchCard
+            | Refusal::NoSuchTransaction
+            | Refusal::NoSuchProgram(_) => Self::new(Kind::NotFound, detail),
             Refusal::CardClosed | Refusal::NoOpenHold => Self::new(Kind::StatusConflict, detail),
             Refusal::InsufficientFunds { .. } => Self::new(Kind::InsufficientFunds, detail),
             Refusal::NotPositive { found } => field("amount", format!("{found} units")),

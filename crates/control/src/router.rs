@@ -1,7 +1,7 @@
 //! Every endpoint in one list.
 
 use crate::problem::{Kind, Problem};
-use crate::serve::{Api, accounts, admit, cards, duties, rates, snapshots, totals, transactions};
+use crate::serve::{Api, accounts, admit, cards, duties, rates, snapshots, stand_in, totals, transactions};
 use crate::switchboard::Switchboard;
 use crate::{ApiKey, ControlBounds};
 use axum::Router;
@@ -20,6 +20,7 @@ pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlB
         .route("/v1/accounts/{id}", get(accounts::show::<S>))
         .route("/v1/accounts/{id}/credits", post(accounts::credit::<S>))
         .route("/v1/accounts/{id}/debits", post(accounts::debit::<S>))
+        .route("/v1/accounts/{id}/balance", post(accounts::tell_balance::<S>))
         .route("/v1/accounts/{id}/limits", put(accounts::set_limits::<S>))
         .route("/v1/cards", post(cards::issue::<S>))
         .route("/v1/cards/{id}", get(cards::show::<S>))
@@ -39,6 +40,8 @@ pub fn router<S: Switchboard>(switchboard: Arc<S>, key: ApiKey, bounds: ControlB
         .route("/v1/transactions/{id}/expire", post(transactions::expire::<S>))
         .route("/v1/totals", get(totals::show::<S>))
         .route("/v1/openapi.json", get(contract))
+        .route("/v1/stand_in", get(stand_in::list::<S>))
+        .route("/v1/stand_in/{id}", put(stand_in::order::<S>))
         .route("/v1/rates", get(rates::list::<S>).put(rates::set::<S>))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(method_not_allowed)

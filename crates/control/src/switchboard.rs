@@ -1,6 +1,7 @@
 //! What the API needs of the switch: look-ups in the routing index, the card token, and commands to shards.
 
 use crate::snapshots::{NoSnapshot, SnapshotsView};
+use crate::stand_in::ProgramView;
 use authorizer::{Change, Inquiry, Reply};
 use domain::{
     AccountId, AccountNo, CardId, CardNo, CardToken, Duty, DutyNo, FundingFailure, Pan, RateTable, ShardId,
@@ -123,6 +124,9 @@ pub trait Switchboard: Send + Sync + 'static {
 
     /// The rates in force.
     fn rates(&self) -> Arc<RateTable>;
+
+    /// The programs that the switch may stand in for, and what they have open.
+    fn stand_in(&self) -> Vec<ProgramView>;
 
     /// How snapshots stand, and what was read at the start.
     fn snapshots(&self) -> SnapshotsView;

@@ -20,6 +20,7 @@ use crate::rate::Rate;
 use crate::reason::Reason;
 use crate::reference::TransactionNo;
 use crate::risk::RuleBreach;
+use crate::stand_in::StandInOrder;
 use crate::text::Text;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -333,6 +334,8 @@ pub enum Fact {
         available: Units,
         /// When it was told.
         at: Timestamp,
+        /// Which of our holds it has taken off.
+        counts: Counts,
     },
     /// The key that card tokens are made with has this fingerprint. Kept in shard 0, so that a start with another
     /// key is noticed before no card is found any more.
@@ -380,6 +383,39 @@ pub enum Fact {
         /// The message that asked for it.
         reversal: Reversal,
     },
+    /// The balance service said more than its decision: kept for support.
+    ServiceSaid {
+        /// The transaction that it was asked about.
+        transaction: TransactionNo,
+        /// What it said.
+        said: Said,
+    },
+    /// An operator ordered whether the switch stands in for a program's balance service. Kept in shard 0 and used by
+    /// all.
+    StandInOrdered {
+        /// The order.
+        order: StandInOrder,
+    },
+}
+
+/// Which of our holds a balance that was told has taken off already (E32).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Counts {
+    /// The answer to this ask told it: the ask itself, and all that the service had acknowledged before it was asked.
+    Ask(TransactionNo),
+    /// The service told it by itself, and names the transactions that it has counted.
+    Named(Vec<TransactionNo>),
+}
+
+/// What the balance service said beside its decision.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Said {
+    /// The account that the money is taken from, where that is another one than was asked for.
+    pub account: Option<AccountId>,
+    /// Its name for the quote that its decision rests on.
+    pub quote: Text<40>,
+    /// A sentence for support people.
+    pub text: Text<64>,
 }
 
 impl Fact {
@@ -418,7 +454,9 @@ impl Fact {
             | Self::AnswerUndelivered { .. }
             | Self::AnswerRepeated { .. }
             | Self::DeclineAdvised { .. }
-            | Self::ReversalDeferred { .. } => &[],
+            | Self::ReversalDeferred { .. }
+            | Self::ServiceSaid { .. }
+            | Self::StandInOrdered { .. } => &[],
         }
     }
 }

@@ -35,6 +35,7 @@ mod reason;
 mod reference;
 mod risk;
 mod security;
+mod stand_in;
 mod text;
 mod time;
 mod transaction_type;
@@ -53,8 +54,8 @@ pub use details::{
 };
 pub use duty::{CancelCause, Duty, DutyKind, DutyNo};
 pub use fact::{
-    Amounts, Approver, Balances, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
-    ReversalMatch,
+    Amounts, Approver, Balances, Counts, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
+    ReversalMatch, Said,
 };
 pub use flags::{ClearingFlags, RefundFlags};
 pub use funding::{Ask, FundingFailure, FundingOutcome};
@@ -71,6 +72,7 @@ pub use risk::{RuleAmount, RuleBreach, RuleFinding, RuleMode, RuleName};
 pub use security::{
     AvsResult, CryptogramResult, Cvv2Result, Eci, EciTable, PinResult, SecurityResults, ThreeDSecure,
 };
+pub use stand_in::{ProgramName, StandInMode, StandInOrder, StandInOrders};
 pub use text::{Text, TextError};
 pub use time::{Moment, Mono, Timestamp};
 pub use transaction_type::TransactionType;

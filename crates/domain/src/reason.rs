@@ -130,6 +130,16 @@ reasons! {
     JournalUnavailable = "journal_unavailable",
     /// The network declined in our name and told us afterwards.
     DeclinedByNetwork = "declined_by_network",
+    /// The switch would have stood in, but the card, the merchant's category or the kind of transaction bars it.
+    StandInBarred = "stand_in_barred",
+    /// The switch would have stood in, but knows no balance that is fresh enough.
+    StandInBalanceUnknown = "stand_in_balance_unknown",
+    /// The switch would have stood in, but the last balance less what is promised since does not cover the amount.
+    StandInFunds = "stand_in_funds",
+    /// The switch would have stood in, but more than it may for one transaction, card or account.
+    StandInLimit = "stand_in_limit",
+    /// The switch would have stood in, but the program has as much open that the service does not know as it may.
+    StandInExposure = "stand_in_exposure",
 }
 
 impl Reason {

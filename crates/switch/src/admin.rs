@@ -4,6 +4,7 @@ use crate::hub::Hub;
 use crate::link::Link;
 use crate::recovery::RecoveryReport;
 use crate::snapshots::Keeper;
+use authorizer::StandIn;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -27,6 +28,7 @@ pub(crate) struct Watched {
     pub(crate) recovered: Arc<RecoveryReport>,
     pub(crate) links: Vec<Arc<Link>>,
     pub(crate) cache_config: CacheConfig,
+    pub(crate) stand_in: Arc<StandIn>,
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
@@ -75,6 +77,12 @@ async fn readyz(State(watched): State<Arc<Watched>>) -> Response {
     (status, page).into_response()
 }
 
+/// Units as whole ones, for a gauge: Prometheus keeps floats.
+#[allow(clippy::cast_precision_loss)] // nothing is computed from it
+fn whole(units: domain::Units, decimals: u8) -> f64 {
+    units.0 as f64 / 10_f64.powi(i32::from(decimals))
+}
+
 /// The contract of the balance service, for machines.
 async fn balance_service_contract() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], contract::OPENAPI).into_response()
@@ -93,6 +101,18 @@ async fn metrics_page(State(watched): State<Arc<Watched>>) -> Response {
 }
 
 impl Watched {
+    /// What each program has open that its balance service has not acknowledged, in whole units of the asset.
+    fn set_exposure_gauges(&self) {
+        let Some(cache) = self.hub.cache_if_started() else { return };
+        for (bound, exposure) in self.stand_in.bounds().iter().zip(cache.exposed()) {
+            let (program, asset) = (bound.program.as_str(), bound.max.code.as_str());
+            let open = exposure.asset.map_or(0.0, |asset| whole(exposure.open, asset.decimals()));
+            let gauge = |name| self.hub.metrics.exposure_gauge(name, program, asset);
+            gauge("authswitch_stand_in_exposure").set(open);
+            gauge("authswitch_stand_in_exposure_max").set(bound.max.value.to_string().parse().unwrap_or(0.0));
+        }
+    }
+
     /// Reads everything that is a level, at the moment that someone looks.
     fn set_gauges(&self) {
         let metrics = &self.hub.metrics;
@@ -114,6 +134,7 @@ impl Watched {
             queue("lane_requests", requests, self.cache_config.requests_max.saturating_mul(lanes));
             queue("lane_follow_ups", follow_ups, self.cache_config.follow_ups_max.saturating_mul(lanes));
         }
+        self.set_exposure_gauges();
         queue("journal", self.journal.queued_batches(), self.journal.config().queue_batches_max);
         set_count("authswitch_cards", self.hub.index.cards());
         set_count("authswitch_accounts", self.hub.index.accounts());

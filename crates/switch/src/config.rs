@@ -14,6 +14,8 @@ mod life_file;
 mod link_file;
 mod rules;
 mod rules_file;
+mod stand_in;
+mod stand_in_file;
 
 pub use check::{Config, ConfigError};
 pub(crate) use check_link::{Endpoint, LinkSettings, PartialCapability, SessionSettings};

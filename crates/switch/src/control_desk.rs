@@ -3,11 +3,11 @@
 use crate::hub::Hub;
 use crate::recovery::{FromSnapshot, RecoveryReport};
 use crate::snapshots::{Keeper, NotMade, SnapshotStatus};
-use authorizer::{Caller, Change, Command, Inquiry, Reply};
+use authorizer::{Caller, Change, Command, Inquiry, Reply, StandIn};
 use cache::{Clock, Posted, Release, Reservation, Taken};
 use control::{
-    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView,
-    Switchboard, Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, ProgramView, SnapshotView,
+    SnapshotsView, StartView, Switchboard, Unavailable,
 };
 use dashmap::DashMap;
 use domain::{AccountId, AccountNo, CardId, CardNo, CardToken, DutyNo, Pan, RateTable, ShardId, Timestamp};
@@ -59,6 +59,7 @@ pub(crate) struct ControlDesk {
     pub(crate) hub: Arc<Hub>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) answer_within: Duration,
+    pub(crate) stand_in: Arc<StandIn>,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) recovered: Arc<RecoveryReport>,
     pub(crate) journal: Arc<JournalHandle<Vec<Release>>>,
@@ -193,6 +194,13 @@ impl Switchboard for ControlDesk {
 
     fn rates(&self) -> Arc<RateTable> {
         self.hub.cache_if_started().map(|cache| cache.rates()).unwrap_or_default()
+    }
+
+    fn stand_in(&self) -> Vec<ProgramView> {
+        let cache = self.hub.cache_if_started();
+        let orders = cache.map(|cache| cache.stand_in_orders()).unwrap_or_default();
+        let open = cache.map(|cache| cache.exposed()).unwrap_or_default();
+        control::stand_in_views(&self.stand_in, &orders, &open)
     }
 
     fn snapshots(&self) -> SnapshotsView {

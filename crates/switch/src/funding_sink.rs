@@ -1,9 +1,9 @@
 //! What becomes of asks and duties: commands to the lane that owns the transaction.
 
 use crate::hub::Hub;
-use authorizer::Command;
+use authorizer::{Command, ServiceWord};
 use cache::{Clock, Posted};
-use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, ShardId, TransactionId};
+use domain::{Duty, DutyNo, FundingFailure, FundingOutcome, Moment, Said, ShardId, TransactionId};
 use funding::contract::Told;
 use funding::{AskEnd, Endpoint, FundingSink};
 use std::sync::Arc;
@@ -32,10 +32,16 @@ impl FundingSink for LaneSink {
     }
 
     fn service_told(&self, transaction: TransactionId, told: &Told) {
-        let account = told.account.map(|account| account.to_string());
-        let quote = told.quote.map(|quote| quote.id.to_string());
-        let text = told.text.as_str();
-        tracing::debug!(%transaction, account, quote, text, "the balance service said more than its decision");
+        let said = Said {
+            account: told.account,
+            quote: told.quote.map(|quote| quote.id).unwrap_or_default(),
+            text: told.text,
+        };
+        let balance = told.balance.map(|balance| (balance.version, balance.available));
+        let word = Box::new(ServiceWord { balance, said });
+        let command = Command::ServiceTold { transaction: transaction.number, word };
+        let received = self.hub.clock.now();
+        self.hub.post_until_taken(Posted { shard: transaction.shard, command, received });
     }
 
     fn ask_counted(&self, end: AskEnd, took: Duration) {

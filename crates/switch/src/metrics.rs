@@ -6,7 +6,7 @@
 
 use authorizer::Rules;
 use cache::{BatchReport, LaneObserver};
-use domain::{Failure, Reason, RuleName};
+use domain::{Approver, Fact, Failure, Reason, RuleName};
 use funding::AskEnd;
 use journal::{JournalError, JournalObserver, Space, WriteReport};
 use metrics::{
@@ -164,6 +164,23 @@ impl Metrics {
             });
             RuleHits(counters.collect())
         })
+    }
+
+    /// The counters of standing in, each shown from the start.
+    pub(crate) fn stand_in_hits(&self) -> StandInHits {
+        metrics::with_local_recorder(&self.recorder, || {
+            let counter = |outcome: &'static str| counter!("authswitch_stand_in_total", "outcome" => outcome);
+            let refused = STAND_IN_REFUSALS.map(|reason| (reason, counter(reason.as_str())));
+            StandInHits { approved: counter("approved"), refused: Arc::new(refused) }
+        })
+    }
+
+    /// A gauge of what one program has open in one asset.
+    pub(crate) fn exposure_gauge(&self, name: &'static str, program: &str, asset: &str) -> Gauge {
+        metrics::with_local_recorder(
+            &self.recorder,
+            || gauge!(name, "program" => program.to_owned(), "asset" => asset.to_owned()),
+        )
     }
 
     /// The counters of one link.
@@ -351,6 +368,37 @@ impl RuleHits {
     }
 }
 
+/// Why the switch did not stand in where its program would.
+const STAND_IN_REFUSALS: [Reason; 5] = [
+    Reason::StandInBarred,
+    Reason::StandInBalanceUnknown,
+    Reason::StandInFunds,
+    Reason::StandInLimit,
+    Reason::StandInExposure,
+];
+
+/// Counts what was decided in the balance service's place, by the facts that say so.
+#[derive(Clone)]
+pub(crate) struct StandInHits {
+    approved: Counter,
+    refused: Arc<[(Reason, Counter); 5]>,
+}
+
+impl StandInHits {
+    /// Counts a fact.
+    pub(crate) fn count(&self, fact: &Fact) {
+        if let Fact::AskApproved { by: Approver::StandIn, .. } = fact {
+            self.approved.increment(1);
+        }
+        for failure in fact.failures() {
+            let found = self.refused.iter().find(|(reason, _)| *reason == failure.reason);
+            if let Some((_, counter)) = found {
+                counter.increment(1);
+            }
+        }
+    }
+}
+
 fn by_reason(reason: Reason) -> Counter {
     let outcome = if reason.is_approval() { "approved" } else { "declined" };
     counter!("authswitch_authorizations_total", "outcome" => outcome, "reason" => reason.as_str())
@@ -371,6 +419,10 @@ fn describe() {
         (
             "authswitch_rule_hits_total",
             "Transactions that a rule of the program declined (enforce) or would have (shadow), by rule",
+        ),
+        (
+            "authswitch_stand_in_total",
+            "Asks that failed and were approved in the balance service's place, or refused, by what refused them",
         ),
         ("authswitch_reversals_total", "Reversals answered, repeats included"),
         ("authswitch_reversals_unmatched_total", "Reversals whose original was not known"),
@@ -466,6 +518,12 @@ fn describe() {
         ("authswitch_duties_pending", "Duties owed to the balance service"),
         ("authswitch_duties_pending_max", "Duties that may be owed before no more asks are made"),
         ("authswitch_duties_oldest_seconds", "How long the oldest duty has been owed"),
+        (
+            "authswitch_stand_in_exposure",
+            "What was approved in the balance service's place and it has not acknowledged, in whole units of the asset, by \
+             program",
+        ),
+        ("authswitch_stand_in_exposure_max", "The most of it that there may be, by program and asset"),
         ("authswitch_cards", "Cards"),
         ("authswitch_accounts", "Accounts"),
     ] {

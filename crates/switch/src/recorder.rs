@@ -1,6 +1,6 @@
 //! A lane's way to the journal: facts are encoded on the lane, and releases wait for the batch.
 
-use crate::metrics::RuleHits;
+use crate::metrics::{RuleHits, StandInHits};
 use crate::release::Dispatcher;
 use cache::{Readiness, Recorder, Release};
 use domain::{Fact, Money, ShardId, Timestamp};
@@ -16,6 +16,7 @@ pub(crate) struct JournalRecorder {
     journal: Arc<JournalHandle<Vec<Release>>>,
     dispatcher: Dispatcher,
     rule_hits: RuleHits,
+    stand_in_hits: StandInHits,
     batch: RecordBuffer,
 }
 
@@ -24,9 +25,10 @@ impl JournalRecorder {
         journal: Arc<JournalHandle<Vec<Release>>>,
         dispatcher: Dispatcher,
         rule_hits: RuleHits,
+        stand_in_hits: StandInHits,
     ) -> Self {
         let batch = journal.buffer();
-        Self { journal, dispatcher, rule_hits, batch }
+        Self { journal, dispatcher, rule_hits, stand_in_hits, batch }
     }
 }
 
@@ -52,6 +54,7 @@ impl Recorder for JournalRecorder {
             std::process::abort();
         }
         self.rule_hits.count(fact.failures());
+        self.stand_in_hits.count(fact);
         if let Some(approved) = approved_amount(fact) {
             self.batch.add_exposure(u64::try_from(approved.minor()).unwrap_or(0));
         }
@@ -131,6 +134,8 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
         | Fact::AnswerUndelivered { .. }
         | Fact::AnswerRepeated { .. }
         | Fact::DeclineAdvised { .. }
-        | Fact::ReversalDeferred { .. } => None,
+        | Fact::ReversalDeferred { .. }
+        | Fact::ServiceSaid { .. }
+        | Fact::StandInOrdered { .. } => None,
     }
 }

@@ -130,7 +130,12 @@ const fn usual(reason: Reason) -> &'static str {
         | Reason::DeadlinePassed
         | Reason::Overloaded
         | Reason::SignedOff
-        | Reason::JournalUnavailable => "91",
+        | Reason::JournalUnavailable
+        | Reason::StandInBarred
+        | Reason::StandInBalanceUnknown
+        | Reason::StandInFunds
+        | Reason::StandInLimit
+        | Reason::StandInExposure => "91",
     }
 }
 

@@ -298,12 +298,14 @@ impl Switch {
             keeper: Arc::clone(&self.keeper),
             recovered: Arc::clone(&self.recovered),
             cache_config: config.cache,
+            stand_in: Arc::clone(&config.policy.stand_in),
             stopping: Arc::clone(&self.not_ready),
         });
         let desk = Arc::new(ControlDesk {
             hub: Arc::clone(&self.hub),
             tickets,
             answer_within: config.admin.answer_within,
+            stand_in: Arc::clone(&config.policy.stand_in),
             keeper: Arc::clone(&self.keeper),
             recovered: Arc::clone(&self.recovered),
             journal: Arc::clone(&self.journal),
@@ -391,8 +393,12 @@ fn start_cache(
 ) -> Result<Arc<Cache>, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(hub.clock);
     let rule_hits = metrics.rule_hits(&config.policy.rules);
+    let stand_in_hits = metrics.stand_in_hits();
     let observer: Arc<dyn LaneObserver> = metrics;
-    let recorder = |_lane| JournalRecorder::new(Arc::clone(journal), dispatcher.clone(), rule_hits.clone());
+    let recorder = |_lane| {
+        let (rule_hits, stand_in_hits) = (rule_hits.clone(), stand_in_hits.clone());
+        JournalRecorder::new(Arc::clone(journal), dispatcher.clone(), rule_hits, stand_in_hits)
+    };
     let cache = Cache::start(state, config.cache, &clock, &observer, recorder);
     cache.map(Arc::new).map_err(StartError::Thread)
 }

@@ -85,7 +85,9 @@ impl Ledger {
             | Fact::AnswerUndelivered { .. }
             | Fact::AnswerRepeated { .. }
             | Fact::DeclineAdvised { .. }
-            | Fact::ReversalDeferred { .. } => {}
+            | Fact::ReversalDeferred { .. }
+            | Fact::ServiceSaid { .. }
+            | Fact::StandInOrdered { .. } => {}
         }
         Ok(())
     }

@@ -225,8 +225,12 @@ impl Model {
                 let verdict = self.change(change, now).unwrap_or_else(Verdict::Refused);
                 outcome.verdicts.push((*caller, verdict));
             }
-            // Whether answers arrive, and what the network declined, is beyond this model.
-            Command::Inquire { .. } | Command::AnswerLost { .. } | Command::NoteDecline { .. } => {}
+            // Whether answers arrive, what the network declined, and what the service says beside its decisions, is
+            // beyond this model.
+            Command::Inquire { .. }
+            | Command::AnswerLost { .. }
+            | Command::NoteDecline { .. }
+            | Command::ServiceTold { .. } => {}
             Command::Tick => self.tick(now, &mut outcome),
             Command::Resume => self.resume(now, &mut outcome),
         }

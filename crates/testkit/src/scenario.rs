@@ -9,6 +9,7 @@
 mod life;
 mod messages;
 mod rules;
+mod stand_in;
 mod standing;
 
 use crate::finding::Finding;
@@ -24,7 +25,7 @@ use domain::{
 use std::collections::BTreeMap;
 
 /// What a line may begin with.
-const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, freeze, unfreeze, close, \
+const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, stand-in, told, order, freeze, unfreeze, close, \
      0100, 0101, 0120, 0121, 0200, 0201, 0220, 0221, clearing, release, 0400, 0401, 0420, 0421, undelivered, withheld, bound, limits, funding, acknowledge, tick, restart, set-back, \
      answer, asked, owed, unanswered, refused, repeated, expect";
 
@@ -145,6 +146,9 @@ impl Story {
                 line.end()
             }
             "rule" => self.rule(line),
+            "stand-in" => self.stand_in(line),
+            "told" => self.told(line),
+            "order" => self.order(line),
             "account" => self.open_account(line),
             "card" => self.issue_card(line),
             "credit" => self.post(PostingKind::Credit, line),
@@ -183,12 +187,12 @@ impl Story {
     }
 
     fn has_not_begun(&self) -> bool {
-        self.accounts.is_empty() && self.rules.is_empty()
+        self.accounts.is_empty() && self.policy == Policy::default()
     }
 
     /// `bound duties 2`: so many and no more, before the first account.
     fn bound(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
-        if !self.has_not_begun() {
+        if !self.accounts.is_empty() {
             return Err(line.finding("found \"bound\" in the middle, allowed: before the first account"));
         }
         let mut policy = self.policy.clone();
@@ -450,6 +454,7 @@ impl Story {
                 | Reply::Account(_)
                 | Reply::Card(_)
                 | Reply::Rate(_)
+                | Reply::StandIn(_)
                 | Reply::Transactions(_)
                 | Reply::Totals(_) => {}
             }

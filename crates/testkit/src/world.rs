@@ -10,9 +10,11 @@ use crate::reference::{Model, Outcome, Record, Verdict};
 use crate::snapshots;
 use authorizer::{
     AccountView, Action, Answer, Caller, CardView, Command, Context, Effects, Inquiry, Policy, Reply, Shard,
-    TransactionView,
+    Standing, TransactionView,
 };
-use domain::{Ask, Duty, Fact, LimitOwner, Moment, Mono, RateTable, ShardId, Timestamp, TransactionNo};
+use domain::{
+    Ask, Duty, Fact, LimitOwner, Moment, Mono, RateTable, ShardId, StandInOrders, Timestamp, TransactionNo,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ pub struct World {
     ledger: Ledger,
     now: Moment,
     rates: RateTable,
+    orders: StandInOrders,
     waiting: BTreeMap<TransactionNo, Vec<Caller>>,
     callers: u64,
     /// Whether something was played that the model does not know: from then on the invariants alone are checked.
@@ -60,6 +63,7 @@ impl World {
             ledger: Ledger::default(),
             now: Moment { utc: start, mono: Mono::from_nanos(1_000_000_000) },
             rates: RateTable::default(),
+            orders: StandInOrders::new(),
             waiting: BTreeMap::new(),
             callers: 0,
             alone: false,
@@ -112,7 +116,9 @@ impl World {
             self.ledger.asked(*caller)?;
         }
         let mut effects = Effects::default();
-        let context = Context { now: self.now, rates: &self.rates };
+        let headroom = self.shard.room_alone(&command, &self.orders);
+        let stand_in = Standing { orders: &self.orders, headroom };
+        let context = Context { stand_in, ..Context::new(self.now, &self.rates) };
         let executed = self.shard.execute(command, context, &mut effects);
         executed.map_err(|error| Finding(format!("a decision does not fit its own state: {error}")))?;
         for fact in &effects.facts {
@@ -196,6 +202,9 @@ impl World {
         invariants::no_request_overspends(fact, &self.shard, self.now.utc)?;
         if let Fact::RateSet { rate } = fact {
             self.rates.set(*rate);
+        }
+        if let Fact::StandInOrdered { order } = fact {
+            self.orders.set(*order);
         }
         self.journal.push((self.now.utc, bytes));
         Ok(())
@@ -320,6 +329,7 @@ fn verdict(reply: &Reply) -> Verdict {
         | Reply::Account(_)
         | Reply::Card(_)
         | Reply::Rate(_)
+        | Reply::StandIn(_)
         | Reply::Transactions(_)
         | Reply::Totals(_) => Verdict::Done,
     }

@@ -93,7 +93,9 @@ impl Shard {
             | Fact::AnswerWithheld { .. }
             | Fact::AnswerUndelivered { .. }
             | Fact::AnswerRepeated { .. }
-            | Fact::ReversalDeferred { .. } => Ok(()),
+            | Fact::ReversalDeferred { .. }
+            | Fact::ServiceSaid { .. }
+            | Fact::StandInOrdered { .. } => Ok(()),
         }
     }
 

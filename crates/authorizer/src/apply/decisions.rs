@@ -1,6 +1,6 @@
 //! What was decided about a request: approved, declined, asked for, or noted.
 
-use crate::shard::{ApplyError, Shard};
+use crate::shard::{ApplyError, OpenAsk, Shard};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
     Amounts, Approver, Authorization, Balances, CardNo, Fact, Failure, HoldTerms, MessageClass, Money,
@@ -51,6 +51,7 @@ impl Shard {
         let Fact::AskApproved { transaction, amounts, part, reason, by, told } = fact else { return Ok(()) };
         self.fund(*transaction, *amounts)?;
         self.renew_end_of_parent(*transaction);
+        self.service_promised(*transaction, *by, amounts.units)?;
         let zero = Money::new(0, amounts.card.currency());
         if let Some(row) = self.store.find_mut(*transaction) {
             (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
@@ -120,7 +121,8 @@ impl Shard {
         row.failures = flags.as_slice().into();
         row.of = *of;
         self.store.insert(row, &self.policy);
-        self.asked.insert(number, request.deadline);
+        let merchant = request.merchant.name;
+        self.asked.insert(number, OpenAsk { deadline: request.deadline, merchant });
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 use authorizer::{
     AccountView, Action, Answer, Caller, CardView, Change, Command, Context, Effects, Inquiry, NewCard,
-    Policy, Reply, Shard, TransactionView,
+    Policy, Reply, Shard, Standing, TransactionView,
 };
 use domain::*;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub struct Desk {
     pub facts: Vec<(Timestamp, Fact)>,
     pub now: Moment,
     pub rates: RateTable,
+    pub orders: StandInOrders,
     policy: Policy,
     callers: u64,
 }
@@ -37,6 +38,7 @@ impl Desk {
             facts: Vec::new(),
             now: Moment { utc: Timestamp::from_seconds(NOON), mono: Mono::from_nanos(1_000_000_000) },
             rates: RateTable::default(),
+            orders: StandInOrders::new(),
             policy,
             callers: 0,
         }
@@ -62,13 +64,18 @@ impl Desk {
     /// Decides and applies one command.
     pub fn run(&mut self, command: Command) -> Vec<Action> {
         let mut effects = Effects::default();
-        let context = Context { now: self.now, rates: &self.rates };
+        let headroom = self.shard.room_alone(&command, &self.orders);
+        let stand_in = Standing { orders: &self.orders, headroom };
+        let context = Context { stand_in, ..Context::new(self.now, &self.rates) };
         self.shard
             .execute(command, context, &mut effects)
             .expect("a decision fits the state it was made from");
         for fact in effects.facts {
             if let Fact::RateSet { rate } = &fact {
                 self.rates.set(*rate);
+            }
+            if let Fact::StandInOrdered { order } = &fact {
+                self.orders.set(*order);
             }
             self.facts.push((self.now.utc, fact));
         }

@@ -2,6 +2,7 @@
 
 use super::limit::LimitAnswer;
 use super::money::MoneyAnswer;
+use super::time;
 use authorizer::AccountView;
 use domain::{PostingKind, Units};
 use serde::Serialize;
@@ -12,6 +13,32 @@ pub(crate) struct AccountAnswer {
     asset: AssetAnswer,
     balance: BalanceAnswer,
     limits: Vec<LimitAnswer>,
+    /// What the balance service last told; null where it told nothing.
+    told: Option<ToldAnswer>,
+    /// What was approved in the balance service's name and it has not acknowledged.
+    unacknowledged: MoneyAnswer,
+}
+
+/// A balance as the service told it.
+#[derive(Debug, Serialize)]
+struct ToldAnswer {
+    version: u64,
+    available: MoneyAnswer,
+    at: Option<String>,
+}
+
+/// What became of a balance that the service told by itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct BalanceTakenAnswer {
+    /// False when the version is no newer than the one that is known: nothing was changed then.
+    taken: bool,
+    account: AccountAnswer,
+}
+
+impl BalanceTakenAnswer {
+    pub(crate) fn new(taken: bool, account: &AccountView) -> Self {
+        Self { taken, account: account.into() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -39,6 +66,12 @@ impl From<&AccountView> for AccountAnswer {
                 available: money(view.balance.available()),
             },
             limits: view.limits.iter().map(|limit| LimitAnswer::new(limit, &view.asset)).collect(),
+            told: view.told.map(|told| ToldAnswer {
+                version: told.version,
+                available: money(told.available),
+                at: time::text(told.at),
+            }),
+            unacknowledged: money(view.outstanding),
         }
     }
 }

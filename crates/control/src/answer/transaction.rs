@@ -44,8 +44,20 @@ pub(crate) struct TransactionAnswer {
     /// What refunds have brought back.
     refunded: Option<HeldAnswer>,
     arn: Option<String>,
+    /// What the balance service said beside its decision; null where it said nothing more.
+    service: Option<SaidAnswer>,
     /// What is remarkable about a clearing or a refund.
     flags: Vec<&'static str>,
+}
+
+/// What the balance service said beside its decision.
+#[derive(Debug, Serialize)]
+struct SaidAnswer {
+    /// The account that the money is taken from, where that is another one.
+    account: Option<String>,
+    /// Its name for the quote that its decision rests on.
+    quote: String,
+    text: String,
 }
 
 /// The rate that the account side was computed with; locked for the life of the hold.
@@ -134,6 +146,11 @@ impl From<&TransactionView> for TransactionAnswer {
             paid: view.paid.map(|paid| HeldAnswer::new(&paid, &money)),
             refunded: view.refunded.map(|refunded| HeldAnswer::new(&refunded, &money)),
             arn: view.arn.map(|arn| arn.to_string()),
+            service: view.said.map(|said| SaidAnswer {
+                account: said.account.map(|account| account.to_string()),
+                quote: said.quote.to_string(),
+                text: said.text.to_string(),
+            }),
             flags: view.clearing_flags.words().chain(view.refund_flags.words()).collect(),
         }
     }

@@ -8,6 +8,8 @@ mod limits;
 mod name;
 mod posting;
 mod rate;
+mod stand_in;
+mod told;
 
 pub(crate) use account::OpenAccount;
 pub(crate) use amount::Amount;
@@ -16,6 +18,8 @@ pub(crate) use limits::{LimitsSent, window_word};
 pub(crate) use name::{account_id, card_id, note};
 pub(crate) use posting::PostingSent;
 pub(crate) use rate::rate;
+pub(crate) use stand_in::stand_in_order;
+pub(crate) use told::BalanceSent;
 
 use crate::json::{Faults, Node, Object, leaf};
 use crate::problem::Problem;

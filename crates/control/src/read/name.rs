@@ -31,6 +31,13 @@ pub(crate) fn note(node: &Node) -> Result<Text<40>, Mismatch> {
     Text::new(&mask::masked(written.as_str())).map_err(|_| node.mismatch("a text of at most 40 bytes"))
 }
 
+/// An operator's words, masked in the same way.
+pub(super) fn masked<const N: usize>(node: &Node) -> Result<Text<N>, Mismatch> {
+    let written: Text<N> = text(node)?;
+    let allowed = format!("a text of at most {N} bytes");
+    Text::new(&mask::masked(written.as_str())).map_err(|_| node.mismatch(&allowed))
+}
+
 /// A text of at most `N` bytes that may be empty.
 pub(super) fn text<const N: usize>(node: &Node) -> Result<Text<N>, Mismatch> {
     let allowed = format!("a text of at most {N} bytes without control characters");

@@ -3,9 +3,9 @@
 use super::api::{Api, account_in, created, ok, unexpected};
 use super::idempotency::request_key;
 use super::request::AccountName;
-use crate::answer::{AccountAnswer, PostingAnswer};
+use crate::answer::{AccountAnswer, BalanceTakenAnswer, PostingAnswer};
 use crate::problem::{Fault, Kind, Problem};
-use crate::read::{self, OpenAccount, PostingSent};
+use crate::read::{self, BalanceSent, OpenAccount, PostingSent};
 use crate::switchboard::Switchboard;
 use authorizer::{AccountView, Change, PostingView, Refusal, Reply};
 use axum::body::Body;
@@ -126,6 +126,24 @@ async fn post<S: Switchboard>(
     let Reply::Posted(PostingView { repeated, account }) = reply else { return Err(unexpected(&reply)) };
     let answer = PostingAnswer::new(kind, units, repeated, &account);
     Ok(if repeated { ok(&answer) } else { created(&answer) })
+}
+
+/// `POST /v1/accounts/{id}/balance`
+pub(crate) async fn tell_balance<S: Switchboard>(
+    State(api): Shared<S>,
+    AccountName(id): AccountName,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let sent = BalanceSent::read(api.body(&headers, body).await?)?;
+    let place = api.account(&id)?;
+    let before = api.account_now(place).await?;
+    let (version, available) = (sent.version, sent.units(&before.asset)?);
+    let counted = sent.counted(place.shard);
+    let change = Change::TellBalance { account: place.number, version, available, counted };
+    let after = account_in(api.change(place.shard, change).await?)?;
+    let newer = before.told.is_none_or(|told| told.version < version);
+    Ok(ok(&BalanceTakenAnswer::new(newer, &after)))
 }
 
 /// `PUT /v1/accounts/{id}/limits`

@@ -9,6 +9,7 @@ mod idempotency;
 pub(crate) mod rates;
 mod request;
 pub(crate) mod snapshots;
+pub(crate) mod stand_in;
 pub(crate) mod totals;
 pub(crate) mod transactions;
 

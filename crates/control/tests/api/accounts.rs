@@ -24,6 +24,8 @@ async fn an_opened_account_is_shown_with_its_three_balances() {
             "asset": {"code": "USDT", "decimals": 6},
             "balance": {"ledger": twelve, "held": zero, "available": twelve},
             "limits": [],
+            "told": null,
+            "unacknowledged": zero,
         })
     );
 }

@@ -1,9 +1,11 @@
 //! A switch for tests: real shards, decided in place, with the doors that a test can shut.
 
-use authorizer::{Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard};
+use authorizer::{
+    Action, Caller, Change, Command, Context, Effects, Inquiry, Policy, Reply, Shard, StandIn, StandInProgram,
+};
 use control::{
-    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, SnapshotView, SnapshotsView, StartView,
-    Switchboard, Unavailable,
+    CardTaken, DutyStanding, NameTaken, NoSnapshot, OwedDuty, Place, ProgramView, SnapshotView,
+    SnapshotsView, StartView, Switchboard, Unavailable, stand_in_views,
 };
 use domain::*;
 use std::collections::{HashMap, HashSet};
@@ -118,11 +120,11 @@ impl Bench {
     /// Decides one command, as a lane would.
     pub fn execute(&self, id: ShardId, command: Command) -> Vec<Action> {
         let mut shards = self.shards.lock().unwrap();
-        let shard = shards.entry(id).or_insert_with(|| Shard::new(id, Policy::default()));
+        let shard = shards.entry(id).or_insert_with(|| Shard::new(id, policy()));
         let rates = self.rates.lock().unwrap().clone();
         let now = Moment { utc: self.now(), mono: Mono::from_nanos(1) };
         let mut effects = Effects::default();
-        shard.execute(command, Context { now, rates: &rates }, &mut effects).unwrap();
+        shard.execute(command, Context::new(now, &rates), &mut effects).unwrap();
         for fact in &effects.facts {
             self.note(id, fact);
         }
@@ -154,6 +156,28 @@ impl Bench {
     pub fn place_of(&self, card: &str) -> Place<CardNo> {
         self.card(&CardId::new(card).unwrap()).unwrap()
     }
+}
+
+/// One program that stands in for nothing unless somebody orders it.
+fn policy() -> Policy {
+    let bound = |value: i64| vec![RuleAmount { code: AssetCode::new("USD").unwrap(), value: value.into() }];
+    let program = StandInProgram {
+        name: ProgramName::new("default").unwrap(),
+        account_prefix: String::new(),
+        mode: StandInMode::Off,
+        outcomes: vec![FundingFailure::TimedOut],
+        balance_age_max: Duration::from_secs(60),
+        buffer_percent: 10,
+        transaction_max: bound(50),
+        card_max: bound(100),
+        card_count_max: 3,
+        account_max: bound(100),
+        exposure_max: bound(1_000),
+        blocked_types: Vec::new(),
+        blocked_mcc: Vec::new(),
+        first_use: false,
+    };
+    Policy { stand_in: Arc::new(StandIn::new(vec![program])), ..Policy::default() }
 }
 
 impl Switchboard for Bench {
@@ -231,6 +255,12 @@ impl Switchboard for Bench {
 
     fn rates(&self) -> Arc<RateTable> {
         Arc::new(self.rates.lock().unwrap().clone())
+    }
+
+    fn stand_in(&self) -> Vec<ProgramView> {
+        let shards = self.shards.lock().unwrap();
+        let orders = shards.get(&ShardId(0)).map(|shard| shard.stand_in_orders().clone()).unwrap_or_default();
+        stand_in_views(&policy().stand_in, &orders, &[])
     }
 
     fn snapshots(&self) -> SnapshotsView {

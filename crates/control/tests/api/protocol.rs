@@ -6,7 +6,7 @@ use axum::http::{Method, Request};
 use control::{ControlBounds, Kind, Unavailable};
 use std::time::Duration;
 
-pub const ENDPOINTS: [(&str, &str); 26] = [
+pub const ENDPOINTS: [(&str, &str); 29] = [
     ("POST", "/v1/accounts"),
     ("GET", "/v1/transactions/tx-017-0006423a9f2c1b40/follow_ups"),
     ("POST", "/v1/transactions/tx-017-0006423a9f2c1b40/expire"),
@@ -14,6 +14,9 @@ pub const ENDPOINTS: [(&str, &str); 26] = [
     ("POST", "/v1/accounts/A/credits"),
     ("POST", "/v1/accounts/A/debits"),
     ("PUT", "/v1/accounts/A/limits"),
+    ("POST", "/v1/accounts/A/balance"),
+    ("GET", "/v1/stand_in"),
+    ("PUT", "/v1/stand_in/default"),
     ("POST", "/v1/cards"),
     ("GET", "/v1/cards/C"),
     ("PUT", "/v1/cards/C/status"),

@@ -6,9 +6,10 @@ use crate::config::file::ConfigFile;
 use crate::config::funding::check_funding;
 use crate::config::life::check_life;
 use crate::config::rules::check_rules;
+use crate::config::stand_in::check_stand_in;
 use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
-use authorizer::{Life, Rules};
+use authorizer::{Life, Rules, StandIn};
 use cache::CacheConfig;
 use funding::FundingConfig;
 use journal::{JournalConfig, SealingKeys};
@@ -108,10 +109,11 @@ impl Config {
         check_numbers(&file, &mut faults);
         let rules = check_rules(&file, &mut faults);
         let life = check_life(&file.decision.life, &mut faults);
+        let stand_in = check_stand_in(&file, &mut faults);
         let links = check_links(&file, base, &mut faults);
         match (keys, funding) {
             (Some(keys), Some(funding)) if faults.0.is_empty() => Ok(Self {
-                policy: policy(&file, rules, life),
+                policy: policy(&file, rules, life, stand_in),
                 cache: cache_config(&file),
                 admin: AdminSettings {
                     listen: file.admin.listen,
@@ -296,12 +298,13 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     // What is lost when follow-ups find no room cannot be made good, so there is room for every one at once.
     let endpoints = 2_usize.saturating_mul(file.funding.range.len().saturating_add(1));
     let asks = file.funding.asks_in_flight_max.saturating_mul(endpoints);
-    let owed = asks.saturating_add(file.funding.duties_in_flight_max);
+    // Each ask may tell a balance beside its outcome.
+    let owed = asks.saturating_mul(2).saturating_add(file.funding.duties_in_flight_max);
     if cache.follow_ups_max < owed {
         faults.add(
             "cache.follow_ups_max",
             format!(
-                "{} was found, at least funding.asks_in_flight_max for each endpoint + \
+                "{} was found, at least twice funding.asks_in_flight_max for each endpoint + \
                  funding.duties_in_flight_max ({owed}) is needed",
                 cache.follow_ups_max
             ),
@@ -309,7 +312,7 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     }
 }
 
-fn policy(file: &ConfigFile, rules: Rules, life: Life) -> authorizer::Policy {
+fn policy(file: &ConfigFile, rules: Rules, life: Life, stand_in: StandIn) -> authorizer::Policy {
     authorizer::Policy {
         hold_for: file.decision.hold_for,
         undelivered_hold_for: file.decision.undelivered_hold_for,
@@ -321,6 +324,7 @@ fn policy(file: &ConfigFile, rules: Rules, life: Life) -> authorizer::Policy {
         duties_per_shard_max: file.decision.duties_per_shard_max,
         life: Arc::new(life),
         rules: Arc::new(rules),
+        stand_in: Arc::new(stand_in),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::life_file::LifeSection;
 use crate::config::link_file::LinkSection;
 use crate::config::rules_file::{RuleSection, SecuritySection};
+use crate::config::stand_in_file::StandInSection;
 use journal::Acknowledge;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -31,6 +32,8 @@ pub struct ConfigFile {
     pub journal: JournalSection,
     /// The balance service.
     pub funding: FundingSection,
+    /// What the switch may approve in the balance service's place.
+    pub stand_in: StandInSection,
     /// Groups of accounts with rules of their own.
     pub program: Vec<ProgramSection>,
     /// Rules of the card program.
@@ -53,6 +56,7 @@ impl Default for ConfigFile {
             cache: CacheSection::default(),
             journal: JournalSection::default(),
             funding: FundingSection::default(),
+            stand_in: StandInSection::default(),
             program: Vec::new(),
             rule: Vec::new(),
             link: vec![LinkSection::default()],
@@ -479,4 +483,7 @@ pub struct ProgramSection {
     #[serde(default, with = "jiff::fmt::serde::unsigned_duration::friendly::compact::optional")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask_within: Option<Duration>,
+    /// What the switch may approve in the place of its balance service; left out: what `[stand_in]` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<StandInSection>,
 }

@@ -76,7 +76,7 @@ fn hold_rule(row: &HoldSection, key: &str, faults: &mut Faults) -> HoldRule {
     }
 }
 
-fn ranges(words: &[String], key: &str, faults: &mut Faults) -> Vec<MccRange> {
+pub(super) fn ranges(words: &[String], key: &str, faults: &mut Faults) -> Vec<MccRange> {
     let words = words.iter().enumerate();
     words.filter_map(|(index, word)| range(word, &format!("{key}[{index}]"), faults)).collect()
 }

@@ -204,7 +204,7 @@ fn digits(text: &str, length: usize) -> Option<u16> {
     text.parse().ok().filter(|_| all)
 }
 
-fn amounts(
+pub(super) fn amounts(
     table: &BTreeMap<String, String>,
     key: &str,
     is_code: impl Fn(&str) -> bool,

@@ -78,7 +78,7 @@ impl Model {
                 self.cards[card.0 as usize].limits = replaced;
             }
             // The model does not play it.
-            Change::ReleaseHold { .. } => {}
+            Change::ReleaseHold { .. } | Change::TellBalance { .. } | Change::OrderStandIn(_) => {}
             Change::SetRate(rate) => self.rates.push(*rate),
         }
         Ok(Verdict::Done)

@@ -26,13 +26,16 @@ impl Model {
                     && details.original.is_none()
             }
             Command::Reverse { reversal, .. } => reversal.new_total.is_none(),
-            Command::Change { change, .. } => !matches!(**change, Change::ReleaseHold { .. }),
-            Command::AnswerLost { .. } | Command::NoteDecline { .. } => false,
-            Command::AskEnded { .. }
-            | Command::DutyAcknowledged { .. }
-            | Command::Inquire { .. }
-            | Command::Tick
-            | Command::Resume => true,
+            Command::Change { change, .. } => !matches!(
+                **change,
+                Change::ReleaseHold { .. } | Change::TellBalance { .. } | Change::OrderStandIn(_)
+            ),
+            Command::AnswerLost { .. } | Command::NoteDecline { .. } | Command::ServiceTold { .. } => false,
+            // It declines whatever the service leaves open.
+            Command::AskEnded { .. } => self.policy.stand_in.programs().is_empty(),
+            Command::DutyAcknowledged { .. } | Command::Inquire { .. } | Command::Tick | Command::Resume => {
+                true
+            }
         }
     }
 

@@ -144,11 +144,11 @@ impl Story {
 
     /// `funding 25.00 USD for 000123`, `funding declined for 000123`, `funding timed_out for 000123`.
     pub(super) fn funding(&mut self, line: &mut Line<'_>) -> Result<(), Finding> {
-        let allowed =
-            "an amount and its asset, declined, unreachable, timed_out, reset, http_error or malformed";
+        let allowed = "an amount and its asset, declined, unreachable, breaker_open, timed_out, reset, http_error or malformed";
         let outcome = match line.word(allowed)? {
             "declined" => FundingOutcome::Declined { code: Text::EMPTY },
             "unreachable" => FundingOutcome::NotAsked(FundingFailure::Refused),
+            "breaker_open" => FundingOutcome::NotAsked(FundingFailure::BreakerOpen),
             "timed_out" => FundingOutcome::Unknown(FundingFailure::TimedOut),
             "reset" => FundingOutcome::Unknown(FundingFailure::Reset),
             "http_error" => FundingOutcome::Unknown(FundingFailure::HttpError),
@@ -165,10 +165,11 @@ impl Story {
         };
         line.keyword("for")?;
         let stan = stan_word(line)?;
-        line.end()?;
         let transaction = *self.asks.get(&stan).ok_or_else(|| {
             line.finding(&format!("nothing was asked for {stan}, allowed: {:?}", self.asks.keys()))
         })?;
+        self.leaves(transaction, line)?;
+        line.end()?;
         self.perform(Command::AskEnded { transaction, outcome })
     }
 

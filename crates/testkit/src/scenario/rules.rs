@@ -4,7 +4,7 @@ use super::Story;
 use crate::finding::Finding;
 use crate::script::Line;
 use crate::world::World;
-use authorizer::{Counted, Demand, Group, Policy, Requirement, Rule, Rules, Velocity, When};
+use authorizer::{Counted, Demand, Group, Requirement, Rule, Rules, Velocity, When};
 use domain::{
     Asset, Authorization, CountryCode, Details, EntryMode, Initiator, LimitOwner, Presence, RiskScore,
     RuleAmount, RuleMode, RuleName, TransactionType,
@@ -43,8 +43,8 @@ impl Story {
         self.rules.push(Rule { name, mode, when, demand });
         let defaults = Rules::default();
         let rules = Rules::new(defaults.refused_results().to_vec(), self.rules.clone(), Rules::BUCKETS_MAX);
-        let policy = Policy { rules: Arc::new(rules), ..Policy::default() };
-        self.world = World::new(self.world.now().utc, policy);
+        self.policy.rules = Arc::new(rules);
+        self.world = World::new(self.world.now().utc, self.policy.clone());
         Ok(())
     }
 }

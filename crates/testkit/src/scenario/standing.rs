@@ -54,6 +54,8 @@ impl Story {
             "ledger" => Some(balance.ledger),
             "held" => Some(balance.held),
             "available" => Some(balance.available()),
+            "unacknowledged" => Some(account.outstanding),
+            "told" => account.told.map(|told| told.available),
             _ => None,
         })
     }
@@ -106,7 +108,7 @@ impl Story {
         let newest = all.filter(|view| view.stan == stan).max_by_key(|view| view.id.number);
         let view =
             newest.ok_or_else(|| line.finding(&format!("no transaction has the trace number {stan}")))?;
-        let what = line.word("reasons, rules, state, held, costs, paid, flags or until")?;
+        let what = line.word("reasons, rules, state, by, held, costs, paid, flags or until")?;
         match what {
             "reasons" => {
                 let reasons: Vec<_> = view.failures.iter().map(|failure| failure.reason.as_str()).collect();
@@ -138,6 +140,10 @@ impl Story {
                 });
                 same(line, "paid", &paid, &told)
             }
+            "by" => {
+                let told = line.word("switch, balance_service, stand_in or network")?;
+                same(line, "by", &view.by.map(domain::Approver::as_str), &Some(told))
+            }
             "flags" => {
                 let told: Vec<_> = std::iter::from_fn(|| line.optional()).collect();
                 let flags = view.clearing_flags.words().chain(view.refund_flags.words());
@@ -153,7 +159,8 @@ impl Story {
                 same(line, "until", &view.expires_at, &Some(told))
             }
             found => {
-                Err(line.unexpected(Some(found), "reasons, rules, state, held, costs, paid, flags or until"))
+                Err(line
+                    .unexpected(Some(found), "reasons, rules, state, by, held, costs, paid, flags or until"))
             }
         }
     }
