@@ -41,7 +41,7 @@ fn limits() -> Vec<LimitRule> {
 
 fn context(rates: &RateTable, micros: i64) -> Context<'_> {
     let utc = Timestamp::from_micros(1_763_600_000_000_000 + micros);
-    Context { now: Moment { utc, mono: Mono::from_nanos(1) }, rates }
+    Context::new(Moment { utc, mono: Mono::from_nanos(1) }, rates)
 }
 
 /// Four rules, of which two look back: none fails, so each is evaluated to its end and every purchase is counted.

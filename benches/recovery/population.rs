@@ -56,8 +56,7 @@ impl Population {
         let place = u32::try_from(u64::from(number) * 7_368_787 % u64::from(self.cards)).unwrap_or(0);
         let (id, card) = (place % SHARDS, place / SHARDS);
         let mut effects = Effects::default();
-        let context =
-            Context { now: Moment { utc: at, mono: Mono::from_nanos(1) }, rates: &RateTable::default() };
+        let context = Context::new(Moment { utc: at, mono: Mono::from_nanos(1) }, &RateTable::default());
         self.decider.decide(purchase(number, self.usd), context, &mut effects);
         let mut fact = effects.facts.into_iter().next();
         let Some(Fact::Approved { card: owner, .. }) = &mut fact else {

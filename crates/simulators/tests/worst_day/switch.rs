@@ -120,7 +120,7 @@ impl Switch {
 
     fn execute(&mut self, account: usize, command: Command, now: Moment) -> Vec<Action> {
         let mut effects = Effects::default();
-        let context = Context { now, rates: &self.rates };
+        let context = Context::new(now, &self.rates);
         self.shards[account].execute(command, context, &mut effects).unwrap();
         self.journal.extend(effects.facts.into_iter().map(|fact| (account, now.utc, fact)));
         effects.actions
