@@ -56,7 +56,8 @@ impl Population {
         let place = u32::try_from(u64::from(number) * 7_368_787 % u64::from(self.cards)).unwrap_or(0);
         let (id, card) = (place % SHARDS, place / SHARDS);
         let mut effects = Effects::default();
-        let context = Context::new(Moment { utc: at, mono: Mono::from_nanos(1) }, &RateTable::default());
+        let rates = RateTable::default();
+        let context = Context::new(Moment { utc: at, mono: Mono::from_nanos(1) }, &rates);
         self.decider.decide(purchase(number, self.usd), context, &mut effects);
         let mut fact = effects.facts.into_iter().next();
         let Some(Fact::Approved { card: owner, .. }) = &mut fact else {
