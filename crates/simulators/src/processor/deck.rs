@@ -58,14 +58,10 @@ impl Deck {
 
     pub(super) fn wheel(&self, mix: &Mix, refusals: &[Refusal]) -> Option<Wheel> {
         Wheel::new(mix, |draw| match draw {
-            Draw::Cache
-            | Draw::CrossBorder
-            | Draw::Special
-            | Draw::Advice
-            | Draw::Financial
-            | Draw::Refund
-            | Draw::ForcedPost
-            | Draw::Question => !self.cache.is_empty(),
+            Draw::Cache | Draw::CrossBorder | Draw::Question => !self.cache.is_empty(),
+            Draw::Special | Draw::Advice | Draw::Financial | Draw::Refund | Draw::ForcedPost => {
+                !self.cache.is_empty() || !self.jit.is_empty()
+            }
             Draw::Jit => !self.jit.is_empty(),
             Draw::Decline => !refusals.is_empty(),
             Draw::Repeat

@@ -13,8 +13,8 @@ pub struct Mix {
     pub jit: u32,
     /// Purchases on good pre-funded cards in a foreign currency, with the network's conversion (DE 6, 51).
     pub cross_border: u32,
-    /// Cash, quasi-cash, payments, purchases with cashback, pre-authorizations, and purchases that ask for the
-    /// balances, on good pre-funded cards.
+    /// Cash, quasi-cash, payments, purchases with cashback, pre-authorizations, and, on pre-funded cards, purchases that
+    /// ask for the balances.
     pub special: u32,
     /// Requests that should be declined, spread evenly over [`Mix::refusals`].
     pub declines: u32,
@@ -26,7 +26,7 @@ pub struct Mix {
     pub reversal_repeats: u32,
     /// Advices of what the network approved in our place, 0120.
     pub advices: u32,
-    /// Purchases that are booked at once, 0200, on good pre-funded cards.
+    /// Purchases that are booked at once, 0200.
     pub financial: u32,
     /// Completions of holds, 0220.
     pub completions: u32,

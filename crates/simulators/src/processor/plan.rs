@@ -129,8 +129,13 @@ impl Plan {
     }
 
     fn purchase_on(&mut self, draw: Draw, transmission: u32) -> Planned {
-        let jit = draw == Draw::Jit || self.deck.cache.is_empty();
-        let pool = if jit { &self.deck.jit } else { &self.deck.cache };
+        let pool = if draw == Draw::Special {
+            mixed(&mut self.random, &self.deck)
+        } else if draw == Draw::Jit || self.deck.cache.is_empty() {
+            &self.deck.jit
+        } else {
+            &self.deck.cache
+        };
         let Some((mut purchase, card)) = ordinary(&mut self.random, &self.deck, pool) else {
             let request = self.network(ECHO, transmission);
             return Planned { request, remember: false, forget: [None; 2] };
@@ -139,14 +144,18 @@ impl Plan {
             purchase = abroad(&self.deck, &card, purchase);
         }
         if draw == Draw::Special {
-            purchase = special(self.random.random_range(0..SPECIAL_KINDS), purchase);
+            // Only the balance service knows what is left on its accounts, so nobody asks there.
+            let kinds = if card.funding == FundingMode::Jit { SPECIAL_KINDS - 1 } else { SPECIAL_KINDS };
+            purchase = special(self.random.random_range(0..kinds), purchase);
         }
         self.remembered(Kind::Purchase, *b"0100", purchase, transmission)
     }
 
     /// A message that moves money when it comes, or none at all.
     fn at_once(&mut self, draw: Draw, transmission: u32) -> Planned {
-        let Some((purchase, _)) = ordinary(&mut self.random, &self.deck, &self.deck.cache) else {
+        let pool =
+            if draw == Draw::Question { &self.deck.cache } else { mixed(&mut self.random, &self.deck) };
+        let Some((purchase, _)) = ordinary(&mut self.random, &self.deck, pool) else {
             return self.purchase_on(Draw::Jit, transmission);
         };
         let inquires = self.random.random_range(0..2) == 0;
@@ -169,10 +178,11 @@ impl Plan {
     fn on_a_hold(&mut self, draw: Draw, transmission: u32) -> Option<Request> {
         let place = self.find(|deck, recent, purchase| {
             let card = deck.cards().get(purchase.card as usize);
-            purchase.effect == Effect::Hold
-                && purchase.billing.is_none()
-                && !recent.changed
-                && card.is_some_and(|card| card.funding == FundingMode::PreFunded)
+            // An increment of a JIT hold is a reservation of its own at the balance service; its books and the processor's
+            // would count different things.
+            let suits =
+                draw != Draw::Increment || card.is_some_and(|card| card.funding == FundingMode::PreFunded);
+            purchase.effect == Effect::Hold && purchase.billing.is_none() && !recent.changed && suits
         })?;
         let references = self.references(transmission);
         let share = self.random.random_range(1..=100_u64);
@@ -203,7 +213,8 @@ impl Plan {
     }
 
     fn advice(&mut self, transmission: u32) -> Planned {
-        match ordinary(&mut self.random, &self.deck, &self.deck.cache) {
+        let pool = mixed(&mut self.random, &self.deck);
+        match ordinary(&mut self.random, &self.deck, pool) {
             Some((purchase, _)) => self.remembered(Kind::Advice, *b"0120", purchase, transmission),
             None => self.purchase_on(Draw::Jit, transmission),
         }
@@ -288,6 +299,12 @@ fn any<T: Copy>(random: &mut Xoshiro256PlusPlus, from: &[T]) -> Option<T> {
     if from.is_empty() { None } else { from.get(random.random_range(0..from.len())).copied() }
 }
 
+/// The cards whose money is in the switch, or now and then those whose balance service is asked.
+fn mixed<'d>(random: &mut Xoshiro256PlusPlus, deck: &'d Deck) -> &'d [u32] {
+    let jit = deck.cache.is_empty() || (!deck.jit.is_empty() && random.random_range(0..4) == 0);
+    if jit { &deck.jit } else { &deck.cache }
+}
+
 /// An everyday purchase with one of the cards in `pool`.
 fn ordinary(random: &mut Xoshiro256PlusPlus, deck: &Deck, pool: &[u32]) -> Option<(Purchase, SimulatedCard)> {
     let index = any(random, pool)?;
@@ -369,8 +386,8 @@ const fn special(kind: u32, purchase: Purchase) -> Purchase {
         1 => Purchase { processing_code: QUASI_CASH, ..purchase },
         2 => Purchase { processing_code: PAYMENT, ..purchase },
         3 => Purchase { processing_code: CASHBACK, cash: Some(purchase.amount / 2), ..purchase },
-        4 => Purchase { marks: Marks::BalancesWanted, ..purchase },
-        _ => Purchase { marks: Marks::PreAuthorization, ..purchase },
+        4 => Purchase { marks: Marks::PreAuthorization, ..purchase },
+        _ => Purchase { marks: Marks::BalancesWanted, ..purchase },
     }
 }
 

@@ -36,7 +36,7 @@ fn the_same_seed_sends_the_same_bytes_and_each_link_its_own() {
 fn every_kind_and_every_refusal_comes_up() {
     let mut plan = Plan::new(deck(), &Mix::default(), 1, 0, 1).unwrap();
     let (mut types, mut refusals) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..20_000 {
+    for _ in 0..80_000 {
         let request = plan.next(NOON).request;
         types.insert(request.mti);
         refusals.extend(request.purchase().and_then(|purchase| purchase.refusal));
@@ -83,10 +83,11 @@ fn what_is_forgotten_is_never_referred_to_again() {
 }
 
 #[test]
-fn what_builds_on_a_hold_names_a_purchase_that_holds_money_in_the_switch() {
+fn what_builds_on_a_hold_names_a_purchase_that_holds_money() {
     let deck = deck();
     let mut plan = Plan::new(Arc::clone(&deck), &Mix::default(), 6, 0, 1).unwrap();
-    let (mut holds, mut ended, mut kinds) = (BTreeSet::new(), BTreeSet::new(), [0_u32; 3]);
+    let (mut holds, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    let (mut kinds, mut jit) = ([0_u32; 3], [0_u32; 3]);
     for _ in 0..20_000 {
         let request = plan.next(NOON).request;
         let purchase = request.purchase().copied();
@@ -95,7 +96,7 @@ fn what_builds_on_a_hold_names_a_purchase_that_holds_money_in_the_switch() {
         }
         let Some(earlier) = request.follows().filter(|_| request.needs_a_hold()) else { continue };
         let card = deck.cards()[purchase.unwrap().card as usize];
-        assert!(holds.contains(&earlier.references) && card.funding == FundingMode::PreFunded);
+        assert!(holds.contains(&earlier.references));
         assert!(!ended.contains(&earlier.references), "{request:?}");
         let kind = match (request.kind, purchase.unwrap().effect) {
             (Kind::Advice, Effect::Complete(_)) => 0,
@@ -104,11 +105,45 @@ fn what_builds_on_a_hold_names_a_purchase_that_holds_money_in_the_switch() {
             other => panic!("{other:?}"),
         };
         kinds[kind] += 1;
+        jit[kind] += u32::from(card.funding == FundingMode::Jit);
         if kind != 1 {
             ended.insert(earlier.references);
         }
     }
     assert!(kinds.iter().all(|count| *count > 100), "{kinds:?}");
+    assert!(jit[0] > 20 && jit[1] == 0 && jit[2] > 10, "{jit:?}");
+}
+
+#[test]
+fn every_kind_but_questions_and_increments_is_sent_on_cards_of_the_balance_service_too() {
+    let deck = deck();
+    let mut plan = Plan::new(Arc::clone(&deck), &Mix::default(), 7, 0, 1).unwrap();
+    let mut seen = BTreeSet::new();
+    for _ in 0..20_000 {
+        let request = plan.next(NOON).request;
+        let Some(purchase) = request.purchase() else { continue };
+        let card = deck.cards()[purchase.card as usize];
+        if card.funding == FundingMode::Jit && purchase.refusal.is_none() {
+            assert!(!matches!(purchase.effect, Effect::Nothing | Effect::Raise(_)), "{request:?}");
+            assert_ne!(purchase.marks, Marks::BalancesWanted);
+            seen.insert((request.mti, purchase.processing_code / 10_000));
+        }
+    }
+    for expected in [
+        (*b"0100", 0),
+        (*b"0100", 1),
+        (*b"0100", 9),
+        (*b"0100", 11),
+        (*b"0100", 50),
+        (*b"0120", 0),
+        (*b"0200", 0),
+        (*b"0200", 20),
+        (*b"0220", 0),
+        (*b"0400", 0),
+        (*b"0420", 0),
+    ] {
+        assert!(seen.contains(&expected), "{expected:?} is not among {seen:?}");
+    }
 }
 
 #[test]
