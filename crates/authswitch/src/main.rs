@@ -17,6 +17,7 @@ mod journal_export;
 mod journal_keys;
 mod journal_repair;
 mod journal_verify;
+mod link_tls;
 mod logs;
 mod message_describe;
 mod message_input;

@@ -2,14 +2,16 @@
 
 use crate::cards_file;
 use crate::exit::{Exit, Outcome};
-use crate::{output, runtime, scenery, traffic, wire};
+use crate::{link_tls, output, runtime, scenery, traffic, wire};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use simulators::processor::{
-    self, Arrivals, Latencies, LinkTarget, Pace, Path as LatencyPath, ProcessorConfig, SimulatedCard,
+    self, Arrivals, Latencies, LinkTarget, Opening, Pace, Path as LatencyPath, ProcessorConfig, SimulatedCard,
 };
 use simulators::report::{DemoReport, Style};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The arguments of `simulate processor`.
@@ -22,16 +24,20 @@ Examples:
   authswitch simulate processor --rate 2000 --duration 60s --report run.html
   authswitch simulate processor --link 127.0.0.1:8583,ascii-1987 --link 127.0.0.1:8585,binary-1987,ascii-4
   authswitch simulate processor --cards cards.jsonl --window 64 --histograms histograms/
+  authswitch simulate processor --link listen:0.0.0.0:9583 --tls-certificate us.pem --tls-key us.key
 
 Exit code 1 if a promise was broken, or a message was answered late or not at all.")]
 pub(crate) struct Arguments {
-    /// Where to connect, what is spoken there, and how frames are cut; can be given several times.
+    /// Where to connect, what is spoken there, and how frames are cut; can be given several times. With "listen:" before it
+    /// the switch connects here.
     #[arg(
         long,
-        value_name = "HOST:PORT[,DIALECT[,FRAME]]",
+        value_name = "[listen:]HOST:PORT[,DIALECT[,FRAME]]",
         default_value = "127.0.0.1:8583,ascii-1987,binary-2"
     )]
     link: Vec<String>,
+    #[command(flatten)]
+    tls: link_tls::TlsArguments,
     /// Connections opened for each link.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     connections: u16,
@@ -72,6 +78,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     histograms: Option<PathBuf>,
 }
+
+/// How long a connection and its sign-on may take; a switch that connects by itself pauses between its attempts.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const ACCEPT_WITHIN: Duration = Duration::from_secs(60);
 
 /// How gaps are spread, as named on the command line.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -114,8 +124,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn config(arguments: &Arguments) -> Result<ProcessorConfig, (Exit, anyhow::Error)> {
     let mut links = Vec::new();
+    let mut connect_within = CONNECT_WITHIN;
     for link in &arguments.link {
-        let target = link_target(link)?;
+        let target = link_target(link, &arguments.tls)?;
+        if matches!(target.opening, Opening::Accept(_)) {
+            connect_within = ACCEPT_WITHIN;
+        }
         links.extend((0..arguments.connections).map(|_| target.clone()));
     }
     let pace = match (arguments.window, arguments.arrivals) {
@@ -134,6 +148,7 @@ fn config(arguments: &Arguments) -> Result<ProcessorConfig, (Exit, anyhow::Error
         duration: arguments.duration,
         seed: arguments.seed,
         answer_within: arguments.answer_within,
+        connect_within,
         ..ProcessorConfig::new(links, cards(arguments)?)
     })
 }
@@ -150,10 +165,14 @@ fn cards(arguments: &Arguments) -> Result<Vec<SimulatedCard>, (Exit, anyhow::Err
     }
 }
 
-/// `HOST:PORT[,DIALECT[,FRAME]]`
-fn link_target(text: &str) -> Result<LinkTarget, (Exit, anyhow::Error)> {
+/// `[listen:]HOST:PORT[,DIALECT[,FRAME]]`
+fn link_target(text: &str, tls: &link_tls::TlsArguments) -> Result<LinkTarget, (Exit, anyhow::Error)> {
     let mut parts = text.split(',');
-    let address = parts.next().unwrap_or_default();
+    let first = parts.next().unwrap_or_default();
+    let (address, listens) = match first.strip_prefix("listen:") {
+        Some(address) => (address, true),
+        None => (first, false),
+    };
     let dialect = wire::dialect(parts.next().unwrap_or("ascii-1987"))?;
     let frame = wire::frame(parts.next().unwrap_or("binary-2"))
         .map_err(|error| (Exit::Configuration, anyhow!("--link {text:?}: {error}")))?;
@@ -162,7 +181,15 @@ fn link_target(text: &str) -> Result<LinkTarget, (Exit, anyhow::Error)> {
             anyhow!("--link {text:?}: {more:?} follows the frame, HOST:PORT[,DIALECT[,FRAME]] is allowed");
         return Err((Exit::Configuration, error));
     }
-    Ok(LinkTarget { addr: address.to_owned(), dialect, frame })
+    let opening = if listens {
+        let listener = TcpListener::bind(address).with_context(|| format!("--link {text:?}"));
+        Opening::Accept(Arc::new(listener.map_err(|error| (Exit::Failed, error))?))
+    } else {
+        Opening::Connect
+    };
+    let tls = if listens { tls.server() } else { tls.client(address) };
+    let tls = tls.map_err(|error| (Exit::Configuration, error))?;
+    Ok(LinkTarget { opening, tls, ..LinkTarget::new(address, dialect, frame) })
 }
 
 fn conditions(arguments: &Arguments) -> Vec<(String, String)> {

@@ -117,7 +117,7 @@ impl Stage {
             .zip(&self.links)
             .map(|(name, address)| {
                 let dialect = iso8583::shipped(name).with_context(|| format!("{name} is not shipped"))??;
-                Ok(LinkTarget { addr: address.to_string(), dialect, frame })
+                Ok(LinkTarget::new(address.to_string(), dialect, frame))
             })
             .collect()
     }

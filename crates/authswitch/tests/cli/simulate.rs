@@ -73,6 +73,50 @@ fn the_simulators_and_a_switch_work_together_by_hand() {
 }
 
 #[test]
+fn a_switch_that_connects_over_tls_is_served_by_a_simulator_that_listens() {
+    let [address, service] = free_ports();
+    let site = Site::new(&format!("http://{service}"));
+    let [certificate, key] = certificate("processor.test");
+    let (certificate, key) = (site.write("processor.pem", &certificate), site.write("processor.key", &key));
+    let config = std::fs::read_to_string(site.path("authswitch.toml")).unwrap();
+    let dialled = format!(
+        r#"
+        [[link]]
+        name = "dialled"
+        connect = "{address}"
+        sign_on = true
+        dial = {{ pause_min = "20ms", pause_max = "200ms" }}
+        echo = {{ after = "50ms", answer_within = "30s", missed_max = 3 }}
+        tls = {{ ca = "{certificate}", server_name = "processor.test" }}
+        "#
+    );
+    site.write("authswitch.toml", &format!("{config}{dialled}"));
+    // Nobody plays the balance service here.
+    let sizes = site.write("sizes.toml", "pre_funded_cards = 20\njit_cards = 0\ncards_per_refusal = 1\n");
+    let cards = site.text("cards.jsonl");
+    let balances = site.text("balances.jsonl");
+    let population =
+        ["simulate", "population", "--import", &cards, "--balances", &balances, "--sizes", &sizes];
+    authswitch(&population).ended(0);
+    let switch = site.start();
+    site.import(&std::fs::read_to_string(&cards).unwrap()).ended(0);
+    let link = format!("listen:{address},ascii-1987,binary-2");
+    let tls = ["--tls-certificate", &certificate, "--tls-key", &key];
+    let traffic = ["simulate", "processor", "--link", &link, "--cards", &cards, "--rate", "100"];
+    let times = ["--duration", "1s", "--answer-within", "30s"];
+    let ran = authswitch(&[&traffic[..], &times, &tls].concat()).ended(0);
+    assert!(ran.out.contains("answers/s"), "{}", ran.out);
+    assert_eq!(switch.stop(), Some(0));
+}
+
+/// A certificate that signs itself, and its key.
+fn certificate(name: &str) -> [String; 2] {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    [params.self_signed(&key).unwrap().pem(), key.serialize_pem()]
+}
+
+#[test]
 fn a_link_that_makes_no_sense_is_refused_with_what_would() {
     for (link, part) in [
         ("127.0.0.1:1,klingon", "klingon"),

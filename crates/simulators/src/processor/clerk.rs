@@ -13,7 +13,7 @@ use super::request::{Kind, Purchase, References, Request, Sender, has_marks};
 use super::violation::{ViolationKind, Violations};
 use bytes::Bytes;
 use domain::FundingMode;
-use iso8583::{Dialect, Message};
+use iso8583::{Class, Dialect, Message};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +39,8 @@ pub(crate) struct Clerk {
     declines: BTreeMap<DeclineKey, u64>,
     violations: Violations,
     pub(super) approvals: Vec<Approval>,
+    /// What the switch has asked of us: to be answered by whoever has the connection.
+    pub(crate) asked: Vec<Message>,
 }
 
 /// An answer that was matched to what it answers.
@@ -71,6 +73,7 @@ impl Clerk {
             declines: BTreeMap::new(),
             violations: Violations::default(),
             approvals: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -101,6 +104,10 @@ impl Clerk {
                 return None;
             }
         };
+        if message.mti().class() == Class::Network && message.mti().answer().is_some() {
+            self.asked.push(message);
+            return None;
+        }
         let Some(references) = references_of(&message) else {
             self.violation(ViolationKind::Unmatchable, "DE 7 or DE 11 is missing".into(), Some(&message));
             return None;

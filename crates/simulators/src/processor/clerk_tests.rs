@@ -25,7 +25,7 @@ impl Scene {
         let cards = population(1, sizes).unwrap().cards;
         let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
         let frame = FrameFormat { length: LengthHeader::Binary2, includes_itself: false, max_bytes: 4_096 };
-        let target = LinkTarget { addr: String::new(), dialect: dialect.clone(), frame };
+        let target = LinkTarget::new("", dialect.clone(), frame);
         let config = ProcessorConfig::new(vec![target], cards.clone());
         let deck = Arc::new(Deck::new(cards));
         let request =

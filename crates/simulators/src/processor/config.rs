@@ -4,17 +4,49 @@ use super::card::SimulatedCard;
 use super::mix::Mix;
 use super::pace::Pace;
 use iso8583::{Dialect, FrameFormat};
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where one link leads, and what is spoken there.
 #[derive(Clone)]
 pub struct LinkTarget {
-    /// Host and port, for example `127.0.0.1:8583`.
+    /// Host and port, for example `127.0.0.1:8583`: where we connect, or where we listen.
     pub addr: String,
     /// The dialect of the link.
     pub dialect: Dialect,
     /// How its frames are cut.
     pub frame: FrameFormat,
+    /// Which side connects.
+    pub opening: Opening,
+    /// Encryption.
+    pub tls: Option<LinkTls>,
+}
+
+/// Which side opens the connections of a link.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    /// We connect to the switch.
+    Connect,
+    /// The switch connects to us; all connections of a link come from one listener.
+    Accept(Arc<std::net::TcpListener>),
+}
+
+/// What makes the connections of a link secure.
+#[derive(Clone)]
+pub enum LinkTls {
+    /// We connect, and the switch's certificate must hold this name.
+    Client(Arc<rustls::ClientConfig>, ServerName<'static>),
+    /// The switch connects, and we show a certificate.
+    Server(Arc<rustls::ServerConfig>),
+}
+
+impl LinkTarget {
+    /// A link that is opened by connecting to `addr`, in the clear.
+    #[must_use]
+    pub fn new(addr: impl Into<String>, dialect: Dialect, frame: FrameFormat) -> Self {
+        Self { addr: addr.into(), dialect, frame, opening: Opening::Connect, tls: None }
+    }
 }
 
 impl std::fmt::Debug for LinkTarget {

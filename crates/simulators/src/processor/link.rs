@@ -229,6 +229,12 @@ impl Link {
         while let Some(frame) = wire.next_frame(&self.target)? {
             self.last = self.clerk.answer(frame, now).or(self.last);
         }
+        let accepted = self.target.dialect.response_code("accepted").unwrap_or("00");
+        for asked in std::mem::take(&mut self.clerk.asked) {
+            if let Err(error) = wire.push_acceptance(&self.target, &asked, accepted) {
+                tracing::warn!(link = self.number, %error, "what the switch asked cannot be answered");
+            }
+        }
         filled
     }
 

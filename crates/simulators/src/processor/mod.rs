@@ -1,7 +1,8 @@
 //! The processor simulator: a load generator that keeps its own books.
 //!
 //! It plays the card processor: opens links, signs on, and sends purchases of every kind, declines of every reason,
-//! repeats, reversals of all or of a part, increments, completions, refunds, advices, questions and echo tests. It speaks plain ISO 8583 and works against any switch.
+//! repeats, reversals of all or of a part, increments, completions, refunds, advices, questions and echo tests. It speaks plain ISO 8583 and works against any switch: it connects or waits to be connected to, in the clear or over TLS, and answers what the switch
+//! asks of it (sign-on, echo).
 //!
 //! # Guarantees
 //! - **Open loop**: messages are due at times fixed before the run, and latency counts from the due time. A slow
@@ -43,13 +44,14 @@ mod population;
 mod progress;
 mod references;
 mod request;
+mod secure;
 mod timer;
 mod violation;
 mod wire;
 
 pub use books::{Books, CardBook, CardEntry, OpenHolds, Sum};
 pub use card::{Refusal, RefusalSource, Role, SimulatedCard};
-pub use config::{LinkTarget, ProcessorConfig, ProcessorError, WhenUnanswered};
+pub use config::{LinkTarget, LinkTls, Opening, ProcessorConfig, ProcessorError, WhenUnanswered};
 pub use latency::{Latencies, Latency, LatencyError, Path};
 pub use mix::Mix;
 pub use outcome::{Approval, Declines, Outcome, Second};

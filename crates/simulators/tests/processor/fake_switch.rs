@@ -93,7 +93,7 @@ impl FakeSwitch {
     }
 
     pub(crate) fn link(&self) -> LinkTarget {
-        LinkTarget { addr: self.addr.clone(), dialect: self.dialect.clone(), frame: FRAME }
+        LinkTarget::new(self.addr.clone(), self.dialect.clone(), FRAME)
     }
 
     /// What is held on each card: holds, and minor units of the card's currency.
