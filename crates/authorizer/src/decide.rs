@@ -4,7 +4,7 @@ use crate::action::{Action, Effects};
 use crate::command::Command;
 use crate::policy::END_AT_ONCE_MAX;
 use crate::shard::{ApplyError, Shard};
-use crate::stand_in::Standing;
+use crate::standing::Standing;
 use domain::{Moment, RateTable, Reason, TransactionNo};
 
 /// What a decision may look at beside the state: the time and the rates in force.

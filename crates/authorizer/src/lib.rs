@@ -50,6 +50,7 @@ mod shard;
 mod snapshot;
 mod stand_in;
 mod stand_in_rules;
+mod standing;
 mod store;
 mod told;
 mod transaction;
@@ -69,10 +70,11 @@ pub use risk_conditions::When;
 pub use security::Requirement;
 pub use shard::{ApplyError, Shard, Totals};
 pub use snapshot::{ControlTotals, ROWS_VERSION, RestoreError, Restoring, Row};
-pub use stand_in::{Exposes, Standing};
+pub use stand_in::Exposes;
 pub use stand_in_rules::{
     BLOCKED_MCC, BLOCKED_TYPES, Exposure, ExposureBound, ExposureSlot, StandIn, StandInProgram,
 };
+pub use standing::Standing;
 pub use told::Told;
 pub use transaction::TransactionState;
 pub use velocity::{Counted, Group, Velocity};

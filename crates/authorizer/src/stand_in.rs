@@ -3,7 +3,7 @@
 //!
 //! What the service is not told yet counts three times: for the card (24 hours), for the account (what is open and
 //! not acknowledged), and for the program as a whole. The last of these is shared by all shards; whoever owns the
-//! shards reserves a part of it before the decision and says in [`Standing`] how much, so that no two lanes can take
+//! shards reserves a part of it before the decision and says in [`Standing`](crate::Standing) how much, so that no two lanes can take
 //! the same money, and the decision stays a function of what it is given.
 
 use crate::action::{Action, Answer, Effects, FundingPath};
@@ -25,24 +25,6 @@ use std::time::Duration;
 
 /// How far back the limits of a card look.
 const CARD_WINDOW: Duration = Duration::from_secs(24 * 3_600);
-
-static NO_ORDERS: StandInOrders = StandInOrders::new();
-
-/// What a decision about standing in may look at beside the state.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing<'a> {
-    /// What operators have ordered.
-    pub orders: &'a StandInOrders,
-    /// How much the account's program may have open more than it has: reserved for this decision.
-    pub headroom: Units,
-}
-
-impl Default for Standing<'_> {
-    /// No orders, and no room.
-    fn default() -> Self {
-        Self { orders: &NO_ORDERS, headroom: Units::ZERO }
-    }
-}
 
 /// How much of a program's exposure a command may need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
