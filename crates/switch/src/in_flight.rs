@@ -27,9 +27,17 @@ pub(crate) struct Waiting {
     pub(crate) received: Mono,
     /// When its answer must have left.
     pub(crate) deadline: Mono,
-    /// Set for a request, which is answered without a decision when that time comes: what nobody waits for any more
-    /// must not be approved. A follow-up is acknowledged whenever that can be done.
+    /// Set for a request. A follow-up is acknowledged whenever that can be done.
     pub(crate) origin: Option<Origin>,
+}
+
+impl Waiting {
+    /// Whether this is answered without a decision when its deadline comes: what nobody waits for any more must not be
+    /// approved. A repeat is not: its first answer may have been an approval that has arrived, and no other answer may
+    /// ever follow it. Better the first one late, or a reversal by whoever could not wait.
+    pub(crate) fn ends_at_its_deadline(&self) -> bool {
+        self.origin.is_some() && !self.message.mti().is_repeat()
+    }
 }
 
 /// What a slot held when its answer came.
@@ -87,7 +95,7 @@ impl InFlight {
             self.slots.push(Slot { state: State::Free, older: None, newer: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        let chained = waiting.origin.is_some();
+        let chained = waiting.ends_at_its_deadline();
         if let Some(place) = self.slot(slot) {
             place.state = State::Waiting(waiting);
         }
@@ -103,7 +111,7 @@ impl InFlight {
             State::Free => return None,
             State::Withheld(origin) => Taken::Withheld(origin),
             State::Waiting(waiting) => {
-                if waiting.origin.is_some() {
+                if waiting.ends_at_its_deadline() {
                     self.unchain(slot);
                 }
                 Taken::Waiting(waiting)
@@ -197,9 +205,12 @@ mod tests {
     }
 
     fn waiting_or(at: u64, origin: Option<Origin>) -> Waiting {
+        waiting_as(b"01000020000000000000000001", at, origin)
+    }
+
+    fn waiting_as(message: &'static [u8], at: u64, origin: Option<Origin>) -> Waiting {
         let dialect = iso8583::shipped("ascii-1987").unwrap().unwrap();
-        let message = dialect.decode(Bytes::from_static(b"08000020000000000000000001"));
-        let message = message.unwrap();
+        let message = dialect.decode(Bytes::from_static(message)).unwrap();
         Waiting { message, received: Mono::from_nanos(at), deadline: Mono::from_nanos(at + 100), origin }
     }
 
@@ -259,5 +270,15 @@ mod tests {
         assert_eq!(in_flight.len(), 2);
         let again = in_flight.insert(waiting(7)).ok().unwrap();
         assert_eq!((again, due(&mut in_flight)), (slots[1], Some(7)));
+    }
+    #[test]
+    fn a_repeat_is_never_answered_without_its_first_answer() {
+        let mut in_flight = InFlight::new(2);
+        let repeat = waiting_as(b"01010020000000000000000001", 1, Some(origin()));
+        let slot = in_flight.insert(repeat).ok().unwrap();
+        assert_eq!(in_flight.next_deadline(), None);
+        assert!(in_flight.withhold_due(Mono::from_nanos(500)).is_none());
+        assert_eq!(in_flight.origins().len(), 1, "its loss is told all the same");
+        assert_eq!(received(in_flight.take(slot)), Some(1));
     }
 }

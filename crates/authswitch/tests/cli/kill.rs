@@ -206,7 +206,7 @@ fn repeat(daemon: &Daemon, seen: &mut Seen, which: impl Fn(&Purchase) -> bool) {
         }
         for _ in 0..part.len() {
             let answer = link.receive().unwrap();
-            if came_too_late(&answer) && seen.answers.get(&answer.stan) != Some(&answer) && patience > 0 {
+            if came_too_late(&answer) && !seen.answers.contains_key(&answer.stan) && patience > 0 {
                 patience -= 1;
                 waiting.push(&seen.sent[&answer.stan]);
                 continue;

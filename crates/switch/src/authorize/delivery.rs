@@ -1,7 +1,8 @@
 //! Answers on their way out: in time, or not at all.
 //!
 //! A request whose decision is not there at its deadline is answered "issuer unavailable" at that moment. If an
-//! approval comes afterwards it is not sent: the lane is told, and undoes it. An approval of which no byte had left
+//! approval comes afterwards it is not sent: the lane is told, and undoes it. A repeat waits for its first answer, also
+//! past its deadline, because that answer may have arrived (P5). An approval of which no byte had left
 //! when its connection ended is told to the lane as well (E17). Bytes that were handed to the network may have
 //! arrived, so the answer that they begin counts as delivered.
 
@@ -56,7 +57,9 @@ impl Conversation {
 
     fn write_answer(&mut self, slot: u32, answer: &Answer, now: Moment) -> bool {
         match self.in_flight.take(slot) {
-            Some(Taken::Waiting(waiting)) if waiting.origin.is_some() && now.mono >= waiting.deadline => {
+            Some(Taken::Waiting(waiting))
+                if waiting.ends_at_its_deadline() && now.mono >= waiting.deadline =>
+            {
                 self.answer_without(&waiting, now);
                 self.withhold(waiting.origin, answer, now);
             }
