@@ -155,7 +155,7 @@ impl Shard {
             return Some(Amounts { card: Money::new(0, held.card.currency()), units: Units::ZERO });
         };
         let taken = less(promised, held).card.minor();
-        let left = total.minor().saturating_sub(taken).clamp(0, held.card.minor());
+        let left = total.minor().saturating_sub(taken).clamp(0, held.card.minor().max(0));
         let left = Money::new(left, held.card.currency());
         let units = units_of_part(hold, held, left)?;
         Some(less(held, Amounts { card: left, units }))
@@ -223,7 +223,9 @@ impl Shard {
         effects: &mut Effects,
     ) -> ReversalMatch {
         let transaction = payment.number;
-        let Some(paid) = payment.more.as_ref().map(|more| less(more.paid, more.refunded)) else {
+        // Where refunds have brought back more than was paid, nothing is left to undo.
+        let paid = payment.more.as_ref().map(|more| less(more.paid, more.refunded));
+        let Some(paid) = paid.filter(|paid| paid.card.minor() >= 0 && paid.units >= Units::ZERO) else {
             return ReversalMatch::NothingLeft;
         };
         if !payment.class.is_financial() && payment.state == TransactionState::Cleared {

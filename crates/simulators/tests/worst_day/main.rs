@@ -39,6 +39,15 @@ fn from_environment(name: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}, not a number")))
 }
 
+/// Plays one world. A panic is a failure with a seed like any other.
+fn played(seed: u64, planted: Planted) -> Result<Tally, String> {
+    let world = World::new(seed, planted);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.play())).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Err(format!("panicked: {}", text.or_else(|| panic.downcast_ref().copied()).unwrap_or_default()))
+    })
+}
+
 /// Plays worlds on all cores until one fails; the failure of the lowest seed that was met.
 fn play(first: u64, count: u64, planted: Planted) -> Result<Tally, String> {
     let (next, stop) = (AtomicU64::new(first), AtomicU64::new(first + count));
@@ -49,7 +58,7 @@ fn play(first: u64, count: u64, planted: Planted) -> Result<Tally, String> {
             if seed >= stop.load(Ordering::Relaxed) {
                 return (tally, None);
             }
-            match World::new(seed, planted).play() {
+            match played(seed, planted) {
                 Ok(seen) => tally.add(&seen),
                 Err(problem) => {
                     stop.fetch_min(seed, Ordering::Relaxed);

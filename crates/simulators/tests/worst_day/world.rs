@@ -236,14 +236,17 @@ impl World {
         }
     }
 
-    /// Plays it to the end, and tells what happened.
+    /// Plays it to the end, and tells what happened; what led to it where it panics.
     pub(crate) fn story(mut self) -> String {
         self.story = Some(String::new());
-        while let Some(((time, _), event)) = self.events.pop_first() {
-            self.pass(time);
-            self.happen(event);
-        }
-        self.story.unwrap_or_default()
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            while let Some(((time, _), event)) = self.events.pop_first() {
+                self.pass(time);
+                self.happen(event);
+            }
+        }));
+        let end = if told.is_err() { "It panics here.\n" } else { "" };
+        self.story.unwrap_or_default() + end
     }
 
     fn pass(&mut self, time: Mono) {
