@@ -1,6 +1,6 @@
 //! The funding client against the simulated balance service: outcomes, duties, and equal books afterwards.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::panic, clippy::unwrap_used, missing_docs)]
 
 mod days;
 mod examples;

@@ -38,10 +38,9 @@ pub(crate) fn compare(world: &World) -> Result<(), String> {
 
 fn transactions(world: &World, account: usize) -> Vec<TransactionView> {
     let inquiry = Inquiry::TransactionsOf { card: CardNo(0), count_max: 10_000 };
-    match world.switch.shards[account].inquire(inquiry, world.now.utc) {
-        Reply::Transactions(views) => views,
-        other => panic!("{other:?}"),
-    }
+    let reply = world.switch.shards[account].inquire(inquiry, world.now.utc);
+    let Reply::Transactions(views) = reply else { panic!("a history was asked for, found {reply:?}") };
+    views
 }
 
 /// What the processor knows to be approved is; and what it was refused, and nobody else got, holds nothing.
