@@ -1,11 +1,13 @@
 //! `authswitch demo`: the whole thing on one machine, from nothing to a report.
 //!
 //! A balance service that sometimes fails, the switch as a process of its own, thousands of cards imported through
-//! the control API, and a card processor that sends mixed traffic over three links in three dialects. Half-way the switch is
-//! killed with SIGKILL and started again. At the end everybody's books are laid beside one another: if they differ by a
-//! cent, an approval was forgotten, or a promise was broken, the demo fails.
+//! the control API, and a card processor that sends mixed traffic over three links in three dialects. For a few
+//! seconds the balance service hangs and the switch stands in for it; half-way the switch is killed with SIGKILL and
+//! started again. At the end everybody's books are laid beside one another: if they differ by a cent, an approval was
+//! forgotten, or a promise was broken, the demo fails.
 
 mod books;
+mod brown_out;
 mod daemon;
 mod outage;
 mod settle;
@@ -16,6 +18,7 @@ use crate::api_client::Api;
 use crate::exit::{Exit, Outcome};
 use crate::{import, output, runtime, scenery, traffic};
 use anyhow::{Context, anyhow, bail};
+use brown_out::{BrownOut, Planned};
 use clap::Args;
 use daemon::Daemon;
 use indicatif::ProgressBar;
@@ -37,6 +40,9 @@ const IMPORT_CONCURRENCY: u16 = 32;
 /// How long the switch may take, after the traffic, to tell the balance service what it owes it.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
 
+/// The most that the balance service hangs for, unless the breaker takes longer.
+const BROWN_OUT_MAX: Duration = Duration::from_secs(4);
+
 /// How long the processor waits for an answer under kills: the machine is at its limit then, and lateness not the point.
 const PATIENCE_UNDER_KILLS: Duration = Duration::from_secs(30);
 
@@ -49,7 +55,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(30);
 Everything runs on 127.0.0.1, on free ports, in a temporary folder, and with keys made for this run. Interrupting
 it (Ctrl-C) ends the traffic early; the report is made all the same.
 
-Half-way through the traffic the switch is killed with SIGKILL and started again on its journal; what had no answer
+For a few seconds the balance service answers nothing: the breaker opens, and the switch approves from the last balances
+that it was told. Half-way through the traffic the switch is killed with SIGKILL and started again on its journal; what had no answer
 is repeated.
 
 Exit code 1 if any book differs, an approval was forgotten, or a message was answered late, wrongly, or not at all.")]
@@ -84,7 +91,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let kill_after = [arguments.duration / 2];
     let played = runtime::block_on(async {
-        play(arguments, &kill_after).await.map_err(|error| (Exit::Failed, error))
+        play(arguments, &kill_after, BrownOuts::One).await.map_err(|error| (Exit::Failed, error))
     });
     let Played { report, broken, .. } = played?;
     output::print(&report.to_text(Style::of_stdout()))?;
@@ -131,9 +138,16 @@ pub(crate) async fn under_kills(run: KillRun<'_>) -> anyhow::Result<UnderKills> 
     let segment_bytes = 8 * 1024 * 1024;
     let arguments =
         Arguments { duration, rate, seed, sizes: None, patience, segment_bytes, keep, report: None };
-    let Played { outages, approvals, lost, broken, .. } = play(&arguments, &pauses).await?;
+    let Played { outages, approvals, lost, broken, .. } = play(&arguments, &pauses, BrownOuts::None).await?;
     let downtimes = outages.iter().map(|outage| outage.downtime).collect();
     Ok(UnderKills { downtimes, approvals, lost: lost.unwrap_or(approvals), broken })
+}
+
+/// Whether the balance service hangs for a while.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum BrownOuts {
+    None,
+    One,
 }
 
 /// What was played.
@@ -149,7 +163,7 @@ struct Played {
 }
 
 /// Plays the demo, with a kill after each of `pauses`.
-async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Played> {
+async fn play(arguments: &Arguments, pauses: &[Duration], brown_outs: BrownOuts) -> anyhow::Result<Played> {
     let stage = Stage::set(arguments.keep.as_deref())?;
     let profile = scenery::profile(None).map_err(|(_, error)| error)?;
     let sizes = scenery::population_sizes(arguments.sizes.as_deref()).map_err(|(_, error)| error)?;
@@ -157,7 +171,7 @@ async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Play
     let service = start_balance_service(&stage, &population, profile, arguments.seed).await?;
     let api = Api::new(&format!("http://{}", stage.admin), &stage.control_key)?;
     let mut connection = api.connection();
-    let config = stage.write_config(&service.url(), arguments.segment_bytes)?;
+    let config = stage.write_config(&service.url(), arguments.segment_bytes, &population)?;
     let mut switch = unless_interrupted(async {
         let switch = Daemon::start(&stage, &config, &mut connection).await?;
         import_population(&population, &api).await?;
@@ -166,7 +180,14 @@ async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Play
     .await?;
 
     let config = processor_config(arguments, &stage, &population)?;
-    let (outcome, outages) = traffic_with_kills(config, pauses, &mut switch, &api).await?;
+    let planned = (brown_outs == BrownOuts::One).then_some(Planned {
+        service: &service,
+        normal: profile,
+        after: arguments.duration / 6,
+        lasts: (arguments.duration / 6).min(BROWN_OUT_MAX),
+    });
+    let (outcome, brown_out, outages) =
+        traffic_with_trouble(config, planned, pauses, &mut switch, &api).await?;
     let (settled, books) = unless_interrupted(async {
         let settled = settle::settle(&mut connection, SETTLED_WITHIN).await;
         let accounts: Vec<_> = population.accounts.iter().map(|account| account.id).collect();
@@ -183,32 +204,42 @@ async fn play(arguments: &Arguments, pauses: &[Duration]) -> anyhow::Result<Play
     let mut report = DemoReport::of("authswitch demo", &outcome);
     report.conditions = conditions(arguments, &population, &profile, journal.as_ref().ok().copied());
     let (approvals, lost_count) = (outcome.approvals.len(), lost.as_ref().ok().copied());
+    report.conditions.extend(brown_out.iter().flat_map(BrownOut::in_words));
     report.conditions.extend(outage::in_words(&outages, approvals, lost_count));
     report.books = books;
-    let steps = [settled.map(drop), stopped, journal.map(drop), lost.and_then(none_lost)];
+    let over = brown_out.as_ref().map_or(Ok(()), BrownOut::judge);
+    let steps = [settled.map(drop), stopped, journal.map(drop), lost.and_then(none_lost), over];
     let broken = broken_promises(&report, &outcome, outages.len(), steps, &log);
     Ok(Played { report, outages, approvals, lost: lost_count, broken })
 }
 
-/// Runs the traffic and kills the switch after each pause, as long as the traffic lasts.
-async fn traffic_with_kills(
+/// Runs the traffic, lets the balance service hang for a while, and kills the switch after each pause, as long as the
+/// traffic lasts.
+async fn traffic_with_trouble(
     config: ProcessorConfig,
+    planned: Option<Planned<'_>>,
     pauses: &[Duration],
     switch: &mut Daemon,
     api: &Api,
-) -> anyhow::Result<(processor::Outcome, Vec<Outage>)> {
-    let sent_by = Instant::now() + config.duration;
+) -> anyhow::Result<(processor::Outcome, Option<BrownOut>, Vec<Outage>)> {
+    let begun = Instant::now();
+    let sent_by = begun + config.duration;
     let over = Notify::new();
     let traffic = async {
         let outcome = traffic::run(config).await;
         over.notify_one();
         outcome.context("the traffic")
     };
-    let kills = async {
+    let trouble = async {
         let mut outages = Vec::new();
+        let brown_out = match planned {
+            Some(planned) => Some(planned.happen(api).await.context("in the brown-out")?),
+            None => None,
+        };
+        let mut already = begun.elapsed();
         for pause in pauses {
             tokio::select! {
-                () = tokio::time::sleep(*pause) => {}
+                () = tokio::time::sleep(pause.saturating_sub(std::mem::take(&mut already))) => {}
                 () = over.notified() => break,
             }
             // The last answers are awaited in peace.
@@ -217,10 +248,11 @@ async fn traffic_with_kills(
             }
             outages.push(Outage::make(switch, api).await.context("after a kill")?);
         }
-        Ok(outages)
+        Ok((brown_out, outages))
     };
     // A switch that does not come back ends the traffic too.
-    tokio::try_join!(traffic, kills)
+    let (outcome, (brown_out, outages)) = tokio::try_join!(traffic, trouble)?;
+    Ok((outcome, brown_out, outages))
 }
 
 fn none_lost(lost: usize) -> anyhow::Result<()> {
@@ -335,7 +367,7 @@ fn broken_promises(
     report: &DemoReport,
     outcome: &processor::Outcome,
     kills: usize,
-    steps: [anyhow::Result<()>; 4],
+    steps: [anyhow::Result<()>; 5],
     log: &str,
 ) -> Vec<String> {
     let counts = &outcome.counts;

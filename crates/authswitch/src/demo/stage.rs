@@ -3,12 +3,13 @@
 //! The keys are made for one run. The configuration is the switch's own defaults with other ports and folders, and
 //! can be used again with `authswitch run` when the folder is kept.
 
+use super::brown_out;
 use anyhow::{Context, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use funding::{Keys, Secret};
 use iso8583::{FrameFormat, LengthHeader};
-use simulators::processor::LinkTarget;
+use simulators::processor::{LinkTarget, Population};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -82,7 +83,12 @@ impl Stage {
     }
 
     /// Writes the configuration file of a switch that asks the balance service at `endpoint`.
-    pub(super) fn write_config(&self, endpoint: &str, segment_bytes: u64) -> anyhow::Result<PathBuf> {
+    pub(super) fn write_config(
+        &self,
+        endpoint: &str,
+        segment_bytes: u64,
+        population: &Population,
+    ) -> anyhow::Result<PathBuf> {
         let mut file = ConfigFile::default();
         file.node.name = "demo".to_owned();
         file.keys.card_tokens = "card-tokens.key".into();
@@ -93,6 +99,7 @@ impl Stage {
         file.journal.directory = "journal".into();
         file.journal.segment_bytes = segment_bytes;
         endpoint.clone_into(&mut file.funding.endpoint);
+        brown_out::configure(&mut file, population);
         file.funding.duty_within = DUTY_WITHIN;
         file.funding.duty_pause_min = DUTY_PAUSE_MIN;
         file.funding.duty_pause_max = DUTY_PAUSE_MAX;

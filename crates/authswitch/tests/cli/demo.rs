@@ -9,7 +9,7 @@ fn a_short_demo_ends_with_equal_books_and_a_report() {
     let sizes = "pre_funded_cards = 60\njit_cards = 40\ncards_per_account = 2\ncards_per_refusal = 2\nfunds = 1000000\n";
     std::fs::write(path("sizes.toml"), sizes).unwrap();
     let (report, kept, sizes) = (path("report.html"), path("kept"), path("sizes.toml"));
-    let mut arguments = vec!["demo", "--duration", "3s", "--rate", "300", "--seed", "7", "--patience", "30s"];
+    let mut arguments = vec!["demo", "--duration", "6s", "--rate", "300", "--seed", "7", "--patience", "30s"];
     arguments.extend(["--sizes", &sizes, "--report", &report, "--keep", &kept]);
     let ran = authswitch(&arguments).ended(0);
     for part in [
@@ -20,6 +20,8 @@ fn a_short_demo_ends_with_equal_books_and_a_report() {
         "reversal",
         "0 differ",
         "facts replayed",
+        "breaker open after",
+        "payments from the last balance told; all acknowledged after",
         "0 of",
         "answers/s",
         &report,
