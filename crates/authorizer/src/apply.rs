@@ -25,7 +25,7 @@ use std::sync::Arc;
 impl Shard {
     /// Makes a fact true that was recorded at `at`.
     pub fn apply(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
-        self.count_activity(fact)?;
+        self.count_activity(fact, at)?;
         match fact {
             Fact::AccountOpened { account, id, asset } => self.open_account(*account, *id, *asset),
             Fact::Posted { account, kind, units, request, note: _ } => {

@@ -76,7 +76,7 @@ impl Shard {
         if let Some(reason) = known {
             return self.note(case, Reason::Approved, None, vec![reason.into()], effects);
         }
-        if let Some(repeated) = self.same_presentment(case) {
+        if let Some(repeated) = self.same_presentment(case, context) {
             effects.answer(question.caller, self.first_answer(repeated));
             return;
         }
@@ -92,8 +92,10 @@ impl Shard {
             return self.note(case, Reason::Approved, None, vec![Reason::AmountOutOfRange.into()], effects);
         };
         let mut flags = self.flags_of(case, parent, price.map(|(money, _)| money));
+        // Of a JIT card the balance service brings what the hold had not promised.
+        let left = account.balance.available().minus(surplus_of(&pieces));
         flags.overdrawn =
-            account.balance.available().minus(surplus_of(&pieces)).is_none_or(|left| left < Units::ZERO);
+            card.funding == FundingMode::PreFunded && left.is_none_or(|left| left < Units::ZERO);
         flags.unpriced = failures.iter().any(|failure| failure.reason == Reason::RateUnavailable)
             && total == 0
             && request.amount.minor() > 0;
@@ -129,7 +131,7 @@ impl Shard {
     }
 
     /// The same presentment once more: the same acquirer reference, sequence and amount (E15).
-    pub(crate) fn same_presentment(&self, case: Case<'_>) -> Option<&Transaction> {
+    pub(crate) fn same_presentment(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
         let request = &case.question.request;
         let clearing = request.details.clearing?;
         let arn = clearing.arn?;
@@ -138,6 +140,7 @@ impl Shard {
             found.amount == Some(request.amount)
                 && found.kind == request.transaction_type()
                 && found.more.as_deref().is_some_and(same)
+                && self.is_kept(found, context.now.utc)
         })
     }
 
@@ -207,9 +210,11 @@ impl Shard {
 
     fn flags_of(&self, case: Case<'_>, parent: Option<&Transaction>, money: Option<Money>) -> ClearingFlags {
         let Some(parent) = parent else { return ClearingFlags { forced: true, ..ClearingFlags::default() } };
-        let holds = self.holds_of(case.question.card_no, Some(parent));
-        let promised =
-            holds.filter_map(promised_by).fold(0_i64, |sum, part| sum.saturating_add(part.card.minor()));
+        // Increments that are holds of their own count too, also where they have ended.
+        let linked = self.store.of_card(case.question.card_no).take(SEARCH_MAX);
+        let increments = linked.filter(|found| found.of == Some(parent.number) && found.class.is_request());
+        let promised = std::iter::once(parent).chain(increments).filter_map(promised_by);
+        let promised = promised.fold(0_i64, |sum, part| sum.saturating_add(part.card.minor()));
         let before = parent.more.as_ref().map_or(0, |more| more.paid.card.minor());
         let paid = before.saturating_add(money.map_or(0, Money::minor));
         let over_capture = paid > promised && !matches!(parent.state, TransactionState::Declined);
@@ -262,6 +267,18 @@ pub(crate) fn less(from: Amounts, taken: Amounts) -> Amounts {
         card: Money::new(from.card.minor().saturating_sub(taken.card.minor()), from.card.currency()),
         units: Units(from.units.0.saturating_sub(taken.units.0)),
     }
+}
+
+/// What both amounts have, on each side.
+pub(crate) fn lesser(one: Amounts, other: Amounts) -> Amounts {
+    let card = one.card.minor().min(other.card.minor());
+    Amounts { card: Money::new(card, one.card.currency()), units: one.units.min(other.units) }
+}
+
+/// The larger of two amounts, on each side.
+pub(crate) fn greater(one: Amounts, other: Amounts) -> Amounts {
+    let card = one.card.minor().max(other.card.minor());
+    Amounts { card: Money::new(card, one.card.currency()), units: one.units.max(other.units) }
 }
 
 /// Two amounts together, held at the ends of the range.

@@ -8,7 +8,7 @@ use crate::case::{path_of, refusal};
 use crate::command::Caller;
 use crate::decide::Context;
 use crate::shard::Shard;
-use crate::transaction::{MatchKey, Transaction};
+use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{Authorization, CardNo, Fact, Reason, Text};
 
 impl Shard {
@@ -32,7 +32,10 @@ impl Shard {
         let is_repeat = recent().any(|found| is_advised_decline(found) && found.same_references(&request));
         if !is_repeat {
             let speaks_of = |found: &&Transaction| {
-                found.class.is_request() && found.acquirer == Some(request.acquirer) && found.of.is_none()
+                found.class.is_request()
+                    && found.acquirer == Some(request.acquirer)
+                    && found.of.is_none()
+                    && found.state != TransactionState::ReversedFirst
             };
             let of = recent().find(speaks_of).map(|found| found.number);
             let transaction = self.next_number(context, 0);

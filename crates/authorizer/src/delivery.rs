@@ -6,15 +6,12 @@
 //! to, or repeats it; whatever comes first wins. Where any byte of an answer may have left, or somebody else was given
 //! the same answer, nothing is changed.
 
-use crate::action::{Action, Effects};
-use crate::command::{AnswerLoss, Caller, References};
+use crate::action::Effects;
+use crate::command::{AnswerLoss, References};
 use crate::decide::Context;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{CardNo, Fact, Reason, Reversal};
-
-/// Nobody waits for the acknowledgement of a reversal that is our own.
-const NOBODY: Caller = Caller(u64::MAX);
 
 impl Shard {
     /// The answer to a request was lost.
@@ -26,7 +23,7 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let found = self.approved_by(card, &references).filter(|found| !is_repeated(found));
+        let found = self.approved_by(card, &references, context).filter(|found| !is_repeated(found));
         let Some(found) = found else { return };
         match loss {
             AnswerLoss::Withheld => self.withdraw(found, card, references, context, effects),
@@ -65,9 +62,7 @@ impl Shard {
             approval_code: None,
             original_class: Some(references.class),
         };
-        self.reverse(card, reversal, NOBODY, context, effects);
-        let is_ours = |action: &Action| matches!(action, Action::Answer { caller, .. } if *caller == NOBODY);
-        effects.actions.retain(|action| !is_ours(action));
+        self.undo_original(found, reversal, &mut 0, context, effects);
         effects.fact(Fact::AnswerWithheld { transaction });
     }
 
@@ -79,17 +74,25 @@ impl Shard {
         }
     }
 
-    /// The request with these references, if it was approved.
-    fn approved_by(&self, card: CardNo, references: &References) -> Option<&Transaction> {
+    /// The newest request with these references, if it was approved. An older one may be forgotten already, and counts as
+    /// forgotten.
+    fn approved_by(
+        &self,
+        card: CardNo,
+        references: &References,
+        context: Context<'_>,
+    ) -> Option<&Transaction> {
         let key = MatchKey { card, stan: references.stan, transmission: Some(references.transmission) };
-        self.store.with_key(key).find(|found| {
+        let same = |found: &&Transaction| {
             found.class == references.class
                 && found.acquirer == Some(references.acquirer)
                 && found.rrn == references.rrn
                 && found.processing_code == references.processing_code
                 && found.amount == Some(references.amount)
                 && found.reason.is_some_and(Reason::is_approval)
-        })
+                && self.is_within_window(found, context.now.utc)
+        };
+        self.store.with_key(key).filter(same).last()
     }
 }
 

@@ -12,7 +12,7 @@
 use crate::decide::Context;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
-use domain::{ApprovalCode, Authorization, CardNo, MessageClass, OriginalReferences, Reason};
+use domain::{ApprovalCode, Authorization, CardNo, MessageClass, OriginalReferences, Reason, Timestamp};
 
 /// How many of a card's recent transactions are searched.
 pub(crate) const SEARCH_MAX: usize = 1_000;
@@ -113,19 +113,37 @@ impl Shard {
         fits: impl Fn(&Transaction) -> bool,
     ) -> Option<&Transaction> {
         let recent = self.store.of_card(card).take(SEARCH_MAX);
-        recent.filter(|found| self.is_payment(found, context) && fits(found)).max_by_key(|found| rank(found))
+        let fitting = recent.filter(|found| self.is_payment(found, context) && fits(found));
+        fitting.max_by_key(|found| rank(found))
     }
 
-    /// Whether it is the first message of a payment, and not what followed or came before. A decline that may have been
-    /// forgotten already counts as forgotten.
+    /// Whether it is the first message of a payment, and not what followed or came before.
     fn is_payment(&self, found: &Transaction, context: Context<'_>) -> bool {
-        let kept = self.policy.life.keep_declines_for.max(self.policy.repeat_window);
-        let is_kept = !found.is_declined_payment() || context.now.utc.since(found.ended_at) <= kept;
-        is_kept
-            && found.of.is_none()
+        found.of.is_none()
             && found.kind.is_debit()
             && !matches!(found.state, TransactionState::ReversedFirst | TransactionState::Answered)
             && !matches!(found.class, MessageClass::Clearing)
+            && self.is_kept(found, context.now.utc)
+    }
+
+    /// The payment that a transaction belongs to. What was paid and refunded is counted there, whichever of its
+    /// holds it came from: an increment of a JIT card stands between its clearing and the payment.
+    pub(crate) fn payment_of<'a>(&'a self, found: &'a Transaction, now: Timestamp) -> &'a Transaction {
+        self.parent_of(found, now).map_or(found, |hold| self.parent_of(hold, now).unwrap_or(hold))
+    }
+
+    /// The hold that a transaction adds to or is paid from, as long as it counts as known.
+    pub(crate) fn parent_of(&self, found: &Transaction, now: Timestamp) -> Option<&Transaction> {
+        found.of.and_then(|of| self.store.find(of)).filter(|parent| self.is_kept(parent, now))
+    }
+
+    /// Whether the payment of a hold has its place in the counters: while it stands, and where it ended with something
+    /// paid.
+    pub(crate) fn is_counted(&self, hold: &Transaction, now: Timestamp) -> bool {
+        let stands = matches!(hold.state, TransactionState::Approved | TransactionState::Cleared);
+        let is_paid =
+            |payment: &Transaction| payment.more.as_ref().is_some_and(|more| more.paid.card.minor() > 0);
+        stands || is_paid(self.payment_of(hold, now))
     }
 }
 

@@ -34,12 +34,13 @@ impl Shard {
         let only_authorized =
             matches!(request.class, MessageClass::AuthorizationRequest | MessageClass::AuthorizationAdvice);
         let waits = only_authorized && !self.policy.life.refunds_at_authorization;
-        let booked_before = !request.class.is_request() && self.booked_at_authorization(case).is_some();
+        let booked_before =
+            !request.class.is_request() && self.booked_at_authorization(case, context).is_some();
         if waits || booked_before || case.known.is_some() {
             let told = self.told(case.card, case.account, request, Units::ZERO, context);
             return self.note(case, Reason::Approved, told, failures, effects);
         }
-        if let Some(repeated) = self.same_presentment(case) {
+        if let Some(repeated) = self.same_presentment(case, context) {
             return effects.answer(case.question.caller, self.first_answer(repeated));
         }
         self.take_refund(case, context, effects);
@@ -134,20 +135,25 @@ impl Shard {
             let mut ignored = Vec::new();
             let money = price_on_card(case.card, request, context, &mut ignored)?.0;
             let merchant = request.merchant.id;
-            self.store.of_card(card).take(SEARCH_MAX).find(|found| {
-                let same_merchant = found.more.as_ref().is_some_and(|more| more.merchant == merchant);
-                let enough = left_to_refund(found).is_some_and(|left| left.card.minor() >= money.minor());
-                found.kind.is_debit()
-                    && !merchant.is_empty()
-                    && same_merchant
-                    && enough
+            let booked = self.store.of_card(card).take(SEARCH_MAX).filter(|found| {
+                let here = found.more.as_ref().is_some_and(|more| more.merchant == merchant);
+                !merchant.is_empty()
+                    && here
+                    && left_to_refund(found).is_some()
                     && context.now.utc.since(found.at) <= self.policy.life.keep_for
+                    && self.is_kept(found, context.now.utc)
+            });
+            // What was cleared belongs to the payment that was authorized, and so do its refunds: all together they
+            // bring no more than was paid for it.
+            let mut payments = booked.map(|found| self.payment_of(found, context.now.utc));
+            payments.find(|payment| {
+                left_to_refund(payment).is_some_and(|left| left.card.minor() >= money.minor())
             })
         })
     }
 
     /// A refund that was booked when it was authorized: its clearing moves nothing more.
-    fn booked_at_authorization(&self, case: Case<'_>) -> Option<&Transaction> {
+    fn booked_at_authorization(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
         let request = &case.question.request;
         let reference = request.details.network_reference;
         self.store.of_card(case.question.card_no).take(SEARCH_MAX).find(|found| {
@@ -158,6 +164,7 @@ impl Shard {
                 && found.class == MessageClass::AuthorizationRequest
                 && found.amount == Some(request.amount)
                 && (same_network || same_rrn)
+                && self.is_kept(found, context.now.utc)
         })
     }
 }

@@ -8,9 +8,11 @@ use crate::declined_advices::is_advised_decline;
 use crate::life::AdviceAfterReversal;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
+use crate::velocity_ring::time_of;
 use domain::{
     ApprovalCode, Authorization, CardNo, FundingMode, MessageClass, Reason, Timestamp, decline_detail,
 };
+use std::time::Duration;
 
 /// What is known of a request's references.
 #[derive(Debug)]
@@ -102,11 +104,23 @@ impl Shard {
             })
     }
 
-    /// What is older may or may not have been forgotten already; so it counts as forgotten. It stays so when the
-    /// clock is set back: the newest number remembers how late it was.
+    /// What is older may or may not have been forgotten already; so it counts as forgotten.
     pub(crate) fn is_within_window(&self, found: &Transaction, now: Timestamp) -> bool {
-        let newest = i64::try_from(self.last_number.0).map_or(Timestamp::MAX, Timestamp::from_micros);
-        found.state.is_open() || now.max(newest).since(found.ended_at) <= self.policy.repeat_window
+        found.state.is_open() || self.ended_ago(found, now) <= self.policy.repeat_window
+    }
+
+    /// Whether a later message may speak of it still: what was approved and is money is kept longer, and so is what was
+    /// declined (E19, E21). What is older may be in memory by chance, and counts as forgotten.
+    pub(crate) fn is_kept(&self, found: &Transaction, now: Timestamp) -> bool {
+        let (life, ago) = (&self.policy.life, self.ended_ago(found, now));
+        let is_followed = found.may_be_followed() && ago <= life.keep_for;
+        let is_declined = found.is_declined_payment() && ago <= life.keep_declines_for;
+        self.is_within_window(found, now) || is_followed || is_declined
+    }
+
+    /// How long ago it ended. It stays ago when the clock is set back: the newest number remembers how late it was.
+    fn ended_ago(&self, found: &Transaction, now: Timestamp) -> Duration {
+        now.max(time_of(self.last_number)).since(found.ended_at)
     }
 }
 

@@ -4,7 +4,7 @@
 //! when it comes; money never moves because of it.
 
 use crate::action::{Action, Answer, Effects, FundingPath};
-use crate::clearings::{less, promised_by, units_of_part};
+use crate::clearings::{greater, less, lesser, promised_by, units_of_part};
 use crate::command::Caller;
 use crate::decide::Context;
 use crate::declined_advices::is_advised_decline;
@@ -44,7 +44,7 @@ impl Shard {
     }
 
     /// Undoes what is left of a transaction, or the part above its new total (E4, E5).
-    fn undo_original(
+    pub(crate) fn undo_original(
         &self,
         original: &Transaction,
         reversal: Reversal,
@@ -223,11 +223,7 @@ impl Shard {
         effects: &mut Effects,
     ) -> ReversalMatch {
         let transaction = payment.number;
-        // Where refunds have brought back more than was paid, nothing is left to undo.
-        let paid = payment.more.as_ref().map(|more| less(more.paid, more.refunded));
-        let Some(paid) = paid.filter(|paid| paid.card.minor() >= 0 && paid.units >= Units::ZERO) else {
-            return ReversalMatch::NothingLeft;
-        };
+        let Some(paid) = self.left_of(payment, context.now.utc) else { return ReversalMatch::NothingLeft };
         if !payment.class.is_financial() && payment.state == TransactionState::Cleared {
             return ReversalMatch::NothingLeft;
         }
@@ -254,7 +250,8 @@ impl Shard {
         let found = self.card(payment.card).and_then(|card| Ok((card.funding, self.account(card.account)?)));
         if let Ok((FundingMode::Jit, account)) = found {
             let kind = DutyKind::Undo { credit: !credit };
-            let told_as = payment.of.unwrap_or(transaction);
+            let hold = self.parent_of(payment, context.now.utc);
+            let told_as = hold.map_or(transaction, |hold| hold.number);
             self.order(
                 Order { transaction: told_as, account, kind, units: amounts.units },
                 given,
@@ -263,6 +260,15 @@ impl Shard {
             );
         }
         ReversalMatch::Matched
+    }
+
+    /// What is left to be undone of money that was booked: no more than refunds have left of its payment.
+    fn left_of(&self, booked: &Transaction, now: Timestamp) -> Option<Amounts> {
+        let paid = booked.more.as_ref()?.paid;
+        let of_payment = self.payment_of(booked, now).more.as_ref().filter(|_| booked.kind.is_debit());
+        // Refunds may have brought more than was paid: then nothing is left, and not less than that.
+        let none = less(paid, paid);
+        Some(of_payment.map_or(paid, |more| greater(none, lesser(paid, less(more.paid, more.refunded)))))
     }
 
     /// The transaction a reversal speaks of. By STAN and transmission time; where the latter was not sent, by STAN

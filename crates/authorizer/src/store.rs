@@ -118,16 +118,6 @@ impl Store {
         queue.push_back((at, number));
     }
 
-    /// A finished payment turns out to be none: nothing can follow it any more.
-    pub(crate) fn file_anew(&mut self, number: TransactionNo) {
-        // It has just been finished, so it stands at the end.
-        if let Some(place) = self.paid.iter().rposition(|(_, filed)| *filed == number)
-            && let Some((at, _)) = self.paid.remove(place)
-        {
-            self.finish(number, at);
-        }
-    }
-
     /// Notes when a hold runs out.
     pub(crate) fn expect_expiry(&mut self, number: TransactionNo, expires_at: Timestamp) {
         self.expiries.insert((expires_at, number));
@@ -172,21 +162,26 @@ impl Store {
             let too_many = self.len() > policy.transactions_per_shard_max;
             let due = |queue: &VecDeque<(Timestamp, TransactionNo)>, keep_for| {
                 let (at, number) = *queue.front()?;
-                (now.since(at) > keep_for || too_many).then_some(number)
+                (now.since(at) > keep_for || too_many).then_some((at, number))
             };
-            let number = if let Some(number) = due(&self.finished, repeats) {
+            let (at, number) = if let Some(oldest) = due(&self.finished, repeats) {
                 self.finished.pop_front();
-                number
-            } else if let Some(number) = due(&self.declined, declines) {
+                oldest
+            } else if let Some(oldest) = due(&self.declined, declines) {
                 self.declined.pop_front();
-                number
-            } else if let Some(number) = due(&self.paid, follow_ups) {
+                oldest
+            } else if let Some(oldest) = due(&self.paid, follow_ups) {
                 self.paid.pop_front();
-                number
+                oldest
             } else {
                 break;
             };
-            self.forget(number);
+            // What was booked at once and undone later has ended a second time, and is kept from then on.
+            let ended_again = self.find(number).map(|found| found.ended_at).filter(|ended| *ended > at);
+            match ended_again.filter(|_| !too_many) {
+                Some(ended_at) => self.finish(number, ended_at),
+                None => self.forget(number),
+            }
         }
     }
 

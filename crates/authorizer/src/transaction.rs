@@ -209,9 +209,13 @@ impl Transaction {
         })
     }
 
-    /// Whether a clearing or a refund may come for it later, or is what it is: whatever was approved and is money.
+    /// Whether a clearing or a refund may come for it later, or is what it is: whatever was approved and is money. An
+    /// approval that came too late counts as declined, and a clearing may come for it all the same.
     pub(crate) fn may_be_followed(&self) -> bool {
-        self.reason.is_some_and(Reason::is_approval) && (self.kind.is_debit() || self.kind.is_credit())
+        let withheld =
+            self.reason == Some(Reason::DeadlinePassed) && self.state != TransactionState::Declined;
+        let approved = self.reason.is_some_and(Reason::is_approval) || withheld;
+        approved && (self.kind.is_debit() || self.kind.is_credit())
     }
 
     /// Whether it is a payment that was declined. Some merchants clear one all the same (E19).

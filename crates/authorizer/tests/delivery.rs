@@ -150,3 +150,27 @@ fn a_lost_decline_and_an_unknown_request_change_nothing() {
         assert_eq!(desk.facts.len(), facts);
     }
 }
+
+#[test]
+fn a_decline_that_came_after_the_answer_at_the_deadline_changes_nothing() {
+    // The processor was told "issuer unavailable" by the timer, and then the decision comes: it is a decline.
+    let mut desk = Desk::with_card(FundingMode::PreFunded, 500);
+    let request = purchase(1, 1_000);
+    assert_eq!(reason(desk.answer(request)), Reason::InsufficientFunds);
+    assert!(lose(&mut desk, &request, AnswerLoss::Withheld).is_empty());
+    assert_eq!(reason(desk.answer(request)), Reason::InsufficientFunds, "its repeats get the decision");
+    expect_same_after_replay(&desk);
+    // The balance service's no comes when the ask was ended at its deadline: the cancel is owed already, once.
+    let mut desk = Desk::with_card(FundingMode::Jit, 0);
+    let request =
+        Authorization { deadline: desk.now.mono.plus(Duration::from_secs(2)), ..purchase(1, 1_000) };
+    let transaction = asked(&desk.send(request));
+    desk.wait(Duration::from_secs(2));
+    let actions = desk.run(Command::Tick);
+    assert_eq!((reason(answers(&actions)[0]), cancels(&actions)), (Reason::FundingTimedOut, 1));
+    let outcome = FundingOutcome::Declined { code: Text::EMPTY };
+    assert!(desk.run(Command::AskEnded { transaction, outcome }).is_empty());
+    assert!(lose(&mut desk, &request, AnswerLoss::Withheld).is_empty());
+    assert_eq!(held(&desk), 0);
+    expect_same_after_replay(&desk);
+}

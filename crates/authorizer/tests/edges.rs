@@ -252,3 +252,65 @@ fn a_card_number_of_the_index_that_is_not_this_card_is_unknown() {
     assert_eq!(reason(answers(&actions)[0]), Reason::UnknownCard);
     assert_eq!(held(&desk), 0);
 }
+
+#[test]
+fn what_is_as_good_as_cash_and_what_pays_a_bill_is_limited_to_the_last_cent() {
+    // Cash, cashback, into a wallet, quasi-cash, a payment.
+    for processing_code in [10_000, 90_000, 100_000, 110_000, 500_000, 590_000] {
+        let mut desk = Desk::with_card(FundingMode::PreFunded, 100_000);
+        desk.limit_card(vec![
+            limit(Window::Transaction, Some(6_000), None),
+            limit(Window::Day, Some(10_000), None),
+        ]);
+        let message = |stan, minor| Authorization {
+            processing_code: ProcessingCode(processing_code),
+            partial: PartialApproval::Supported,
+            ..purchase(stan, minor)
+        };
+        let mut sent = |stan, minor| reason(desk.answer(message(stan, minor)));
+        assert_eq!(sent(1, 6_001), Reason::TransactionLimit, "{processing_code}");
+        assert_eq!(sent(2, 6_000), Reason::Approved, "{processing_code}");
+        assert_eq!(sent(3, 4_001), Reason::AmountLimit, "{processing_code}");
+        assert_eq!(sent(4, 4_000), Reason::Approved, "{processing_code}");
+        assert_eq!(sent(5, 1), Reason::AmountLimit, "{processing_code}");
+        assert_eq!(held(&desk), 10_000, "{processing_code}");
+    }
+}
+
+#[test]
+fn e07_a_part_is_of_use_where_goods_cash_or_bills_are_paid_and_nowhere_else() {
+    let kinds =
+        [(0, true), (10_000, true), (500_000, true), (90_000, false), (100_000, false), (110_000, false)];
+    for (processing_code, useful) in kinds {
+        let mut desk = Desk::with_card(FundingMode::PreFunded, 4_000);
+        let answer = desk.answer(Authorization {
+            processing_code: ProcessingCode(processing_code),
+            partial: PartialApproval::Supported,
+            ..purchase(1, 4_001)
+        });
+        let expected = if useful { Reason::ApprovedPartially } else { Reason::InsufficientFunds };
+        assert_eq!(reason(answer), expected, "{processing_code}");
+    }
+}
+
+#[test]
+fn cashback_is_a_part_of_the_purchase_and_no_more_than_the_program_hands_out() {
+    let life = authorizer::Life { cashback_minor_max: Some(2_000), ..authorizer::Life::default() };
+    let policy = Policy { life: std::sync::Arc::new(life), ..Policy::default() };
+    let mut desk = Desk::with_policy(policy);
+    desk.open("A", usd_asset());
+    desk.credit(0, 100_000);
+    desk.issue("C", 0, FundingMode::PreFunded, Vec::new());
+    let eur = Currency::from_alpha("EUR").unwrap();
+    for (stan, cash, expected) in [
+        (1, Money::new(2_000, usd()), Reason::Approved),
+        (2, Money::new(2_001, usd()), Reason::CashLimit),
+        (3, Money::new(5_001, usd()), Reason::InvalidAmount),
+        (4, Money::new(100, eur), Reason::InvalidAmount),
+    ] {
+        let mut request = Authorization { processing_code: ProcessingCode(90_000), ..purchase(stan, 5_000) };
+        request.details.cash = Some(cash);
+        assert_eq!(reason(desk.answer(request)), expected, "{cash}");
+    }
+    assert_eq!(held(&desk), 5_000);
+}

@@ -104,48 +104,13 @@ impl Index {
 
     /// Takes in what a fact says about names.
     pub fn learn(&self, shard: ShardId, fact: &Fact) {
-        match fact {
-            Fact::AccountOpened { account, id, .. } => {
-                self.accounts.insert(*id, Place::At(AccountPlace { shard, account: *account }));
-            }
-            Fact::CardIssued { card, id, token, .. } => {
-                let route = Route { shard, card: *card };
-                self.cards.insert(*id, Place::At(route));
-                self.tokens.insert(*token, Place::At(route));
-            }
-            Fact::Posted { .. }
-            | Fact::AccountLimitsSet { .. }
-            | Fact::CardStatusSet { .. }
-            | Fact::CardControlsSet { .. }
-            | Fact::CardLimitsSet { .. }
-            | Fact::RateSet { .. }
-            | Fact::Approved { .. }
-            | Fact::Declined { .. }
-            | Fact::Asked { .. }
-            | Fact::AskApproved { .. }
-            | Fact::AskDeclined { .. }
-            | Fact::Reversed { .. }
-            | Fact::ReversalUnmatched { .. }
-            | Fact::HoldExpired { .. }
-            | Fact::DutyOwed { .. }
-            | Fact::DutyDone { .. }
-            | Fact::Answered { .. }
-            | Fact::HoldChanged { .. }
-            | Fact::PartlyReversed { .. }
-            | Fact::Cleared { .. }
-            | Fact::ClearingReversed { .. }
-            | Fact::Refunded { .. }
-            | Fact::RefundReversed { .. }
-            | Fact::HoldReleased { .. }
-            | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. }
-            | Fact::AnswerWithheld { .. }
-            | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. }
-            | Fact::DeclineAdvised { .. }
-            | Fact::ReversalDeferred { .. }
-            | Fact::ServiceSaid { .. }
-            | Fact::StandInOrdered { .. } => {}
+        if let Fact::AccountOpened { account, id, .. } = fact {
+            self.accounts.insert(*id, Place::At(AccountPlace { shard, account: *account }));
+        }
+        if let Fact::CardIssued { card, id, token, .. } = fact {
+            let route = Route { shard, card: *card };
+            self.cards.insert(*id, Place::At(route));
+            self.tokens.insert(*token, Place::At(route));
         }
     }
 

@@ -419,6 +419,49 @@ pub struct Said {
 }
 
 impl Fact {
+    /// Whether every balance, every hold and every ask is the same after it: it names, sets, tells or takes note. What
+    /// adds a fact that moves something finds here who must hear of it.
+    #[must_use]
+    pub const fn moves_nothing(&self) -> bool {
+        match self {
+            Self::AccountOpened { .. }
+            | Self::AccountLimitsSet { .. }
+            | Self::CardIssued { .. }
+            | Self::CardStatusSet { .. }
+            | Self::CardControlsSet { .. }
+            | Self::CardLimitsSet { .. }
+            | Self::RateSet { .. }
+            | Self::Declined { .. }
+            | Self::ReversalUnmatched { .. }
+            | Self::DutyOwed { .. }
+            | Self::DutyDone { .. }
+            | Self::Answered { .. }
+            | Self::BalanceTold { .. }
+            | Self::TokenKeySeen { .. }
+            | Self::AnswerWithheld { .. }
+            | Self::AnswerUndelivered { .. }
+            | Self::AnswerRepeated { .. }
+            | Self::DeclineAdvised { .. }
+            | Self::ReversalDeferred { .. }
+            | Self::ServiceSaid { .. }
+            | Self::StandInOrdered { .. } => true,
+            Self::Posted { .. }
+            | Self::Approved { .. }
+            | Self::Asked { .. }
+            | Self::AskApproved { .. }
+            | Self::AskDeclined { .. }
+            | Self::Reversed { .. }
+            | Self::HoldExpired { .. }
+            | Self::HoldChanged { .. }
+            | Self::PartlyReversed { .. }
+            | Self::Cleared { .. }
+            | Self::ClearingReversed { .. }
+            | Self::Refunded { .. }
+            | Self::RefundReversed { .. }
+            | Self::HoldReleased { .. } => false,
+        }
+    }
+
     /// Every rule that the fact says has failed, decided or not.
     #[must_use]
     pub fn failures(&self) -> &[Failure] {

@@ -1,12 +1,13 @@
 //! Random histories: a seed gives a world, a pool of messages and a list of steps; playing it either ends well
 //! or gives a finding. A failing history is made shorter by leaving out whatever is not needed to fail.
 
+use crate::drafts::{CARDS, Draft, FollowUp, Undo, currency, reversal_of, token};
 use crate::finding::Finding;
 use crate::program;
 use crate::random::Random;
-use crate::steps::{self, Draft, Ending, Step, currency, token};
+use crate::steps::{self, Ending, Step};
 use crate::world::{Happened, World};
-use authorizer::{Change, Command, NewCard, Policy};
+use authorizer::{AdviceAfterReversal, Change, Command, Life, NewCard, Policy, References};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, Controls, DutyNo,
     Expiry, ExpiryError, FundingMode, FundingOutcome, LimitRule, MessageClass, Money, Pan, PostingKind, Rate,
@@ -66,6 +67,7 @@ impl History {
             open_holds_per_card_max: random.pick(&[2, 1_000, 1_000, 1_000]),
             duties_per_shard_max: random.pick(&[2, 10_000, 10_000, 10_000]),
             rules: Arc::new(program::draw(&mut random)),
+            life: Arc::new(life(&mut random)),
             ..Policy::default()
         };
         Self {
@@ -73,7 +75,7 @@ impl History {
             start: Timestamp::from_seconds(random.pick(&STARTS)),
             policy,
             pool: (0..pool_size).enumerate().map(|(place, _)| Draft::draw(&mut random, place)).collect(),
-            opening: (0..steps::CARDS).map(|_| steps::limits(&mut random, 1)).collect(),
+            opening: (0..CARDS).map(|_| steps::limits(&mut random, 1)).collect(),
             steps: (0..STEPS).map(|_| Step::draw(&mut random, pool_size)).collect(),
         }
     }
@@ -93,12 +95,31 @@ impl History {
         Ok(stage.world)
     }
 
+    /// Plays it. A panic is a finding like any other, so that its seed is told.
+    fn try_to_play(&self) -> Result<World, Finding> {
+        let played = std::panic::catch_unwind(|| self.play());
+        played.unwrap_or_else(|panic| {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("nothing");
+            Err(Finding(format!("the switch or the model panicked and said: {said}")))
+        })
+    }
+
+    /// Plays it, and if it fails, leaves it as long as it is.
+    ///
+    /// # Errors
+    /// The whole history.
+    pub fn check_only(&self) -> Result<World, Box<Failed>> {
+        let failed = |finding| Box::new(Failed { seed: self.seed, finding, trace: self.trace() });
+        self.try_to_play().map_err(failed)
+    }
+
     /// Plays it, and if it fails, finds out how little is needed to fail.
     ///
     /// # Errors
     /// The short history.
     pub fn check(&self) -> Result<World, Box<Failed>> {
-        let mut finding = match self.play() {
+        let mut finding = match self.try_to_play() {
             Ok(world) => return Ok(world),
             Err(finding) => finding,
         };
@@ -110,7 +131,7 @@ impl History {
                 place -= 1;
                 let mut shorter = short.clone();
                 shorter.steps.remove(place);
-                if let Err(found) = shorter.play() {
+                if let Err(found) = shorter.try_to_play() {
                     (short, finding) = (shorter, found);
                 }
             }
@@ -125,13 +146,8 @@ impl History {
         let mut trace = String::new();
         for step in &self.steps {
             let _ = writeln!(trace, "  {step:?}");
-            if let Step::Send(place)
-            | Step::SendRest(place, _)
-            | Step::SendOtherAmount(place)
-            | Step::Advise(place)
-            | Step::Reverse(place, _) = step
-            {
-                let draft = &self.pool[*place];
+            if let Some(place) = step.place() {
+                let draft = &self.pool[place];
                 let request = &draft.request;
                 let _ = writeln!(
                     trace,
@@ -160,6 +176,7 @@ impl std::fmt::Display for Failed {
 /// A world with its accounts, cards and rates, and what the balance service has heard.
 struct Stage {
     world: World,
+    sent: Vec<Draft>,
     asks: Vec<(TransactionNo, Units)>,
     duties: Vec<DutyNo>,
 }
@@ -169,6 +186,7 @@ impl Stage {
     fn set(history: &History) -> Result<Self, Finding> {
         let mut stage = Self {
             world: World::new(history.start, history.policy.clone()),
+            sent: Vec::new(),
             asks: Vec::new(),
             duties: Vec::new(),
         };
@@ -221,6 +239,7 @@ impl Stage {
         match step {
             Step::Wait(duration) => self.world.wait(*duration),
             Step::SetBack(duration) => self.world.set_back(*duration),
+            Step::SetForward(duration) => self.world.set_forward(*duration),
             Step::Send(place) => self.send(&pool[*place], |_| {})?,
             Step::SendRest(place, more) => {
                 let draft = &pool[*place];
@@ -236,14 +255,39 @@ impl Stage {
             Step::Advise(place) => self.send(&pool[*place], |request| {
                 request.class = MessageClass::AuthorizationAdvice;
             })?,
-            Step::Reverse(place, named) => {
-                let draft = &pool[*place];
-                let (reversal, caller) = (draft.reversal(*named), self.world.caller());
-                self.perform(Command::Reverse { card: CardNo(draft.card), reversal, caller })?;
+            Step::AdviseDecline(place) => {
+                let Draft { card, mut request, .. } = pool[*place];
+                request.class = MessageClass::AuthorizationAdvice;
+                let (code, caller) = (Text::new("51").expect("short"), self.world.caller());
+                self.perform(Command::NoteDecline { card: CardNo(card), request, code, caller })?;
+            }
+            Step::Reverse(place, undo) => self.reverse(pool[*place], *undo)?,
+            Step::Follow(follow_up) => self.follow(&pool[follow_up.of], follow_up)?,
+            Step::Repeat(any) => {
+                if let Some(draft) = chosen(&self.sent, *any) {
+                    self.send(&draft, |_| {})?;
+                }
+            }
+            Step::ReverseSent(any, undo) => {
+                if let Some(draft) = chosen(&self.sent, *any) {
+                    self.reverse(draft, *undo)?;
+                }
+            }
+            Step::Lose(any, loss) => {
+                if let Some(Draft { card, request, .. }) = chosen(&self.sent, *any) {
+                    let (card, references) = (CardNo(card), References::of(&request));
+                    self.perform(Command::AnswerLost { card, references, loss: *loss })?;
+                }
+            }
+            Step::Release(any) => {
+                let kept: Vec<TransactionNo> = self.world.kept();
+                if let Some(transaction) = chosen(&kept, *any) {
+                    self.change(Change::ReleaseHold { transaction, note: Text::EMPTY })?;
+                }
             }
             Step::AskEnds(any, ending) => self.end_ask(*any, *ending)?,
             Step::Acknowledge(any) => {
-                if let Some(duty) = self.duties.get(any % self.duties.len().max(1)).copied() {
+                if let Some(duty) = chosen(&self.duties, *any) {
                     self.perform(Command::DutyAcknowledged { duty })?;
                 }
             }
@@ -280,9 +324,23 @@ impl Stage {
     fn send(&mut self, draft: &Draft, change: impl Fn(&mut Authorization)) -> Result<(), Finding> {
         let mut request = draft.request;
         change(&mut request);
+        self.sent.push(Draft { request, ..*draft });
         request.deadline = self.world.now().mono.plus(draft.answer_within);
         let caller = self.world.caller();
         self.perform(Command::Authorize { card: CardNo(draft.card), request, caller })
+    }
+
+    fn follow(&mut self, first: &Draft, follow_up: &FollowUp) -> Result<(), Finding> {
+        let of_first = |view: &authorizer::TransactionView| view.stan == first.request.stan;
+        let all = self.world.transactions(first.card);
+        let approval = all.iter().find(|view| of_first(view)).and_then(|view| view.approval_code);
+        let request = first.followed_by(follow_up, approval);
+        self.send(&Draft { request, ..*first }, |_| {})
+    }
+
+    fn reverse(&mut self, draft: Draft, undo: Undo) -> Result<(), Finding> {
+        let (reversal, caller) = (reversal_of(&draft.request, undo), self.world.caller());
+        self.perform(Command::Reverse { card: CardNo(draft.card), reversal, caller })
     }
 
     /// What a card that is billed in dollars can still spend from an account that is kept in them: what is
@@ -296,13 +354,11 @@ impl Stage {
     }
 
     fn end_ask(&mut self, any: usize, ending: Ending) -> Result<(), Finding> {
-        let Some((transaction, asked)) = self.asks.get(any % self.asks.len().max(1)).copied() else {
-            return Ok(());
-        };
+        let Some((transaction, asked)) = chosen(&self.asks, any) else { return Ok(()) };
         let outcome = match ending {
             Ending::InFull => FundingOutcome::Approved { units: asked },
             Ending::Part(hundredths) => FundingOutcome::Approved { units: Units(asked.0 * hundredths / 100) },
-            Ending::Declined => FundingOutcome::Declined { code: Text::EMPTY },
+            Ending::Declined(code) => FundingOutcome::Declined { code: Text::new(code).expect("short") },
             Ending::NotAsked(failure) => FundingOutcome::NotAsked(failure),
             Ending::Unknown(failure) => FundingOutcome::Unknown(failure),
         };
@@ -349,6 +405,28 @@ impl Stage {
     fn hear(&mut self, happened: &Happened) {
         self.asks.extend(happened.asks.iter().map(|ask| (ask.transaction.number, ask.amounts.units)));
         self.duties.extend(happened.duties.iter().map(|duty| duty.number));
+    }
+}
+
+/// One of the things so far, if there are any; the latest more often than the others.
+fn chosen<T: Copy>(all: &[T], any: usize) -> Option<T> {
+    let len = all.len();
+    if any % 2 == 0 {
+        all.get(len.checked_sub(1 + any / 2 % 4)?).copied()
+    } else {
+        all.get(any % len.max(1)).copied()
+    }
+}
+
+/// What a program decides about the life of a transaction; mostly the defaults.
+fn life(random: &mut Random) -> Life {
+    Life {
+        partial_minor_min: random.pick(&[1, 1, 1, 500]),
+        cashback_minor_max: random.pick(&[None, Some(500)]),
+        refunds_at_authorization: random.once_in(4),
+        advice_after_reversal: random.pick(&[AdviceAfterReversal::Ignore, AdviceAfterReversal::Hold]),
+        confirm: random.once_in(4),
+        ..Life::default()
     }
 }
 

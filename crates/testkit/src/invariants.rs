@@ -43,6 +43,9 @@ impl Ledger {
 
     /// A fact was recorded. Exactly one transition leads out of an ask (P6).
     pub(crate) fn fact(&mut self, fact: &Fact) -> Result<(), Finding> {
+        if fact.moves_nothing() {
+            return Ok(());
+        }
         match fact {
             Fact::Asked { transaction, .. } => {
                 self.asks.insert(*transaction, Ended::NotYet);
@@ -57,37 +60,8 @@ impl Ledger {
                     *ended = Ended::Once;
                 }
             }
-            Fact::AccountOpened { .. }
-            | Fact::Posted { .. }
-            | Fact::AccountLimitsSet { .. }
-            | Fact::CardIssued { .. }
-            | Fact::CardStatusSet { .. }
-            | Fact::CardControlsSet { .. }
-            | Fact::CardLimitsSet { .. }
-            | Fact::RateSet { .. }
-            | Fact::Approved { .. }
-            | Fact::Declined { .. }
-            | Fact::ReversalUnmatched { .. }
-            | Fact::HoldExpired { .. }
-            | Fact::DutyOwed { .. }
-            | Fact::DutyDone { .. }
-            | Fact::Answered { .. }
-            | Fact::HoldChanged { .. }
-            | Fact::PartlyReversed { .. }
-            | Fact::Cleared { .. }
-            | Fact::ClearingReversed { .. }
-            | Fact::Refunded { .. }
-            | Fact::RefundReversed { .. }
-            | Fact::HoldReleased { .. }
-            | Fact::BalanceTold { .. }
-            | Fact::TokenKeySeen { .. }
-            | Fact::AnswerWithheld { .. }
-            | Fact::AnswerUndelivered { .. }
-            | Fact::AnswerRepeated { .. }
-            | Fact::DeclineAdvised { .. }
-            | Fact::ReversalDeferred { .. }
-            | Fact::ServiceSaid { .. }
-            | Fact::StandInOrdered { .. } => {}
+            #[allow(clippy::wildcard_enum_match_arm)] // no other fact makes an ask or ends one
+            _ => {}
         }
         Ok(())
     }
@@ -191,9 +165,15 @@ pub(crate) fn books_add_up(shard: &Shard, model: &Model, now: Timestamp) -> Resu
 /// What has moved in each asset is what the model says.
 pub(crate) fn flows_are_the_models(shard: &Shard, model: &Model) -> Result<(), Finding> {
     for (asset, totals) in shard.totals() {
-        let flows = [totals.credited.0, totals.debited.0, totals.funded.0, totals.returned.0];
+        let flows = [
+            totals.credited.0,
+            totals.debited.0,
+            totals.funded.0,
+            totals.returned.0,
+            totals.settled.0,
+            totals.refunded.0,
+        ];
         same(&format!("flows of {asset}"), &flows, &model.flows(asset))?;
-        same(&format!("payments and refunds in {asset}"), &(totals.settled.0, totals.refunded.0), &(0, 0))?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ pub mod scenario;
 pub mod tidy;
 pub mod world;
 
+mod drafts;
 mod finding;
 mod program;
 mod random;

@@ -1,29 +1,39 @@
 //! The naive reference model: what a switch has to answer, computed the slow and obvious way.
 //!
-//! Written from the rules (DESIGN, the table of edges), not from the decision core. It keeps lists: every
-//! booking, every transaction, every duty. A balance is the sum of the bookings; what is held is the sum over
-//! the open transactions; a limit's usage is added up anew from all transactions that it ever counted; a repeat
-//! is found by reading the whole list. There is no counter, no index and no fact, so the clever ways of being
-//! wrong are not open to it.
+//! Written from the rules (the table of hard cases), not from the decision core. It keeps lists: every booking, every
+//! message, every entry that counts for limits, every duty. A balance is the sum of the bookings; what is held is the sum
+//! over the open holds; a limit's usage is added up anew from all entries that it ever counted; a repeat is found by
+//! reading the whole list. There is no counter, no index and no fact, and nothing is ever forgotten but only too old, so
+//! the clever ways of being wrong are not open to it.
 //!
 //! It shares the *words* of the decision core (commands, answers, reasons) and none of its rules. It leaves out
 //! what its worlds never reach: amounts near 128 bits, and forgetting for want of memory.
 
+mod advices;
+mod arithmetic;
+mod asks;
 mod changes;
-mod follow_ups;
+mod clearings;
 mod limits;
+mod memory;
 mod questions;
+mod refunds;
 mod requests;
+mod reversals;
 mod rules;
+mod uses;
 
+use arithmetic::none;
 use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal, TransactionState};
 use domain::{
-    AccountId, AcquirerId, Amounts, ApprovalCode, Asset, AssetCode, Authorization, Balance, Balances, CardNo,
-    CardStatus, Duty, DutyKind, Failure, FundingMode, LimitOwner, LimitRule, Moment, Money, PostingKind,
-    Rate, Reason, RequestKey, Reversal, Rrn, ShardId, Stan, Timestamp, TransactionId, TransactionNo,
-    Transmission, Units,
+    AccountId, AcquirerId, Amounts, ApprovalCode, Approver, Asset, AssetCode, Authorization, Balance,
+    Balances, CardNo, CardStatus, CardToken, ClearingFlags, CountryCode, Currency, Duty, DutyKind, Failure,
+    FundingMode, LimitLeft, LimitOwner, LimitRule, Moment, Money, PostingKind, Rate, Reason, RefundFlags,
+    RequestKey, Reversal, Rrn, ShardId, Span, Stan, Timestamp, TransactionId, TransactionNo, Transmission,
+    Units,
 };
 use limits::{Calendar, Limit};
+use uses::Use;
 
 /// Everything the model knows.
 #[derive(Debug)]
@@ -35,6 +45,9 @@ pub struct Model {
     rates: Vec<Rate>,
     bookings: Vec<Booking>,
     transactions: Vec<Transaction>,
+    uses: Vec<Use>,
+    /// Where each card was used, in order.
+    used_in: Vec<(u32, CountryCode)>,
     duties: Vec<Duty>,
     /// Every duty that was ever owed.
     ordered: Vec<Duty>,
@@ -82,6 +95,20 @@ pub struct Record {
     pub part: Option<Money>,
     /// The rate of the hold.
     pub rate: Option<Rate>,
+    /// When the hold runs out.
+    pub expires_at: Option<Timestamp>,
+    /// Who said yes.
+    pub by: Option<Approver>,
+    /// The transaction that it adds to, pays or refunds.
+    pub of: Option<TransactionNo>,
+    /// What was paid, or what a refund brought in.
+    pub paid: Option<Amounts>,
+    /// What refunds have brought back.
+    pub refunded: Option<Amounts>,
+    /// What is remarkable about a clearing.
+    pub clearing_flags: ClearingFlags,
+    /// What is remarkable about a refund.
+    pub refund_flags: RefundFlags,
 }
 
 #[derive(Debug)]
@@ -111,8 +138,13 @@ enum BookingKind {
     Debited,
     Funded,
     Returned,
+    /// Paid to merchants; below zero where a payment was undone.
+    Settled,
+    /// Brought back by merchants; below zero where a refund was undone.
+    Refunded,
 }
 
+/// One message and what became of it.
 #[derive(Clone, Debug)]
 struct Transaction {
     number: u64,
@@ -123,14 +155,31 @@ struct Transaction {
     state: TransactionState,
     reason: Option<Reason>,
     failures: Vec<Failure>,
-    /// What was reserved at first.
-    charged: Option<Amounts>,
-    owed: Option<Amounts>,
+    by: Approver,
+    /// The transaction that it adds to, pays or refunds.
+    of: Option<u64>,
+    /// What is reserved or held.
+    held: Option<Amounts>,
+    /// What clearings took of the hold; of a clearing, what it took.
+    taken: Amounts,
+    /// What was paid for the payment in all; of a clearing or a refund, what it moved.
+    paid: Amounts,
+    refunded: Amounts,
     part: Option<Money>,
     /// The balances that its answer carried.
     told: Option<Balances>,
     rate: Option<Rate>,
     expires_at: Timestamp,
+    /// When the hold ends if its approval, which could not be sent, arrives after all.
+    ends_when_delivered: Option<Timestamp>,
+    /// Whether its answer was given more than once.
+    repeated: bool,
+    /// Whether it was approved too late, and counts as declined.
+    withheld: bool,
+    /// What it is to come to, where that was said while the balance service was deciding.
+    total_to_come: Option<Money>,
+    clearing_flags: ClearingFlags,
+    refund_flags: RefundFlags,
     waiting: Vec<Caller>,
 }
 
@@ -143,10 +192,21 @@ enum Message {
 }
 
 impl Transaction {
-    /// Whether money was taken for it, whatever became of it.
-    fn was_approved(&self) -> bool {
-        let took = self.charged.is_some_and(|amounts| amounts.units.is_positive());
-        took && self.reason.is_some_and(Reason::is_approval)
+    fn is_approved(&self) -> bool {
+        self.reason.is_some_and(Reason::is_approval)
+    }
+
+    /// The request or advice, unless only its reversal was seen.
+    fn asked(&self) -> Option<&Authorization> {
+        match &self.message {
+            Message::Asked(request) => Some(request),
+            Message::Reversal(_) => None,
+        }
+    }
+
+    /// The request or advice of what cannot be a reversal.
+    fn request(&self) -> &Authorization {
+        self.asked().expect("a reversal moves nothing and is followed by nothing")
     }
 }
 
@@ -199,6 +259,8 @@ impl Model {
             rates: Vec::new(),
             bookings: Vec::new(),
             transactions: Vec::new(),
+            uses: Vec::new(),
+            used_in: Vec::new(),
             duties: Vec::new(),
             ordered: Vec::new(),
             keys: Vec::new(),
@@ -222,15 +284,16 @@ impl Model {
             }
             Command::DutyAcknowledged { duty } => self.duties.retain(|owed| owed.number != *duty),
             Command::Change { change, caller } => {
-                let verdict = self.change(change, now).unwrap_or_else(Verdict::Refused);
+                let verdict = self.change(change, now, &mut outcome).unwrap_or_else(Verdict::Refused);
                 outcome.verdicts.push((*caller, verdict));
             }
-            // Whether answers arrive, what the network declined, and what the service says beside its decisions, is
-            // beyond this model.
-            Command::Inquire { .. }
-            | Command::AnswerLost { .. }
-            | Command::NoteDecline { .. }
-            | Command::ServiceTold { .. } => {}
+            Command::AnswerLost { card, references, loss } => {
+                self.answer_lost(*card, references, *loss, now, &mut outcome);
+            }
+            Command::NoteDecline { card, request, code: _, caller } => {
+                self.note_decline(*card, *request, *caller, now, &mut outcome);
+            }
+            Command::Inquire { .. } | Command::ServiceTold { .. } => {}
             Command::Tick => self.tick(now, &mut outcome),
             Command::Resume => self.resume(now, &mut outcome),
         }
@@ -261,19 +324,26 @@ impl Model {
     pub fn balance(&self, account: u32) -> Balance {
         let booked = self.bookings.iter().filter(|booking| booking.account == account);
         let ledger = booked.map(|booking| match booking.kind {
-            BookingKind::Credited | BookingKind::Funded => booking.units,
-            BookingKind::Debited | BookingKind::Returned => -booking.units,
+            BookingKind::Credited | BookingKind::Funded | BookingKind::Refunded => booking.units,
+            BookingKind::Debited | BookingKind::Returned | BookingKind::Settled => -booking.units,
         });
         let open = self.transactions.iter().filter(|found| found.state == TransactionState::Approved);
         let here = open.filter(|found| self.account_of(found.card) == account);
-        let held = here.filter_map(|found| found.owed).map(|owed| owed.units.0);
+        let held = here.filter_map(|found| found.held).map(|held| held.units.0);
         Balance { ledger: Units(ledger.sum()), held: Units(held.sum()) }
     }
 
-    /// What moved in one asset: credited, debited, funded and returned.
+    /// What moved in one asset: credited, debited, funded, returned, settled and refunded.
     #[must_use]
-    pub fn flows(&self, asset: AssetCode) -> [i128; 4] {
-        let kinds = [BookingKind::Credited, BookingKind::Debited, BookingKind::Funded, BookingKind::Returned];
+    pub fn flows(&self, asset: AssetCode) -> [i128; 6] {
+        let kinds = [
+            BookingKind::Credited,
+            BookingKind::Debited,
+            BookingKind::Funded,
+            BookingKind::Returned,
+            BookingKind::Settled,
+            BookingKind::Refunded,
+        ];
         kinds.map(|kind| {
             let of_kind = self.bookings.iter().filter(|booking| booking.kind == kind);
             let here = of_kind.filter(|booking| self.asset_of(booking.account).code() == asset);
@@ -321,9 +391,16 @@ impl Model {
                 state: found.state,
                 reason: found.reason,
                 failures: found.failures.clone(),
-                held: found.owed,
+                held: found.held,
                 part: found.part,
                 rate: found.rate,
+                expires_at: found.held.map(|_| found.expires_at),
+                by: found.is_approved().then_some(found.by),
+                of: found.of.map(TransactionNo),
+                paid: moved(found.paid),
+                refunded: moved(found.refunded),
+                clearing_flags: found.clearing_flags,
+                refund_flags: found.refund_flags,
             };
             (TransactionNo(found.number), record)
         })
@@ -333,7 +410,7 @@ impl Model {
     #[must_use]
     pub fn may_be_forgotten(&self, number: TransactionNo, now: Timestamp) -> bool {
         let found = self.transactions.iter().find(|found| found.number == number.0);
-        found.is_none_or(|found| !self.is_remembered(found, now))
+        found.is_none_or(|found| !self.is_kept(found, now))
     }
 
     fn account(&self, index: u32) -> &Account {
@@ -352,6 +429,19 @@ impl Model {
         self.account(account).asset
     }
 
+    fn currency_of(&self, card: u32) -> Currency {
+        self.card(card).issued.currency
+    }
+
+    fn nothing(&self, card: u32) -> Amounts {
+        none(self.currency_of(card))
+    }
+
+    /// The rate that was last quoted from one asset to another.
+    fn newest_rate(&self, from: Asset, to: Asset) -> Option<&Rate> {
+        self.rates.iter().rev().find(|rate| (rate.from, rate.to) == (from.code(), to.code()))
+    }
+
     fn is_jit(&self, card: u32) -> bool {
         self.card(card).issued.funding == FundingMode::Jit
     }
@@ -368,24 +458,66 @@ impl Model {
     }
 
     /// The card, if there is one of that number and it is this very card.
-    fn known_card(&self, card: CardNo, token: domain::CardToken) -> bool {
+    fn known_card(&self, card: CardNo, token: CardToken) -> bool {
         self.cards.get(card.0 as usize).is_some_and(|card| card.issued.token == token)
     }
 
-    fn approval(&self, number: u64, reason: Reason, part: Option<Money>, card: u32) -> Answer {
-        let id = TransactionId { shard: self.shard, number: TransactionNo(number) };
+    fn approval_code(&self, found: &Transaction) -> ApprovalCode {
+        ApprovalCode::of(TransactionId { shard: self.shard, number: TransactionNo(found.number) })
+    }
+
+    /// The answer to a message that was decided: the same each time.
+    fn answer_of(&self, index: usize) -> Answer {
+        let found = &self.transactions[index];
         Answer::Authorization {
-            reason,
-            approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
-            part,
-            balances: self
-                .transactions
-                .iter()
-                .rev()
-                .find(|found| found.number == number)
-                .and_then(|found| found.told),
-            limit: None,
-            path: self.path(card),
+            reason: found.reason.expect("what is decided has a reason"),
+            approval_code: found.is_approved().then(|| self.approval_code(found)),
+            part: found.part,
+            balances: found.told,
+            limit: limit_left(found),
+            path: self.path(found.card),
+        }
+    }
+
+    /// Enters a message that is decided, and answers it.
+    fn answer_with(&mut self, new: Transaction, caller: Caller, out: &mut Outcome) {
+        self.transactions.push(new);
+        out.answers.push((caller, self.answer_of(self.transactions.len() - 1)));
+    }
+
+    /// A row for a message, with everything else still to be filled in.
+    fn new_transaction(&mut self, card: u32, request: Authorization, now: Moment) -> Transaction {
+        self.empty_transaction(card, Message::Asked(request), now)
+    }
+
+    fn empty_transaction(&mut self, card: u32, message: Message, now: Moment) -> Transaction {
+        let nothing = self.nothing(card);
+        Transaction {
+            number: self.next_number(now),
+            at: now.utc,
+            ended_at: now.utc,
+            card,
+            message,
+            state: TransactionState::Asked,
+            reason: None,
+            failures: Vec::new(),
+            by: Approver::Switch,
+            of: None,
+            held: None,
+            taken: nothing,
+            paid: nothing,
+            refunded: nothing,
+            part: None,
+            told: None,
+            rate: None,
+            expires_at: Timestamp::MAX,
+            ends_when_delivered: None,
+            repeated: false,
+            withheld: false,
+            total_to_come: None,
+            clearing_flags: ClearingFlags::default(),
+            refund_flags: RefundFlags::default(),
+            waiting: Vec::new(),
         }
     }
 
@@ -420,19 +552,26 @@ impl Model {
         u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    fn book(&mut self, card: u32, kind: BookingKind, units: Units) {
+    fn book(&mut self, card: u32, kind: BookingKind, units: i128) {
         let account = self.account_of(card);
-        self.bookings.push(Booking { account, kind, units: units.0 });
-    }
-
-    /// Whether a message of then can still be told apart from a new one. What was forgotten stays forgotten when
-    /// the clock is set back; the newest number tells how late it has been.
-    fn is_remembered(&self, found: &Transaction, now: Timestamp) -> bool {
-        let newest = i64::try_from(self.last_number).map_or(Timestamp::MAX, Timestamp::from_micros);
-        found.state.is_open() || now.max(newest).since(found.ended_at) <= self.policy.repeat_window
+        self.bookings.push(Booking { account, kind, units });
     }
 }
 
-fn money(minor: i128, currency: domain::Currency) -> Money {
-    Money::new(i64::try_from(minor).expect("worlds use amounts that fit"), currency)
+/// A decline tells what was left of the limit that decided, if it is one of the card's or the account's own.
+fn limit_left(found: &Transaction) -> Option<LimitLeft> {
+    let deciding = found.failures.first().filter(|failure| Some(failure.reason) == found.reason)?;
+    let broken = deciding.limit?;
+    match broken.span {
+        Span::Calendar(window) => {
+            let left = (broken.max - broken.used).max(0);
+            Some(LimitLeft { owner: broken.owner, window, measure: broken.measure, left })
+        }
+        Span::Trailing { .. } => None,
+    }
+}
+
+/// An amount that has moved, if any has.
+fn moved(amounts: Amounts) -> Option<Amounts> {
+    (!amounts.card.is_zero() || amounts.units.is_positive()).then_some(amounts)
 }

@@ -477,7 +477,7 @@ fn add<T>(rule: &mut ListRule<T>, value: T, allow: bool) {
 }
 
 fn token(card: u32) -> CardToken {
-    crate::steps::token(card)
+    crate::drafts::token(card)
 }
 
 fn line_name<T>(line: &Line<'_>, name: Result<T, domain::TextError>) -> Result<T, Finding> {

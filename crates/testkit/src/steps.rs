@@ -2,18 +2,15 @@
 //! small pool, so repeats, reversals before their originals and late outcomes come about by chance, and any
 //! step can be left out when a failing history is made shorter.
 
-use crate::program;
+use crate::drafts::{CARDS, FollowUp, Undo, currency};
 use crate::random::Random;
+use authorizer::AnswerLoss;
 use domain::{
-    AcquirerId, Authorization, CardStatus, CardToken, Controls, CountryCode, Currency, EntryMode, Expiry,
-    FundingFailure, LimitRule, ListRule, Mcc, Merchant, MessageClass, Money, Mono, PartialApproval,
-    ProcessingCode, Reversal, Rrn, Stan, Text, Transmission, Window, ZoneName,
+    CardStatus, Controls, CountryCode, FundingFailure, LimitRule, ListRule, Mcc, Text, Window, ZoneName,
 };
 use std::time::Duration;
 
-/// How many cards and accounts a random world has.
-pub(crate) const CARDS: u32 = 6;
-/// See [`CARDS`].
+/// How many accounts a random world has.
 pub(crate) const ACCOUNTS: u32 = 4;
 
 /// One thing that happens.
@@ -23,6 +20,8 @@ pub(crate) enum Step {
     Wait(Duration),
     /// The wall clock is set back.
     SetBack(Duration),
+    /// The wall clock is set forward.
+    SetForward(Duration),
     /// A message of the pool is sent as a request; again, if it was sent before.
     Send(usize),
     /// A message of the pool asks for all that its card can spend, and so much more. Pre-funded dollars only;
@@ -32,8 +31,20 @@ pub(crate) enum Step {
     SendOtherAmount(usize),
     /// The network approved a message of the pool for us.
     Advise(usize),
-    /// A message of the pool is reversed.
-    Reverse(usize, Named),
+    /// The network declined a message of the pool for us.
+    AdviseDecline(usize),
+    /// A message of the pool is reversed, as a whole or in part.
+    Reverse(usize, Undo),
+    /// Something that follows a message of the pool.
+    Follow(FollowUp),
+    /// One of the messages sent so far is sent again.
+    Repeat(usize),
+    /// One of the messages sent so far is reversed.
+    ReverseSent(usize, Undo),
+    /// The answer to one of the messages sent so far was lost.
+    Lose(usize, AnswerLoss),
+    /// An operator ends one of the transactions so far before its time.
+    Release(usize),
     /// One of the asks made so far ends so; it may have ended before.
     AskEnds(usize, Ending),
     /// One of the duties taken up so far is acknowledged; it may have been before.
@@ -56,172 +67,106 @@ pub(crate) enum Step {
     Restart,
 }
 
-/// Which references a reversal names.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Named {
-    All,
-    NoTransmission,
-    NoAcquirer,
-    OnlyStan,
-    OtherAcquirer,
-}
-
 /// How the balance service ends an ask; some of it lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending {
     InFull,
     /// So many hundredths of what was asked; above 100 is a lie.
     Part(i128),
-    Declined,
+    /// With a code of the service's own or of its contract.
+    Declined(&'static str),
     NotAsked(FundingFailure),
     Unknown(FundingFailure),
 }
 
-/// A message of the pool; `card` is its place in the world.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Draft {
-    pub(crate) card: u32,
-    pub(crate) request: Authorization,
-    /// How long after it is sent the answer is due.
-    pub(crate) answer_within: Duration,
-}
-
-/// The token that a world gives to its card.
-pub(crate) fn token(card: u32) -> CardToken {
-    CardToken(u128::from(card + 1).to_le_bytes())
-}
-
-/// A currency that exists.
-pub(crate) fn currency(code: &str) -> Currency {
-    Currency::from_alpha(code).expect("an ISO 4217 code")
-}
-
-impl Draft {
-    /// A message, mostly plain.
-    pub(crate) fn draw(random: &mut Random, place: usize) -> Self {
-        let place = u64::try_from(place).expect("a small pool");
-        let card = u32::try_from(random.below(u64::from(CARDS))).expect("few cards");
-        let code = if random.once_in(3) { random.pick(&["EUR", "JPY", "GBP"]) } else { "USD" };
-        let minor =
-            if random.once_in(30) { 0 } else { 1 + i64::try_from(random.below(6_000)).expect("small") };
-        let billing = random.once_in(8).then(|| Money::new(minor / 2 + 1, currency("USD")));
-        let merchant = Merchant {
-            mcc: (!random.once_in(10)).then(|| Mcc(random.pick(&[5411, 5812, 7995, 6011]))),
-            country: (!random.once_in(10)).then(|| CountryCode(random.pick(&[840, 276, 392]))),
-            id: Text::new(random.pick(&["", "M1", "M2"])).expect("short"),
-            ..Merchant::default()
-        };
-        let rare_type = random.once_in(25);
-        let request = Authorization {
-            class: MessageClass::AuthorizationRequest,
-            // Now and then a number of the index that is no longer this card's.
-            card: if random.once_in(60) { token(99) } else { token(card) },
-            processing_code: ProcessingCode(if rare_type {
-                random.pick(&[300_000, 990_000])
-            } else {
-                random.pick(&[0, 0, 0, 10_000])
-            }),
-            amount: Money::new(minor, currency(code)),
-            billing,
-            transmission: Transmission::new(1_120_120_000 + place % 4).expect("a time"),
-            // Two messages may share a trace number, at another time or by another acquirer.
-            stan: Stan::new(1 + place / 2).expect("a trace number"),
-            acquirer: AcquirerId::new(random.pick(&[476_135, 476_135, 9])).expect("an acquirer"),
-            rrn: (!random.once_in(4)).then(|| Rrn::new(&format!("{place:012}")).expect("twelve digits")),
-            entry_mode: Some(EntryMode(51)),
-            merchant,
-            partial: random.pick(&[PartialApproval::Supported, PartialApproval::NotSupported]),
-            details: program::details(random),
-            expiry: random
-                .once_in(3)
-                .then(|| Expiry::new(random.pick(&[2029, 2029, 2030]), 12).expect("a month")),
-            deadline: Mono::MAX,
-        };
-        let answer_within = Duration::from_millis(random.pick(&[0, 2_000, 2_000, 2_000, 60_000]));
-        Self { card, request, answer_within }
-    }
-
-    /// The reversal of this message.
-    pub(crate) fn reversal(&self, named: Named) -> Reversal {
-        let request = &self.request;
-        let all = Reversal {
-            card: request.card,
-            stan: request.stan,
-            transmission: Some(request.transmission),
-            acquirer: Some(request.acquirer),
-            rrn: request.rrn,
-            amount: Some(request.amount),
-            new_total: None,
-            network_reference: None,
-            approval_code: None,
-            original_class: None,
-        };
-        match named {
-            Named::All => all,
-            Named::NoTransmission => Reversal { transmission: None, ..all },
-            Named::NoAcquirer => Reversal { acquirer: None, ..all },
-            Named::OnlyStan => {
-                Reversal { transmission: None, acquirer: None, rrn: None, amount: None, ..all }
-            }
-            Named::OtherAcquirer => Reversal { acquirer: AcquirerId::new(55).ok(), ..all },
+impl Step {
+    /// The message of the pool that it is about.
+    pub(crate) const fn place(&self) -> Option<usize> {
+        match self {
+            Self::Send(place)
+            | Self::SendRest(place, _)
+            | Self::SendOtherAmount(place)
+            | Self::Advise(place)
+            | Self::AdviseDecline(place)
+            | Self::Reverse(place, _) => Some(*place),
+            Self::Follow(follow_up) => Some(follow_up.of),
+            Self::Wait(_)
+            | Self::SetBack(_)
+            | Self::SetForward(_)
+            | Self::Repeat(_)
+            | Self::ReverseSent(..)
+            | Self::Lose(..)
+            | Self::Release(_)
+            | Self::AskEnds(..)
+            | Self::Acknowledge(_)
+            | Self::Status(..)
+            | Self::LimitCard(..)
+            | Self::LimitAccount(..)
+            | Self::Control(..)
+            | Self::Post { .. }
+            | Self::Quote { .. }
+            | Self::Tick
+            | Self::Restart => None,
         }
     }
-}
 
-impl Step {
     /// One step. The weights make a story: mostly money, some trouble, now and then a catastrophe.
     pub(crate) fn draw(random: &mut Random, pool: u64) -> Self {
         let place = usize::try_from(random.below(pool)).expect("a small pool");
         let any = usize::try_from(random.below(1_000)).expect("small");
         let card = u32::try_from(random.below(u64::from(CARDS))).expect("few cards");
         let account = u32::try_from(random.below(u64::from(ACCOUNTS))).expect("few accounts");
-        match random.below(100) {
-            0..=13 => Self::Wait(wait(random)),
-            14..=33 => Self::Send(place),
-            34..=38 => Self::SendRest(place, random.pick(&[0, 1])),
-            39..=41 => Self::SendOtherAmount(place),
-            42..=46 => Self::Advise(place),
-            47..=57 => Self::Reverse(
-                place,
-                random.pick(&[
-                    Named::All,
-                    Named::All,
-                    Named::All,
-                    Named::NoTransmission,
-                    Named::NoAcquirer,
-                    Named::OnlyStan,
-                    Named::OtherAcquirer,
-                ]),
-            ),
-            58..=70 => Self::AskEnds(any, ending(random)),
-            71..=73 => Self::Acknowledge(any),
-            74..=77 => Self::Status(card, status(random)),
-            78..=80 => Self::LimitCard(card, limits(random, 1)),
-            81..=82 => Self::LimitAccount(account, limits(random, if account == 0 { 1 } else { 10_000 })),
-            83 => Self::Control(card, controls(random)),
-            84..=88 => Self::Post {
+        match random.below(142) {
+            0..=15 => Self::Wait(wait(random)),
+            16..=37 => Self::Send(place),
+            38..=41 => Self::SendRest(place, random.pick(&[0, 1])),
+            42..=43 => Self::SendOtherAmount(place),
+            44..=46 => Self::Advise(place),
+            47 => Self::AdviseDecline(place),
+            48..=54 => Self::Reverse(place, Undo::draw(random)),
+            55..=68 => Self::AskEnds(any, ending(random)),
+            69..=71 => Self::Acknowledge(any),
+            72..=75 => Self::Status(card, status(random)),
+            76..=78 => Self::LimitCard(card, limits(random, 1)),
+            79..=80 => Self::LimitAccount(account, limits(random, if account == 0 { 1 } else { 10_000 })),
+            81 => Self::Control(card, controls(random)),
+            82..=86 => Self::Post {
                 account,
                 units: (i128::from(random.below(9_000)) - 2_000) * if account == 0 { 1 } else { 5_000 },
                 key: u8::try_from(random.below(12)).expect("small"),
             },
-            89..=91 => Self::Quote {
+            87..=91 => Self::Quote {
                 pair: usize::try_from(random.below(5)).expect("small"),
                 thousandths: i64::try_from(random.below(900)).expect("small") + 600,
             },
-            92..=96 => Self::Tick,
-            97 => Self::SetBack(random.pick(&[
-                Duration::from_micros(1),
-                Duration::from_secs(1),
-                Duration::from_secs(3_600),
-                Duration::from_secs(90_000),
-            ])),
-            _ => Self::Restart,
+            92..=95 => Self::Tick,
+            96 => {
+                let moved = random.pick(&CLOCK_MOVES);
+                if random.once_in(2) { Self::SetForward(moved) } else { Self::SetBack(moved) }
+            }
+            97..=99 => Self::Restart,
+            100..=125 => Self::Follow(FollowUp::draw(random, pool)),
+            126..=129 => Self::Repeat(any),
+            130..=136 => Self::ReverseSent(any, Undo::draw(random)),
+            137..=139 => Self::Lose(any, random.pick(&[AnswerLoss::Withheld, AnswerLoss::Undelivered])),
+            _ => Self::Release(any),
         }
     }
 }
 
+/// How far somebody sets the wall clock: by a hair, by daylight saving, by more than a day.
+const CLOCK_MOVES: [Duration; 4] = [
+    Duration::from_micros(1),
+    Duration::from_secs(1),
+    Duration::from_secs(3_600),
+    Duration::from_secs(90_000),
+];
+
 fn wait(random: &mut Random) -> Duration {
     const HOUR: u64 = 3_600;
+    if random.once_in(16) {
+        return Duration::from_secs(random.pick(&[31, 100]) * 24 * HOUR);
+    }
     random.pick(&[
         Duration::from_micros(1),
         Duration::from_millis(400),
@@ -243,11 +188,12 @@ fn ending(random: &mut Random) -> Ending {
         FundingFailure::HttpError,
         FundingFailure::Malformed,
         FundingFailure::Overloaded,
+        FundingFailure::StaleRate,
     ]);
     match random.below(10) {
         0..=4 => Ending::InFull,
         5 | 6 => Ending::Part(random.pick(&[0, 1, 40, 99, 101, -10])),
-        7 => Ending::Declined,
+        7 => Ending::Declined(random.pick(&["", "limit_exceeded", "not_permitted"])),
         8 => Ending::NotAsked(failure),
         _ => Ending::Unknown(failure),
     }

@@ -88,6 +88,18 @@ impl World {
         self.now.utc = Timestamp::from_micros(self.now.utc.micros() - micros);
     }
 
+    /// Somebody sets the wall clock forward, and the monotonic clock does not notice.
+    pub fn set_forward(&mut self, duration: Duration) {
+        self.now.utc = self.now.utc.plus(duration);
+    }
+
+    /// The transactions that the switch must know still.
+    #[must_use]
+    pub fn kept(&self) -> Vec<TransactionNo> {
+        let all = self.model.records().map(|(number, _)| number);
+        all.filter(|number| !self.model.may_be_forgotten(*number, self.now.utc)).collect()
+    }
+
     /// A caller that never asked before.
     pub fn caller(&mut self) -> Caller {
         self.callers += 1;
@@ -289,6 +301,13 @@ impl World {
                 held: view.held,
                 part: view.part,
                 rate: view.rate,
+                expires_at: view.expires_at,
+                by: view.by,
+                of: view.of.map(|of| of.number),
+                paid: view.paid,
+                refunded: view.refunded,
+                clearing_flags: view.clearing_flags,
+                refund_flags: view.refund_flags,
             };
             same(&format!("transaction {}", view.id), &found, &expected)?;
         }

@@ -6,10 +6,10 @@
 use super::decisions::difference;
 use crate::shard::{ApplyError, Shard};
 use crate::store::index;
-use crate::transaction::TransactionState;
 use crate::velocity_ring::{Bucket, Ring, Traits, time_of};
 use domain::{
-    AccountNo, Amounts, Authorization, CardNo, CountryCode, Fact, LimitOwner, Money, TransactionNo, Units,
+    AccountNo, Amounts, Authorization, CardNo, CountryCode, Fact, LimitOwner, Money, Timestamp,
+    TransactionNo, Units,
 };
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ enum Weight {
 
 impl Shard {
     /// Counts what the fact says that a card did.
-    pub(super) fn count_activity(&mut self, fact: &Fact) -> Result<(), ApplyError> {
+    pub(super) fn count_activity(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         match fact {
             Fact::Approved { transaction, card, request, hold, .. } => {
                 self.note_country(
@@ -35,8 +35,10 @@ impl Shard {
                 )?;
                 self.count((*transaction, *card), request, Weight::Approval(hold.amounts))
             }
-            Fact::Asked { transaction, card, request, hold, .. } => {
-                self.count((*transaction, *card), request, Weight::Approval(hold.amounts))
+            Fact::Asked { transaction, card, request, of, hold, .. } => {
+                let weight = Weight::Approval(hold.amounts);
+                let weight = if of.is_some() { Weight::More(hold.amounts) } else { weight };
+                self.count((*transaction, *card), request, weight)
             }
             Fact::AskApproved { transaction, .. } => {
                 let Some(asked) = self.store.find(*transaction) else { return Ok(()) };
@@ -57,8 +59,8 @@ impl Shard {
             // What approved and booked at once was counted as an approval.
             Fact::Cleared { request: None, .. } => Ok(()),
             Fact::Cleared { transaction, of, card, request: Some(request), paid, from_hold, .. } => {
-                let parent = of.and_then(|of| self.store.find(of)).map(|parent| parent.state);
-                let counted = matches!(parent, Some(TransactionState::Approved | TransactionState::Cleared));
+                let hold = of.and_then(|of| self.store.find(of));
+                let counted = hold.is_some_and(|hold| self.is_counted(hold, at));
                 let surplus = difference(*paid, *from_hold);
                 let weight = if counted { Weight::More(surplus) } else { Weight::Approval(surplus) };
                 let traits = Traits { forced: of.is_none(), ..Traits::of(request) };

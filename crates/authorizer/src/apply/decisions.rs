@@ -113,7 +113,8 @@ impl Shard {
         let Fact::Asked { transaction, card, request, of, hold, flags } = fact else { return Ok(()) };
         let (number, card) = (*transaction, *card);
         let mut row = self.row(number, card, request, TransactionState::Asked, at)?;
-        self.charge(card, hold.amounts, 1, at)?;
+        // An increment is more of a payment that is counted already.
+        self.charge(card, hold.amounts, u32::from(of.is_none()), at)?;
         self.card_mut(card)?.open_holds += 1;
         row.rate = self.intern(hold.rate);
         row.held = Some(hold.amounts);

@@ -10,7 +10,6 @@ impl Shard {
         let row = self.store.find_mut(number).ok_or(missing)?;
         (row.reason, row.part) = (Some(Reason::DeadlinePassed), None);
         row.failures = Box::new([Reason::DeadlinePassed.into()]);
-        self.store.file_anew(number);
         Ok(())
     }
 
@@ -42,7 +41,8 @@ impl Shard {
         let more = row.more_mut(zero);
         more.repeated = true;
         if let Some(whole) = more.ends_when_delivered.take() {
-            self.end_hold_at(number, before, whole);
+            // An increment may have prolonged it meanwhile.
+            self.end_hold_at(number, before, whole.max(before));
         }
         Ok(())
     }

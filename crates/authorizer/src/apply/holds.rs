@@ -1,6 +1,7 @@
 //! What becomes of a hold before it is paid: raised, undone in part or as a whole, run out.
 
 use super::decisions::difference;
+use crate::clearings::lesser;
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Increment, TransactionState};
 use domain::{
@@ -193,8 +194,10 @@ impl Shard {
         let row = self.store.find(number).ok_or(missing)?;
         let (card, held) = (row.card, row.held);
         let paid = row.more.as_ref().is_some_and(|more| more.paid.card.minor() > 0);
+        // An increment was never counted as a payment of its own.
+        let counted = row.of.is_none() && !paid;
         let none = Amounts { card: Money::new(0, self.card(card)?.currency), units: Units::ZERO };
-        self.free_limits(number, held.unwrap_or(none), u32::from(!paid), None)?;
+        self.free_limits(number, held.unwrap_or(none), u32::from(counted), None)?;
         let open = &mut self.card_mut(card)?.open_holds;
         *open = open.saturating_sub(1);
         if let Some(row) = self.store.find_mut(number) {
@@ -202,13 +205,5 @@ impl Shard {
         }
         self.store.finish(number, at);
         Ok(())
-    }
-}
-
-/// The part of `wanted` that `from` can give, on both sides.
-fn lesser(from: Amounts, wanted: Amounts) -> Amounts {
-    Amounts {
-        card: Money::new(from.card.minor().min(wanted.card.minor()), from.card.currency()),
-        units: from.units.min(wanted.units),
     }
 }

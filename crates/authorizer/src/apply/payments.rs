@@ -4,6 +4,7 @@
 //! back is moved on to it.
 
 use super::decisions::{difference, sum};
+use crate::clearings::lesser;
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{Amounts, Fact, Reason, Timestamp, TransactionNo, Units};
@@ -28,16 +29,17 @@ impl Shard {
             }
             self.store.insert(row, &self.policy);
         }
-        let parent = of.and_then(|of| self.store.find(of)).map(|parent| (parent.number, parent.state));
+        let hold = of.and_then(|of| self.store.find(of));
         // A transaction that ended without a payment gave its place in the counters back; it takes one again.
-        let counted = matches!(parent, Some((_, TransactionState::Approved | TransactionState::Cleared)));
+        let counted = hold.is_some_and(|hold| self.is_counted(hold, at));
+        let parent = hold.map(|hold| (hold.number, hold.state));
         self.charge(card, surplus, u32::from(!counted), at)?;
         self.pay(card, *paid, surplus)?;
         let Some((parent, state)) = parent else { return Ok(()) };
         if state == TransactionState::Approved {
             self.take_from_hold(parent, *from_hold, *released)?;
         }
-        self.count_payment(parent, *paid, *from_hold)?;
+        self.count_payment(parent, *paid, *from_hold, at)?;
         if *last && state == TransactionState::Approved {
             let expires_at = self.in_state(parent, state)?.expires_at;
             self.store.cancel_expiry(parent, expires_at);
@@ -77,14 +79,18 @@ impl Shard {
         number: TransactionNo,
         paid: Amounts,
         from_hold: Amounts,
+        at: Timestamp,
     ) -> Result<(), ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
-        let row = self.store.find(number).ok_or(missing)?;
-        let zero = self.zero(row.card)?;
-        if let Some(row) = self.store.find_mut(number) {
-            let more = row.more_mut(zero);
-            more.paid = sum(more.paid, paid);
+        let hold = self.store.find(number).ok_or(missing)?;
+        let (zero, payment) = (self.zero(hold.card)?, self.payment_of(hold, at).number);
+        if let Some(hold) = self.store.find_mut(number) {
+            let more = hold.more_mut(zero);
             more.taken = sum(more.taken, from_hold);
+        }
+        if let Some(payment) = self.store.find_mut(payment) {
+            let more = payment.more_mut(zero);
+            more.paid = sum(more.paid, paid);
         }
         Ok(())
     }
@@ -97,31 +103,37 @@ impl Shard {
         at: Timestamp,
     ) -> Result<(), ApplyError> {
         let row = self.payment(number)?;
-        let (card, approved_at, of) = (row.card, row.at, row.of);
-        let taken = row.more.as_ref().map(|more| more.taken);
-        let paid = row.more.as_ref().map(|more| more.paid);
+        let (card, approved_at) = (row.card, row.at);
+        let hold = self.parent_of(row, at).map(|hold| (hold.number, self.payment_of(hold, at).number));
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        let (taken, paid) = row.more.as_ref().map(|more| (more.taken, more.paid)).ok_or(missing)?;
+        let whole = paid.card.minor() <= amounts.card.minor();
         let account = self.card(card)?.account;
         let returned = self.returned_units(card, amounts.units)?;
         let flows = self.flows_of(card)?;
         flows.settled = Units(flows.settled.0.saturating_sub(amounts.units.0));
         self.book(account, Units(amounts.units.0.saturating_add(returned.0)), Units::ZERO)?;
-        match (of.and_then(|of| self.store.find(of)).map(|parent| (parent.number, parent.at)), taken) {
-            (Some((parent, parent_at)), Some(taken)) => {
-                self.give_back(card, taken, 0, (parent, parent_at))?;
-                self.give_back(card, difference(amounts, taken), 0, (number, approved_at))?;
-                if let Some(more) = self.store.find_mut(parent).and_then(|parent| parent.more.as_mut()) {
+        match hold {
+            Some((hold, payment)) => {
+                // What was beyond the hold goes first, and then what the hold had promised: each to the windows that
+                // it was charged to (E30), and to none twice.
+                let beyond = lesser(amounts, difference(paid, taken));
+                let of_hold = difference(amounts, beyond);
+                self.give_back(card, beyond, 0, (number, approved_at))?;
+                self.free_limits(hold, of_hold, 0, None)?;
+                if let Some(more) = self.store.find_mut(number).and_then(|row| row.more.as_mut()) {
+                    more.taken = difference(more.taken, of_hold);
+                }
+                if let Some(more) = self.store.find_mut(payment).and_then(|row| row.more.as_mut()) {
                     more.paid = difference(more.paid, amounts);
                 }
             }
-            (None, _) | (_, None) => {
-                let whole = paid.is_none_or(|paid| paid.card.minor() <= amounts.card.minor());
-                self.give_back(card, amounts, u32::from(whole), (number, approved_at))?;
-            }
+            None => self.give_back(card, amounts, u32::from(whole), (number, approved_at))?,
         }
         if let Some(more) = self.store.find_mut(number).and_then(|row| row.more.as_mut()) {
             more.paid = difference(more.paid, amounts);
         }
-        if paid.is_none_or(|paid| paid.card.minor() <= amounts.card.minor()) {
+        if whole {
             self.end_payment(number, at);
         }
         Ok(())

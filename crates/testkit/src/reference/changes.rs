@@ -1,15 +1,22 @@
 //! What the product may change, and what is refused.
 
-use super::{Account, Booking, BookingKind, Card, Model, Verdict};
-use authorizer::{Change, Refusal};
-use domain::{CardNo, CardStatus, LimitOwner, LimitRule, Moment, PostingKind, Window};
+use super::{Account, Booking, BookingKind, Card, Model, Outcome, Verdict};
+use authorizer::{Change, Refusal, TransactionState};
+use domain::{
+    CardNo, CardStatus, DutyKind, LimitOwner, LimitRule, Moment, PostingKind, TransactionNo, Window,
+};
 
 /// How long an idempotency key is remembered.
 const KEYS_FOR: std::time::Duration = std::time::Duration::from_secs(48 * 3_600);
 
 impl Model {
     /// Makes a change, or says why not.
-    pub(super) fn change(&mut self, change: &Change, now: Moment) -> Result<Verdict, Refusal> {
+    pub(super) fn change(
+        &mut self,
+        change: &Change,
+        now: Moment,
+        out: &mut Outcome,
+    ) -> Result<Verdict, Refusal> {
         match change {
             Change::OpenAccount { id, asset, limits } => {
                 self.check_limits(limits)?;
@@ -77,11 +84,25 @@ impl Model {
                 let replaced = self.replaced(owner, &self.card(card.0).limits, limits, now.utc);
                 self.cards[card.0 as usize].limits = replaced;
             }
+            Change::ReleaseHold { transaction, note: _ } => self.release_hold(*transaction, now, out)?,
             // The model does not play it.
-            Change::ReleaseHold { .. } | Change::TellBalance { .. } | Change::OrderStandIn(_) => {}
+            Change::TellBalance { .. } | Change::OrderStandIn(_) => {}
             Change::SetRate(rate) => self.rates.push(*rate),
         }
         Ok(Verdict::Done)
+    }
+
+    /// An operator ends a hold before its time; once more changes nothing (E20).
+    fn release_hold(&mut self, number: TransactionNo, now: Moment, out: &mut Outcome) -> Result<(), Refusal> {
+        let index = self.transactions.iter().position(|found| found.number == number.0);
+        let index = index.ok_or(Refusal::NoSuchTransaction)?;
+        let state = self.transactions[index].state;
+        if state == TransactionState::Approved {
+            self.undo(index, TransactionState::Expired, DutyKind::Expire, now, out);
+        } else if state != TransactionState::Expired {
+            return Err(Refusal::NoOpenHold);
+        }
+        Ok(())
     }
 
     fn account_exists(&self, account: u32) -> Result<(), Refusal> {

@@ -1,6 +1,7 @@
 //! Limits without counters: usage is added up from all transactions that a limit ever counted.
 
-use super::{Model, Transaction};
+use super::Model;
+use super::uses::{Counting, Use};
 use domain::{
     Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Span, Timestamp, Window, ZoneName,
 };
@@ -100,9 +101,7 @@ impl Model {
         let mut newest = self.calendar.key(limit, limit.set_at);
         let mut counted = Vec::new();
         if limit.rule.window != Window::Transaction {
-            for found in
-                self.transactions.iter().filter(|found| found.charged.is_some() && found.number > limit.after)
-            {
+            for found in self.uses.iter().filter(|used| used.is_limited() && used.number > limit.after) {
                 let is_owners = match owner {
                     LimitOwner::Card => found.card == index,
                     LimitOwner::Account => self.account_of(found.card) == index,
@@ -225,14 +224,14 @@ fn is_same_window(one: &LimitRule, other: &LimitRule) -> bool {
     one.window == other.window && (zoneless || one.zone == other.zone)
 }
 
-/// Amount and count that a transaction uses: what it still owes. One that was counted into a later window than
-/// its own (the clock had been set back) gives nothing back: usage is given back in its own window only (E27).
-fn counts(owner: LimitOwner, found: &Transaction, in_its_own_window: bool) -> (i128, u32) {
-    let (counts, open) =
-        if in_its_own_window { (found.owed, u32::from(found.state.is_open())) } else { (found.charged, 1) };
-    let amount = counts.map_or(0, |amounts| match owner {
+/// Amount and count that an entry uses: what is left of it. One that was counted into a later window than its own
+/// (the clock had been set back) gives nothing back: usage is given back in its own window only (E27).
+fn counts(owner: LimitOwner, found: &Use, in_its_own_window: bool) -> (i128, u32) {
+    let amounts = if in_its_own_window { found.left() } else { found.used };
+    let amount = match owner {
         LimitOwner::Card => i128::from(amounts.card.minor()),
         LimitOwner::Account => amounts.units.0,
-    });
-    (amount, open)
+    };
+    let is_payment = found.counting == Counting::Payment;
+    (amount, u32::from(is_payment && !(in_its_own_window && found.uncounted)))
 }

@@ -1,7 +1,8 @@
 //! The program's rules without rings: each is answered by reading the list of all transactions.
 
-use super::{Message, Model};
-use authorizer::{Counted, Demand, Group, Requirement, Rule, TransactionState, Velocity, When};
+use super::Model;
+use super::uses::Counting;
+use authorizer::{Counted, Demand, Group, Requirement, Rule, Velocity, When};
 use domain::{
     Amounts, Asset, Authorization, AvsResult, CountryCode, CryptogramResult, Cvv2Result, Failure,
     LimitBreach, LimitOwner, Measure, PinResult, Reason, RuleAmount, RuleBreach, RuleFinding,
@@ -69,15 +70,8 @@ impl Model {
 
     /// Whether money was taken from the card before, and never in this country.
     fn is_new_to(&self, card: u32, country: CountryCode) -> bool {
-        let used: Vec<CountryCode> = self
-            .transactions
-            .iter()
-            .filter(|found| found.card == card && found.was_approved())
-            .filter_map(|found| match &found.message {
-                Message::Asked(request) => request.merchant.country,
-                Message::Reversal(_) => None,
-            })
-            .collect();
+        let of_card = self.used_in.iter().filter(|(used, _)| *used == card);
+        let used: Vec<CountryCode> = of_card.map(|(_, country)| *country).collect();
         !used.is_empty() && !used.contains(&country)
     }
 
@@ -105,22 +99,21 @@ impl Model {
         let newest = Timestamp::from_micros(i64::try_from(self.last_number).expect("a time of our times"));
         let now = now.max(newest);
         let (mut amount, mut count) = (0, 0_i128);
-        for found in &self.transactions {
+        for found in &self.uses {
             let is_owners = match velocity.owner {
                 LimitOwner::Card => found.card == card,
                 LimitOwner::Account => self.account_of(found.card) == account,
             };
             let at = Timestamp::from_micros(i64::try_from(found.number).expect("a time of our times"));
-            let Message::Asked(past) = &found.message else { continue };
-            let is_counted = is_counted(velocity, past, false) && meant(when, past);
+            let past = &found.request;
+            let is_counted = is_counted(velocity, past, found.forced) && meant(when, past);
             if is_owners && is_counted && now.since(at) < velocity.over {
-                amount += found.owed.as_ref().map_or(0, of_owner);
-                count += match velocity.counted {
-                    Counted::Approvals => {
-                        i128::from(found.state.is_open() || found.state == TransactionState::Answered)
-                    }
-                    Counted::Attempts => 1,
-                };
+                amount += of_owner(&found.left()).max(0);
+                let is_approval = matches!(found.counting, Counting::Payment | Counting::Answer);
+                count += i128::from(match velocity.counted {
+                    Counted::Approvals => is_approval && !found.uncounted,
+                    Counted::Attempts => is_approval || found.counting == Counting::Attempt,
+                });
             }
         }
         let breach = |measure, max: i128, used: i128, asked: i128| {

@@ -1,0 +1,156 @@
+//! Advices, increments and what else changes a hold that stands (E5, E10, E20, E36).
+
+use super::arithmetic::{cost_of, is_nothing, less, none, plus};
+use super::requests::Incoming;
+use super::uses::Counting;
+use super::{BookingKind, Model, Outcome};
+use authorizer::TransactionState;
+use domain::{Amounts, Approver, DutyKind, Failure, Rate, Reason};
+
+/// What a message would hold, and what it breaks.
+struct Evaluated {
+    amounts: Option<Amounts>,
+    rate: Option<Rate>,
+    failures: Vec<Failure>,
+}
+
+impl Model {
+    /// What the network approved in our name: it changes the hold that it names, or is one, even past the balance.
+    pub(super) fn advice(&mut self, incoming: Incoming, out: &mut Outcome) {
+        let Incoming { card, request, refused, caller, now } = incoming;
+        let names_one = request.details.original.is_some_and(|original| !original.is_empty());
+        if refused.is_none()
+            && (names_one || request.details.incremental)
+            && let Some(index) = self.open_hold(&incoming)
+        {
+            return self.adjust(incoming, index, out);
+        }
+        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, true);
+        let takes = request.transaction_type().is_debit() && request.amount.minor() > 0 && refused.is_none();
+        let held = amounts.filter(|_| takes).unwrap_or(self.nothing(card));
+        let mut new = self.new_transaction(card, request, now);
+        new.told = self.told(card, &request, held.units, now);
+        (new.state, new.reason) = (TransactionState::Approved, Some(Reason::Approved));
+        (new.held, new.rate, new.failures) = (Some(held), rate.filter(|_| takes), failures);
+        (new.by, new.expires_at) = (Approver::Network, now.utc.plus(self.hold_for(&request)));
+        let number = new.number;
+        self.hold(new);
+        if self.is_jit(card) && held.units.is_positive() {
+            let kind = DutyKind::Advise { merchant: request.merchant.name };
+            self.owe(kind, number, card, held.units, now, out);
+        }
+        out.answers.push((caller, self.answer_of(self.transactions.len() - 1)));
+    }
+
+    /// The hold follows the advice that names it: up by what an increment adds, or to the total that it says.
+    fn adjust(&mut self, incoming: Incoming, index: usize, out: &mut Outcome) {
+        let Incoming { card, request, now, .. } = incoming;
+        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, false);
+        let told = amounts.expect("worlds use amounts that fit");
+        let held = self.transactions[index].held.expect("an open hold");
+        let added = if request.details.incremental {
+            told
+        } else if told.card.minor() <= held.card.minor() {
+            // Downwards at the rate that the hold has locked (E14).
+            less(Amounts { card: told.card, units: cost_of(held, told.card) }, held)
+        } else {
+            less(Amounts { card: told.card, units: told.units.max(held.units) }, held)
+        };
+        let number = self.transactions[index].number;
+        self.raise(incoming, index, (added, rate), failures, out);
+        let after = plus(held, added);
+        if self.is_jit(card) && after != held {
+            let (kind, units) = if after.units < held.units {
+                (DutyKind::Reverse { left: after.units }, less(held, after).units)
+            } else {
+                (DutyKind::Advise { merchant: request.merchant.name }, after.units)
+            };
+            self.owe(kind, number, card, units, now, out);
+        }
+    }
+
+    /// An increment that is asked for: of a JIT card it is a hold of its own, beside the first.
+    pub(super) fn increment(&mut self, incoming: Incoming, out: &mut Outcome) {
+        let parent = self.open_hold(&incoming);
+        let Evaluated { amounts, rate, mut failures } = self.evaluate(&incoming, false);
+        if parent.is_none() {
+            failures.push(Reason::OriginalNotFound.into());
+            failures = super::requests::in_order_of_precedence(&failures);
+        }
+        let passes = failures.iter().all(super::requests::is_shadow);
+        match (parent, amounts) {
+            (Some(index), Some(added)) if passes && self.is_jit(incoming.card) => {
+                let of = Some(self.transactions[index].number);
+                self.fund(incoming, (added, rate), failures, of, out);
+            }
+            (Some(index), Some(added)) if passes => {
+                self.raise(incoming, index, (added, rate), failures, out);
+            }
+            _ => self.decline(incoming, failures, out),
+        }
+    }
+
+    /// Changes a hold by what a message adds to it (or takes from it), and enters the message.
+    fn raise(
+        &mut self,
+        incoming: Incoming,
+        index: usize,
+        (added, rate): (Amounts, Option<Rate>),
+        flags: Vec<Failure>,
+        out: &mut Outcome,
+    ) {
+        let Incoming { card, request, caller, now, .. } = incoming;
+        let mut new = self.new_transaction(card, request, now);
+        new.told = self.told(card, &request, added.units, now);
+        let parent = self.transactions[index].number;
+        (new.state, new.reason, new.of) = (TransactionState::Added, Some(Reason::Approved), Some(parent));
+        (new.rate, new.failures) = (rate, flags);
+        if is_nothing(added) {
+            self.release(index, less(none(added.card.currency()), added), None);
+        } else {
+            self.enter(&new, added, Counting::More);
+            self.uses.last_mut().expect("just entered").hold = parent;
+            if self.is_jit(card) {
+                self.book(card, BookingKind::Funded, added.units.0);
+            }
+            let hold = &mut self.transactions[index];
+            hold.held = hold.held.map(|held| plus(held, added));
+        }
+        let end = now.utc.plus(self.hold_for(&request));
+        let hold = &mut self.transactions[index];
+        hold.expires_at = hold.expires_at.max(end);
+        self.transactions.push(new);
+        out.answers.push((caller, self.answer_of(self.transactions.len() - 1)));
+    }
+
+    /// Gives a part of a hold back: money, limits, and for a JIT card the service gets it.
+    pub(super) fn release(&mut self, index: usize, released: Amounts, first: Option<u64>) {
+        let hold = &mut self.transactions[index];
+        hold.held = hold.held.map(|held| less(held, released));
+        let (number, card) = (hold.number, hold.card);
+        if self.is_jit(card) {
+            self.book(card, BookingKind::Returned, released.units.0);
+        }
+        self.give_back(number, released, first);
+    }
+
+    /// The open hold that a message speaks of.
+    fn open_hold(&self, incoming: &Incoming) -> Option<usize> {
+        let found = self.followed(incoming.card, &incoming.request, incoming.now.utc)?;
+        (self.transactions[found].state == TransactionState::Approved).then_some(found)
+    }
+
+    /// All rules. What adds to a payment is not counted again by those that count payments.
+    fn evaluate(&self, incoming: &Incoming, is_payment: bool) -> Evaluated {
+        let Incoming { card, request, refused, now, .. } = *incoming;
+        let price = self.price(card, &request, now.utc);
+        let mut failures = self.broken_rules(card, &request, &price, now);
+        failures.retain(|failure| {
+            is_payment || !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds)
+        });
+        failures.extend(refused.map(Failure::from));
+        let amounts = price.amounts();
+        let failures = self.with_program_rules(card, &request, amounts, failures, now.utc);
+        Evaluated { amounts, rate: price.rate, failures }
+    }
+}

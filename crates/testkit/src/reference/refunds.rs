@@ -1,0 +1,176 @@
+//! Money that comes to the cardholder: refunds and original credits (E21).
+
+use super::arithmetic::{converted_down, less, plus};
+use super::requests::{Incoming, Price, is_shadow};
+use super::uses::Counting;
+use super::{BookingKind, Model, Outcome};
+use authorizer::TransactionState;
+use domain::{
+    Amounts, Asset, Authorization, CardStatus, DutyKind, Failure, MessageClass, Rate, Reason, RefundFlags,
+    Timestamp, TransactionType, Units,
+};
+
+impl Model {
+    pub(super) fn credit(&mut self, incoming: Incoming, out: &mut Outcome) {
+        let Incoming { card, request, refused, caller, now } = incoming;
+        let mut failures: Vec<Failure> = refused.map(Failure::from).into_iter().collect();
+        if request.class.is_request() {
+            if request.transaction_type() == TransactionType::OriginalCredit {
+                failures.extend(self.broken_card_rules(card, &request, now));
+            } else if request.amount.minor() <= 0 {
+                failures.push(Reason::InvalidAmount.into());
+            }
+            if now.mono >= request.deadline {
+                failures.push(Reason::DeadlinePassed.into());
+            }
+            let brought = self.brought_in(&incoming, None).map(|(amounts, _)| amounts);
+            if request.class == MessageClass::FinancialRequest && brought.is_none() {
+                failures.push(Reason::RateUnavailable.into());
+            }
+            failures = self.with_program_rules(card, &request, brought, failures, now.utc);
+            if !failures.iter().all(is_shadow) {
+                return self.decline(incoming, failures, out);
+            }
+        }
+        let authorized =
+            matches!(request.class, MessageClass::AuthorizationRequest | MessageClass::AuthorizationAdvice);
+        let waits = authorized && !self.policy.life.refunds_at_authorization;
+        let booked = !request.class.is_request() && self.was_booked_at_authorization(&incoming);
+        if waits || booked || refused.is_some() {
+            let told = self.told(card, &request, Units::ZERO, now);
+            return self.note(incoming, Reason::Approved, told, failures, out);
+        }
+        match self.same_presentment(card, &request, now.utc) {
+            Some(index) => out.answers.push((caller, self.answer_of(index))),
+            None => self.refund(incoming, out),
+        }
+    }
+
+    fn refund(&mut self, incoming: Incoming, out: &mut Outcome) {
+        let Incoming { card, request, caller, now, .. } = incoming;
+        let payment = self.refunded_payment(&incoming);
+        let brought = self.brought_in(&incoming, payment);
+        let (amounts, rate) = brought.unwrap_or((self.nothing(card), None));
+        let left = payment.and_then(|index| self.left_to_refund(index));
+        let of = payment.map(|index| self.transactions[index].number);
+        let mut new = self.new_transaction(card, request, now);
+        new.told = self.told(card, &request, Units(-amounts.units.0), now);
+        (new.state, new.reason, new.of) = (TransactionState::Posted, Some(Reason::Approved), of);
+        (new.paid, new.rate) = (amounts, rate);
+        new.refund_flags = RefundFlags {
+            unmatched: payment.is_none(),
+            above_original: left.is_some_and(|left| amounts.card.minor() > left.card.minor()),
+            card_not_active: self.status(card) != CardStatus::Active,
+            unpriced: brought.is_none(),
+        };
+        let number = new.number;
+        self.enter(&new, amounts, Counting::Answer);
+        self.transactions.push(new);
+        self.book(card, BookingKind::Refunded, amounts.units.0);
+        if let Some(index) = payment {
+            let payment = &mut self.transactions[index];
+            payment.refunded = plus(payment.refunded, amounts);
+        }
+        if self.is_jit(card) {
+            self.book(card, BookingKind::Returned, amounts.units.0);
+            let kind = DutyKind::Refund { merchant: request.merchant.name };
+            self.owe(kind, of.unwrap_or(number), card, amounts.units, now, out);
+        }
+        out.answers.push((caller, self.answer_of(self.transactions.len() - 1)));
+    }
+
+    /// What comes in, rounded down; exactly what was taken where all of a recent payment comes back (E12, E14).
+    fn brought_in(&self, incoming: &Incoming, payment: Option<usize>) -> Option<(Amounts, Option<Rate>)> {
+        let Incoming { card, request, now, .. } = *incoming;
+        // In the card's currency as a debit would be: rounded up, for the good of the cardholder.
+        let on_card = self.price_on_card(card, &request, now.utc, &mut Price::default())?;
+        let whole = payment.and_then(|index| {
+            let recent = now.utc.since(self.transactions[index].at) <= self.policy.life.exact_refund_for;
+            self.left_to_refund(index).filter(|left| recent && left.card == on_card)
+        });
+        if let Some(whole) = whole {
+            return Some((whole, None));
+        }
+        let (from, to) = (Asset::of(on_card.currency()), self.asset_of(self.account_of(card)));
+        if from == to {
+            let units = Units(on_card.minor().into());
+            return Some((Amounts { card: on_card, units }, None));
+        }
+        let newest = self.newest_rate(from, to);
+        let tells = !request.class.is_request();
+        let rate = newest.filter(|rate| tells || now.utc.since(rate.as_of) <= rate.max_age)?;
+        let units = Units(converted_down(on_card.minor().into(), rate, from, to));
+        Some((Amounts { card: on_card, units }, Some(*rate)))
+    }
+
+    /// The payment that it names, or else the newest to the same merchant that has as much left.
+    fn refunded_payment(&self, incoming: &Incoming) -> Option<usize> {
+        let Incoming { card, request, now, .. } = *incoming;
+        if request.transaction_type() == TransactionType::OriginalCredit {
+            return None;
+        }
+        let named = self.followed(card, &request, now.utc);
+        named.filter(|index| self.left_to_refund(*index).is_some()).or_else(|| {
+            let on_card = self.price_on_card(card, &request, now.utc, &mut Price::default())?;
+            let merchant = request.merchant.id;
+            let booked = (0..self.transactions.len()).rev().filter(|index| {
+                let found = &self.transactions[*index];
+                let is_booking = |earlier: &Authorization| {
+                    earlier.class.is_financial()
+                        && earlier.transaction_type().is_debit()
+                        && !merchant.is_empty()
+                        && earlier.merchant.id == merchant
+                };
+                found.card == card
+                    && found.asked().is_some_and(is_booking)
+                    && found.paid.card.minor() > 0
+                    && now.utc.since(found.at) <= self.policy.life.keep_for
+                    && self.is_kept(found, now.utc)
+            });
+            // What was cleared belongs to the payment that was authorized.
+            let mut payments = booked.map(|index| self.payment_of(index, now.utc));
+            payments.find(|index| {
+                self.left_to_refund(*index).is_some_and(|left| left.card.minor() >= on_card.minor())
+            })
+        })
+    }
+
+    /// The first message of a payment, whichever of its messages is given.
+    pub(super) fn payment_of(&self, index: usize, now: Timestamp) -> usize {
+        self.parent_of(index, now).map_or(index, |parent| self.payment_of(parent, now))
+    }
+
+    /// The hold that a message adds to or is paid from, as long as it is remembered.
+    pub(super) fn parent_of(&self, index: usize, now: Timestamp) -> Option<usize> {
+        let of = self.transactions[index].of?;
+        let parent = self.transactions.iter().position(|found| found.number == of)?;
+        self.is_kept(&self.transactions[parent], now).then_some(parent)
+    }
+
+    /// What was paid and has not come back, if anything was paid.
+    pub(super) fn left_to_refund(&self, index: usize) -> Option<Amounts> {
+        let found = &self.transactions[index];
+        let paid = found.request().transaction_type().is_debit() && found.paid.card.minor() > 0;
+        paid.then(|| less(found.paid, found.refunded))
+    }
+
+    /// A refund that was booked when it was authorized: its clearing brings nothing more.
+    fn was_booked_at_authorization(&self, incoming: &Incoming) -> bool {
+        let Incoming { card, request, now, .. } = *incoming;
+        let reference = request.details.network_reference;
+        self.transactions.iter().any(|found| {
+            let booked = |earlier: &Authorization| {
+                let same_network = reference.is_some() && earlier.details.network_reference == reference;
+                let same_rrn = request.rrn.is_some() && earlier.rrn == request.rrn;
+                earlier.class == MessageClass::AuthorizationRequest
+                    && earlier.transaction_type().is_credit()
+                    && earlier.amount == request.amount
+                    && (same_network || same_rrn)
+            };
+            found.card == card
+                && found.state == TransactionState::Posted
+                && found.asked().is_some_and(booked)
+                && self.is_kept(found, now.utc)
+        })
+    }
+}

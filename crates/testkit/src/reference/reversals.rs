@@ -1,0 +1,287 @@
+//! Reversals: what an earlier message did is undone, once, and never more than is left of it (E2-E5).
+
+use super::arithmetic::{cost_of, is_nothing, less, lesser, money, none};
+use super::{BookingKind, Message, Model, Outcome, Transaction};
+use authorizer::{Answer, Caller, TransactionState};
+use domain::{
+    Amounts, CancelCause, CardNo, DutyKind, Moment, Money, Reason, Reversal, ReversalMatch, Timestamp,
+};
+
+impl Model {
+    pub(super) fn reverse(
+        &mut self,
+        card: CardNo,
+        reversal: Reversal,
+        caller: Caller,
+        now: Moment,
+        out: &mut Outcome,
+    ) {
+        let matched = if !self.known_card(card, reversal.card) {
+            ReversalMatch::UnknownCard
+        } else if let Some(index) = self.original(card.0, &reversal, now.utc) {
+            self.undo_what(index, reversal.new_total, now, out)
+        } else {
+            let mut tombstone = self.empty_transaction(card.0, Message::Reversal(reversal), now);
+            tombstone.state = TransactionState::ReversedFirst;
+            self.transactions.push(tombstone);
+            ReversalMatch::Unmatched
+        };
+        out.answers.push((caller, Answer::Reversal(matched)));
+    }
+
+    /// Undoes what is left of a transaction, or the part above its new total.
+    pub(super) fn undo_what(
+        &mut self,
+        index: usize,
+        total: Option<Money>,
+        now: Moment,
+        out: &mut Outcome,
+    ) -> ReversalMatch {
+        let total = total.filter(|total| total.minor() > 0);
+        match (self.transactions[index].state, total) {
+            (TransactionState::Asked, Some(total)) => self.undo_once_funded(index, total),
+            (TransactionState::Approved, Some(total)) => self.undo_above(index, total, now, out),
+            (TransactionState::Asked | TransactionState::Approved, _) => {
+                for hold in self.holds_of(index) {
+                    if self.transactions[hold].state.is_open() {
+                        let duty = DutyKind::Cancel(CancelCause::Reversed);
+                        self.undo(hold, TransactionState::Reversed, duty, now, out);
+                    }
+                }
+                ReversalMatch::Matched
+            }
+            (TransactionState::Added, _) => self.undo_increment(index, now, out),
+            (TransactionState::Posted | TransactionState::Cleared, _) => {
+                self.undo_payment(index, total, now, out)
+            }
+            (
+                TransactionState::Declined
+                | TransactionState::Reversed
+                | TransactionState::Expired
+                | TransactionState::ReversedFirst
+                | TransactionState::Answered,
+                _,
+            ) => ReversalMatch::NothingLeft,
+        }
+    }
+
+    /// The balance service is deciding still: what is above the new total goes back once it has funded the whole. A total
+    /// that was said before, or a higher one, changes nothing.
+    fn undo_once_funded(&mut self, index: usize, total: Money) -> ReversalMatch {
+        let released = self.above(index, total).card.minor();
+        let before = self.transactions[index].total_to_come;
+        let known = before.map_or(0, |before| self.above(index, before).card.minor());
+        if released <= known {
+            return ReversalMatch::NothingLeft;
+        }
+        self.transactions[index].total_to_come = Some(total);
+        ReversalMatch::Matched
+    }
+
+    /// What was to go back of an ask as soon as it is funded.
+    pub(super) fn undo_what_was_to_come(&mut self, index: usize, now: Moment, out: &mut Outcome) {
+        if let Some(total) = self.transactions[index].total_to_come {
+            self.undo_what(index, Some(total), now, out);
+        }
+    }
+
+    /// The new total stays held, less what clearings took already; the rest is free at the hold's own rate (E5).
+    fn undo_above(&mut self, index: usize, total: Money, now: Moment, out: &mut Outcome) -> ReversalMatch {
+        self.undo_part(index, self.above(index, total), None, now, out)
+    }
+
+    /// What a hold has above a new total. In a currency of neither side it cannot be told, and is nothing.
+    fn above(&self, index: usize, total: Money) -> Amounts {
+        let hold = &self.transactions[index];
+        let (held, taken) = (hold.held.expect("an open hold"), hold.taken.card.minor());
+        let promised = self.promised(index).card;
+        let asked = hold.part.unwrap_or(hold.request().amount);
+        let Some(total) = on_card(total, asked, promised) else { return none(held.card.currency()) };
+        let left = (total - i128::from(taken)).clamp(0, held.card.minor().into());
+        let left = money(left, held.card.currency());
+        let stays = Amounts { card: left, units: self.cost_of_part(index, left) };
+        less(held, stays)
+    }
+
+    fn undo_part(
+        &mut self,
+        index: usize,
+        released: Amounts,
+        first: Option<u64>,
+        now: Moment,
+        out: &mut Outcome,
+    ) -> ReversalMatch {
+        if is_nothing(released) {
+            return ReversalMatch::NothingLeft;
+        }
+        self.release(index, released, first);
+        let hold = &self.transactions[index];
+        let (number, card, left) = (hold.number, hold.card, hold.held.expect("an open hold").units);
+        if self.is_jit(card) {
+            self.owe(DutyKind::Reverse { left }, number, card, released.units, now, out);
+        }
+        ReversalMatch::Matched
+    }
+
+    /// Takes an increment out of the hold that it raised, as far as it is still there.
+    fn undo_increment(&mut self, index: usize, now: Moment, out: &mut Outcome) -> ReversalMatch {
+        let (number, of) = (self.transactions[index].number, self.transactions[index].of);
+        let hold = self
+            .transactions
+            .iter()
+            .position(|found| Some(found.number) == of && found.state == TransactionState::Approved);
+        let added = self.uses.iter().find(|used| used.number == number).map(super::uses::Use::left);
+        let (Some(hold), Some(added)) = (hold, added) else { return ReversalMatch::NothingLeft };
+        let held = self.transactions[hold].held.expect("an open hold");
+        let matched = self.undo_part(hold, lesser(added, held), Some(number), now, out);
+        if matched == ReversalMatch::Matched {
+            self.finish(index, TransactionState::Reversed, now.utc);
+        }
+        matched
+    }
+
+    /// Undoes what was booked: a payment, as far as it was not refunded, or a refund.
+    fn undo_payment(
+        &mut self,
+        index: usize,
+        total: Option<Money>,
+        now: Moment,
+        out: &mut Outcome,
+    ) -> ReversalMatch {
+        let found = &self.transactions[index];
+        let (number, card) = (found.number, found.card);
+        let credit = found.request().transaction_type().is_credit();
+        if found.state == TransactionState::Cleared && !found.request().class.is_financial() {
+            // What clearings paid of a hold is theirs to undo.
+            return ReversalMatch::NothingLeft;
+        }
+        let hold = self.parent_of(index, now.utc).map(|hold| self.transactions[hold].number);
+        let (paid, payment) = (self.transactions[index].paid, self.payment_of(index, now.utc));
+        let left = if credit { paid } else { lesser(paid, self.left_of(payment)) };
+        if is_nothing(left) {
+            return ReversalMatch::NothingLeft;
+        }
+        let found = &self.transactions[index];
+        let asked = found.part.unwrap_or(found.request().amount);
+        let undone = match total.filter(|_| !credit) {
+            Some(total) => {
+                let most = i128::from(left.card.minor());
+                let stays = on_card(total, asked, paid.card).map_or(most, |total| total.min(most));
+                let stays = money(stays, left.card.currency());
+                less(left, Amounts { card: stays, units: cost_of(left, stays) })
+            }
+            None => left,
+        };
+        if is_nothing(undone) {
+            return ReversalMatch::NothingLeft;
+        }
+        if self.is_jit(card) {
+            let kind = if credit { BookingKind::Funded } else { BookingKind::Returned };
+            self.book(card, kind, undone.units.0);
+        }
+        if credit {
+            self.book(card, BookingKind::Refunded, -undone.units.0);
+            self.give_back(number, undone, None);
+            self.uncount(number);
+            if payment != index {
+                let payment = &mut self.transactions[payment];
+                payment.refunded = less(payment.refunded, undone);
+            }
+        } else {
+            self.book(card, BookingKind::Settled, -undone.units.0);
+            self.give_back_payment(index, undone, now.utc);
+            if payment != index {
+                let payment = &mut self.transactions[payment];
+                payment.paid = less(payment.paid, undone);
+            }
+            let found = &mut self.transactions[index];
+            found.paid = less(found.paid, undone);
+        }
+        if credit || undone.card.minor() >= paid.card.minor() {
+            self.finish(index, TransactionState::Reversed, now.utc);
+        }
+        if self.is_jit(card) {
+            let kind = DutyKind::Undo { credit: !credit };
+            self.owe(kind, hold.unwrap_or(number), card, undone.units, now, out);
+        }
+        ReversalMatch::Matched
+    }
+
+    /// Limits get back what a payment used: first what was beyond its hold, which its own day counted, and then what
+    /// the hold had promised, where that was counted (E30).
+    fn give_back_payment(&mut self, index: usize, undone: Amounts, now: Timestamp) {
+        let found = &self.transactions[index];
+        let (number, paid, taken) = (found.number, found.paid, found.taken);
+        let Some(hold) = self.parent_of(index, now).map(|hold| self.transactions[hold].number) else {
+            self.give_back(number, undone, None);
+            if undone.card.minor() >= paid.card.minor() {
+                self.uncount(number);
+            }
+            return;
+        };
+        let beyond = lesser(undone, less(paid, taken));
+        let of_hold = less(undone, beyond);
+        self.give_back(number, beyond, None);
+        self.give_back(hold, of_hold, None);
+        self.transactions[index].taken = less(taken, of_hold);
+    }
+
+    /// What is left of a payment to be undone.
+    fn left_of(&self, payment: usize) -> Amounts {
+        let found = &self.transactions[payment];
+        less(found.paid, found.refunded)
+    }
+
+    /// Ends an open transaction without a purchase: nothing is held any more, and the service is told.
+    pub(super) fn undo(
+        &mut self,
+        index: usize,
+        state: TransactionState,
+        duty: DutyKind,
+        now: Moment,
+        out: &mut Outcome,
+    ) {
+        let found = &mut self.transactions[index];
+        let held = found.held.expect("what is open holds something");
+        let (number, card, was) = (found.number, found.card, found.state);
+        if was == TransactionState::Asked {
+            found.reason = Some(Reason::ReversedInFlight);
+        } else if self.is_jit(card) {
+            self.book(card, BookingKind::Returned, held.units.0);
+        }
+        self.end_hold(index, state, now.utc);
+        if self.is_jit(card) {
+            self.owe(duty, number, card, held.units, now, out);
+        }
+        self.answer_waiting(index, out);
+    }
+
+    /// The end of a hold: limits get back what is left of it, and its place among the payments if nothing was paid.
+    pub(super) fn end_hold(&mut self, index: usize, state: TransactionState, at: Timestamp) {
+        let found = &self.transactions[index];
+        let (number, held, paid) = (found.number, found.held, found.paid);
+        self.give_back(number, held.unwrap_or(none(paid.card.currency())), None);
+        if paid.card.minor() <= 0 {
+            self.uncount(number);
+        }
+        self.transactions[index].held = None;
+        self.finish(index, state, at);
+    }
+
+    fn finish(&mut self, index: usize, state: TransactionState, at: Timestamp) {
+        let found: &mut Transaction = &mut self.transactions[index];
+        (found.state, found.ended_at) = (state, at);
+    }
+}
+
+/// A new total on the card's side: as it is, or by its share of what the merchant had asked.
+fn on_card(total: Money, asked: Money, promised: Money) -> Option<i128> {
+    let (total_minor, asked_minor) = (i128::from(total.minor()), i128::from(asked.minor()));
+    if total.currency() == promised.currency() {
+        Some(total_minor)
+    } else if total.currency() == asked.currency() && asked_minor > 0 {
+        Some(i128::from(promised.minor()) * total_minor / asked_minor)
+    } else {
+        None
+    }
+}
