@@ -1,8 +1,8 @@
 //! Damage of many kinds to a journal that was shut down in good order: it must be refused, or change nothing.
 //!
 //! Each damage is done in place and undone again, so that one journal serves for hundreds. "Harmless" is allowed: zeros
-//! behind the end, spare segments and the older mark hold nothing. What is never allowed is a journal that opens with
-//! other records than were written.
+//! behind the end, spare segments and the older mark hold nothing, and first segments may be missing that a snapshot
+//! replaces. What is never allowed is a journal that opens with other records than were written.
 
 use super::Finding;
 use anyhow::Context;
@@ -32,7 +32,9 @@ pub(super) fn try_on(folder: &Path, until: Instant, seed: u64) -> anyhow::Result
         }
         let (what, undo) = damage(folder, &mut random)?;
         match verify(&storage, None) {
-            Ok(found) if same(&found, &whole) => harmless += 1,
+            Ok(found) if same(&found, &whole) || held_by_a_snapshot(&storage, &found, &whole) => {
+                harmless += 1
+            }
             Ok(found) => wrong.push(format!("{what}: opened with {} records", found.records)),
             Err(_) => refused += 1,
         }
@@ -53,6 +55,18 @@ pub(super) fn try_on(folder: &Path, until: Instant, seed: u64) -> anyhow::Result
 /// The chain binds every record: two journals with one chain hold the same.
 fn same(found: &Verified, whole: &Verified) -> bool {
     found.chain == whole.chain && found.records == whole.records
+}
+
+/// The first records are gone and a snapshot holds what they said: so does a journal look whose old segments were
+/// retired, and a start from it loses nothing.
+fn held_by_a_snapshot(storage: &FileStorage, found: &Verified, whole: &Verified) -> bool {
+    let same_end = found.chain == whole.chain && found.last_sequence == whole.last_sequence;
+    let newest = journal::snapshot::kept(storage).ok().flatten().map(|kept| kept.newest);
+    same_end
+        && newest.is_some_and(|newest| {
+            newest.through.saturating_add(1) >= found.first_sequence
+                && journal::snapshot::verify(storage, newest.generation).is_ok()
+        })
 }
 
 /// How to undo a damage.
