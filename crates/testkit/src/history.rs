@@ -411,7 +411,7 @@ impl Stage {
 /// One of the things so far, if there are any; the latest more often than the others.
 fn chosen<T: Copy>(all: &[T], any: usize) -> Option<T> {
     let len = all.len();
-    if any % 2 == 0 {
+    if any.is_multiple_of(2) {
         all.get(len.checked_sub(1 + any / 2 % 4)?).copied()
     } else {
         all.get(any % len.max(1)).copied()

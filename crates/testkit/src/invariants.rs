@@ -46,22 +46,17 @@ impl Ledger {
         if fact.moves_nothing() {
             return Ok(());
         }
-        match fact {
-            Fact::Asked { transaction, .. } => {
-                self.asks.insert(*transaction, Ended::NotYet);
+        // No other fact makes an ask or ends one.
+        if let Fact::Asked { transaction, .. } = fact {
+            self.asks.insert(*transaction, Ended::NotYet);
+        } else if let Fact::AskApproved { transaction, .. } | Fact::AskDeclined { transaction, .. } = fact {
+            if self.asks.insert(*transaction, Ended::Once) != Some(Ended::NotYet) {
+                return Err(Finding(format!("an ask ended twice, or was never made: {fact:?}")));
             }
-            Fact::AskApproved { transaction, .. } | Fact::AskDeclined { transaction, .. } => {
-                if self.asks.insert(*transaction, Ended::Once) != Some(Ended::NotYet) {
-                    return Err(Finding(format!("an ask ended twice, or was never made: {fact:?}")));
-                }
-            }
-            Fact::Reversed { transaction, .. } => {
-                if let Some(ended) = self.asks.get_mut(transaction) {
-                    *ended = Ended::Once;
-                }
-            }
-            #[allow(clippy::wildcard_enum_match_arm)] // no other fact makes an ask or ends one
-            _ => {}
+        } else if let Fact::Reversed { transaction, .. } = fact
+            && let Some(ended) = self.asks.get_mut(transaction)
+        {
+            *ended = Ended::Once;
         }
         Ok(())
     }
