@@ -59,8 +59,11 @@ fn approvals_stand(world: &World, account: usize, views: &[TransactionView]) -> 
         return Ok(());
     }
     let still_holds = views.iter().filter(|view| view.state == TransactionState::Approved).map(of);
-    let refused = &world.processor.refused;
-    let wrong = still_holds.filter(|key| refused.contains(key) && !world.processor.approved.contains(key));
+    // An answer that was given again may have been seen by whoever repeated the request: it stands.
+    let (refused, repeated) = (&world.processor.refused, &world.processor.repeated);
+    let wrong = still_holds.filter(|key| {
+        refused.contains(key) && !repeated.contains(key) && !world.processor.approved.contains(key)
+    });
     match wrong.into_iter().next() {
         Some((_, stan)) => Err(format!("acct_{account}: request {stan} was refused, and holds money")),
         None => Ok(()),

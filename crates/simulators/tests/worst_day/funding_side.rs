@@ -6,7 +6,7 @@ use crate::network::{Heard, Reply};
 use crate::planted::Planted;
 use crate::switch::shard_id;
 use crate::world::{Event, World};
-use authorizer::Command;
+use authorizer::{Command, ServiceWord};
 use domain::FundingFailure::{BreakerOpen, HttpError, Malformed, Overloaded, Refused, Reset, TimedOut};
 use domain::{Ask, Duty, FundingOutcome, Mono, ShardId, TransactionId};
 use funding::contract::{self, Verdict};
@@ -144,6 +144,17 @@ impl World {
                 Err(_) => FundingOutcome::Unknown(Malformed),
             },
         };
+        let told = match heard {
+            Heard::Body(body) => {
+                contract::answer(&open.ask, body, self.now.utc).ok().and_then(|answer| answer.told)
+            }
+            Heard::Nothing | Heard::Refused | Heard::Broken | Heard::Error => None,
+        };
+        if let Some(balance) = told.and_then(|told| told.balance) {
+            let balance = Some((balance.version, balance.available));
+            let word = Box::new(ServiceWord { balance, ..ServiceWord::default() });
+            self.decide(usize::from(id.shard.0), Command::ServiceTold { transaction: id.number, word });
+        }
         let now = self.now.mono;
         let Resolution::Ended(outcome) = self.funding.resolver.end(id, outcome, now) else { return };
         let Some(OpenAsk { ask, permit, began, allowed }) = self.funding.asks.remove(&id) else { return };

@@ -16,6 +16,9 @@ pub(crate) struct Processor {
     unanswered: BTreeMap<u64, Waiting>,
     /// Requests that it knows to be approved.
     pub(crate) approved: BTreeSet<(usize, Stan)>,
+    /// Requests that it has sent, and those that it has sent again.
+    sent: BTreeSet<(usize, Stan)>,
+    pub(crate) repeated: BTreeSet<(usize, Stan)>,
     /// Requests that it was told of in time that there is no answer.
     pub(crate) refused: BTreeSet<(usize, Stan)>,
 }
@@ -42,6 +45,9 @@ impl World {
         let waiting = Waiting { account, request: Some(request) };
         if request.class.is_request() {
             self.processor.unanswered.insert(caller, waiting);
+            if !self.processor.sent.insert((account, request.stan)) {
+                self.processor.repeated.insert((account, request.stan));
+            }
             self.at(request.deadline.minus(WRITE_MARGIN), Event::CallerOutOfTime(caller));
             if self.random.random_bool(0.7) {
                 let wait = Duration::from_millis(self.random.random_range(1..500));

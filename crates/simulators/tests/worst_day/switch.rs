@@ -4,12 +4,13 @@ use crate::planted::Planted;
 use crate::world::{Event, World};
 use authorizer::{
     Action, Answer, AnswerLoss, Caller, Change, Command, Context, Effects, HoldRule, Life, MccRange, NewCard,
-    Policy, References, Shard,
+    Policy, References, Shard, StandIn, StandInProgram,
 };
 use domain::{
-    AccountId, AccountNo, AcquirerId, Asset, AssetCode, Authorization, CancelCause, CardId, CardNo,
-    CardStatus, CardToken, Controls, Currency, Duty, DutyKind, Expiry, Fact, FundingMode, Moment, Mono, Pan,
-    Rate, RateTable, ShardId, Text, Timestamp, TransactionNo,
+    AccountId, AccountNo, AcquirerId, Approver, Asset, AssetCode, Authorization, CancelCause, CardId, CardNo,
+    CardStatus, CardToken, Controls, Currency, Duty, DutyKind, Expiry, Fact, FundingFailure, FundingMode,
+    Moment, Mono, Pan, ProgramName, Rate, RateTable, RuleAmount, ShardId, StandInMode, StandInOrders, Text,
+    Timestamp, TransactionNo,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -81,6 +82,7 @@ impl Switch {
         let policy = Policy {
             undelivered_hold_for: Duration::from_millis(500),
             life: Arc::new(life),
+            stand_in: Arc::new(StandIn::new(stand_in(random))),
             ..Policy::default()
         };
         let mut rates = RateTable::default();
@@ -120,7 +122,10 @@ impl Switch {
 
     fn execute(&mut self, account: usize, command: Command, now: Moment) -> Vec<Action> {
         let mut effects = Effects::default();
-        let context = Context::new(now, &self.rates);
+        let orders = StandInOrders::default();
+        let headroom = self.shards[account].room_alone(&command, &orders);
+        let stand_in = authorizer::Standing { orders: &orders, headroom };
+        let context = Context { stand_in, ..Context::new(now, &self.rates) };
         self.shards[account].execute(command, context, &mut effects).unwrap();
         self.journal.extend(effects.facts.into_iter().map(|fact| (account, now.utc, fact)));
         effects.actions
@@ -137,6 +142,14 @@ impl Switch {
     /// How many callers have no answer.
     pub(crate) fn unanswered(&self) -> usize {
         self.callers.len()
+    }
+
+    /// How many payments were approved in the service's place.
+    pub(crate) fn stood_in(&self) -> u64 {
+        let by_us = |(_, _, fact): &&(usize, Timestamp, Fact)| {
+            matches!(fact, Fact::AskApproved { by: Approver::StandIn, .. })
+        };
+        self.journal.iter().filter(by_us).count().try_into().unwrap()
     }
 
     /// How many holds have run out.
@@ -312,6 +325,40 @@ fn short(fact: &Fact) -> String {
 
 fn is_owed_by(facts: &[Fact], wanted: &Duty) -> bool {
     facts.iter().any(|fact| matches!(fact, Fact::DutyOwed { duty } if duty == wanted))
+}
+
+/// The rules by which the switch stands in for its service; none in half of the worlds.
+fn stand_in(random: &mut StdRng) -> Vec<StandInProgram> {
+    if random.random_bool(0.5) {
+        return Vec::new();
+    }
+    let of = |code: &str, whole: i64| {
+        vec![RuleAmount { code: AssetCode::new(code).unwrap(), value: Decimal::new(whole, 0) }]
+    };
+    vec![StandInProgram {
+        name: ProgramName::new("default").unwrap(),
+        account_prefix: String::new(),
+        mode: StandInMode::Automatic,
+        outcomes: vec![
+            FundingFailure::TimedOut,
+            FundingFailure::Refused,
+            FundingFailure::Reset,
+            FundingFailure::HttpError,
+            FundingFailure::Malformed,
+            FundingFailure::BreakerOpen,
+            FundingFailure::Overloaded,
+        ],
+        balance_age_max: Duration::from_secs(3_600),
+        buffer_percent: 0,
+        transaction_max: of("USD", 9),
+        card_max: of("USD", 100),
+        card_count_max: 10,
+        account_max: of("USDT", 12),
+        exposure_max: of("USDT", 15),
+        blocked_types: Vec::new(),
+        blocked_mcc: Vec::new(),
+        first_use: true,
+    }]
 }
 
 fn changes(account: usize) -> [Change; 2] {

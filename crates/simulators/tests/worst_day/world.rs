@@ -64,6 +64,7 @@ pub(crate) struct Tally {
     pub(crate) clearings: u64,
     pub(crate) refunds: u64,
     pub(crate) expiries: u64,
+    pub(crate) stood_in: u64,
     pub(crate) withheld: u64,
     pub(crate) undelivered: u64,
     pub(crate) switch_crashes: u64,
@@ -72,7 +73,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) const fn rows(&self) -> [(&'static str, u64); 16] {
+    pub(crate) const fn rows(&self) -> [(&'static str, u64); 17] {
         [
             ("an approval", self.approvals),
             ("an unknown outcome", self.unknown),
@@ -85,6 +86,7 @@ impl Tally {
             ("a clearing", self.clearings),
             ("a refund", self.refunds),
             ("a hold that ran out", self.expiries),
+            ("an approval in the service's place", self.stood_in),
             ("an approval withheld", self.withheld),
             ("an approval undelivered", self.undelivered),
             ("a crash of the switch", self.switch_crashes),
@@ -106,6 +108,7 @@ impl Tally {
             clearings,
             refunds,
             expiries,
+            stood_in,
             withheld,
             undelivered,
             switch_crashes,
@@ -124,6 +127,7 @@ impl Tally {
             (&mut self.clearings, clearings),
             (&mut self.refunds, refunds),
             (&mut self.expiries, expiries),
+            (&mut self.stood_in, stood_in),
             (&mut self.withheld, withheld),
             (&mut self.undelivered, undelivered),
             (&mut self.switch_crashes, switch_crashes),
@@ -270,6 +274,7 @@ impl World {
                 self.tally.clearings = counts.clearings;
                 self.tally.refunds = counts.refunds;
                 self.tally.expiries = self.switch.expiries();
+                self.tally.stood_in = self.switch.stood_in();
                 return Ok(self.tally);
             };
             self.pass(time);
