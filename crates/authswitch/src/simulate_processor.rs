@@ -1,12 +1,16 @@
 //! `authswitch simulate processor`: card traffic against any switch, with a report at the end.
 
+mod knee;
+mod own_cost;
+
 use crate::cards_file;
 use crate::exit::{Exit, Outcome};
 use crate::{link_tls, output, runtime, scenery, traffic, wire};
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 use simulators::processor::{
-    self, Arrivals, Latencies, LinkTarget, Opening, Pace, Path as LatencyPath, ProcessorConfig, SimulatedCard,
+    self, Arrivals, Latencies, LinkTarget, Opening, Pace, Path as LatencyPath, ProcessorConfig,
+    SimulatedCard, Skew,
 };
 use simulators::report::{DemoReport, Style};
 use std::net::TcpListener;
@@ -25,6 +29,8 @@ Examples:
   authswitch simulate processor --link 127.0.0.1:8583,ascii-1987 --link 127.0.0.1:8585,binary-1987,ascii-4
   authswitch simulate processor --cards cards.jsonl --window 64 --histograms histograms/
   authswitch simulate processor --link listen:0.0.0.0:9583 --tls-certificate us.pem --tls-key us.key
+  authswitch simulate processor --cards cards.jsonl --ramp 5ms --rate 20000 --duration 10s --zipf 1.0
+  authswitch simulate processor --against-echo --rate 20000
 
 Exit code 1 if a promise was broken, or a message was answered late or not at all.")]
 pub(crate) struct Arguments {
@@ -50,6 +56,19 @@ pub(crate) struct Arguments {
     /// Closed loop instead of a rate: so many messages in flight on each connection.
     #[arg(long, value_name = "MESSAGES", conflicts_with_all = ["rate", "arrivals"])]
     window: Option<usize>,
+    /// Finds the highest rate whose 99th percentile is within this, such as "5ms": rates from --rate on, for --duration
+    /// each, with all answers counted. The mix should not be one that waits for somebody else.
+    #[arg(long, value_name = "P99", value_parser = traffic::duration, conflicts_with = "window")]
+    ramp: Option<Duration>,
+    /// Some cards are used far more than others: the card of rank k with a weight of 1/k^EXPONENT.
+    #[arg(long, value_name = "EXPONENT")]
+    zipf: Option<f64>,
+    /// So many messages in a hundred go to the cards of the first few accounts, for example "1,100".
+    #[arg(long, value_name = "ACCOUNTS,PERCENT", value_parser = hot, conflicts_with = "zipf")]
+    hot_accounts: Option<Skew>,
+    /// Sends to an echo server in this process instead of the links, and says what the generator itself costs.
+    #[arg(long, conflicts_with = "ramp")]
+    against_echo: bool,
     /// How long messages are sent, for example "30s".
     #[arg(long, default_value = "30s", value_parser = traffic::duration)]
     duration: Duration,
@@ -95,11 +114,23 @@ enum Gaps {
 /// Sends the traffic and reports on it.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let config = config(arguments)?;
-    let outcome = runtime::block_on(async {
+    match arguments.ramp {
+        Some(bound) => knee::find(config, bound, arguments.histograms.as_deref()),
+        None if arguments.against_echo => own_cost::measure(config, arguments),
+        None => report(&send(config)?, arguments),
+    }
+}
+
+fn send(config: ProcessorConfig) -> Result<processor::Outcome, (Exit, anyhow::Error)> {
+    runtime::block_on(async {
         traffic::run(config).await.map_err(|error| (Exit::Failed, anyhow::Error::new(error)))
-    })?;
+    })
+}
+
+/// Prints and writes what a run has shown.
+fn report(outcome: &processor::Outcome, arguments: &Arguments) -> Outcome {
     let failed = |error| (Exit::Failed, error);
-    let mut report = DemoReport::of("processor simulator", &outcome);
+    let mut report = DemoReport::of("processor simulator", outcome);
     report.conditions = conditions(arguments);
     output::print(&report.to_text(Style::of_stdout()))?;
     if let Some(path) = &arguments.report {
@@ -147,6 +178,7 @@ fn config(arguments: &Arguments) -> Result<ProcessorConfig, (Exit, anyhow::Error
         pace,
         duration: arguments.duration,
         seed: arguments.seed,
+        skew: skew(arguments),
         answer_within: arguments.answer_within,
         connect_within,
         ..ProcessorConfig::new(links, cards(arguments)?)
@@ -163,6 +195,22 @@ fn cards(arguments: &Arguments) -> Result<Vec<SimulatedCard>, (Exit, anyhow::Err
             Ok(population.map_err(|error| configuration(error.into()))?.cards)
         }
     }
+}
+
+fn skew(arguments: &Arguments) -> Skew {
+    match (arguments.zipf, arguments.hot_accounts) {
+        (Some(exponent), _) => Skew::Zipf { exponent },
+        (None, Some(hot)) => hot,
+        (None, None) => Skew::Even,
+    }
+}
+
+/// `ACCOUNTS,PERCENT`
+fn hot(text: &str) -> Result<Skew, String> {
+    let numbers = text.split_once(',').and_then(|(accounts, percent)| {
+        Some(Skew::Hot { accounts: accounts.parse().ok()?, percent: percent.parse().ok()? })
+    });
+    numbers.ok_or_else(|| format!("{text:?} is not two numbers such as \"1,100\": accounts and percent"))
 }
 
 /// `[listen:]HOST:PORT[,DIALECT[,FRAME]]`
@@ -203,6 +251,7 @@ fn conditions(arguments: &Arguments) -> Vec<(String, String)> {
         ("offered", format!("{offered}, for {:?}", arguments.duration)),
         ("links", arguments.link.join(" and ")),
         ("connections", arguments.connections.to_string()),
+        ("cards drawn", format!("{:?}", skew(arguments)).to_lowercase()),
         ("seed", arguments.seed.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

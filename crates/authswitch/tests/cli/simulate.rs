@@ -117,6 +117,17 @@ fn certificate(name: &str) -> [String; 2] {
 }
 
 #[test]
+fn the_load_generator_says_what_it_costs_itself_without_any_switch() {
+    let site = Site::new("http://127.0.0.1:1");
+    let (sizes, histograms) = (site.write("sizes.toml", SIZES), site.text("histograms"));
+    let arguments = ["simulate", "processor", "--against-echo", "--rate", "500", "--duration", "500ms"];
+    let more = ["--answer-within", "30s", "--zipf", "1.0", "--sizes", &sizes, "--histograms", &histograms];
+    let ran = authswitch(&[&arguments[..], &more].concat()).ended(0);
+    assert!(ran.out.contains("Own cost: ") && ran.out.contains("zipf"), "{}", ran.out);
+    assert!(site.path("histograms").join("cache.latency").exists());
+}
+
+#[test]
 fn a_link_that_makes_no_sense_is_refused_with_what_would() {
     for (link, part) in [
         ("127.0.0.1:1,klingon", "klingon"),

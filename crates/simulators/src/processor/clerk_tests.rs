@@ -7,6 +7,7 @@ use crate::processor::effect::{Earlier, Effect};
 use crate::processor::mix::Mix;
 use crate::processor::plan::Plan;
 use crate::processor::request::Subject;
+use crate::processor::skew::Skew;
 use crate::processor::{LinkTarget, PopulationSizes, ProcessorConfig, Progress, population};
 use bytes::BytesMut;
 use iso8583::{Draft, FrameFormat, LengthHeader};
@@ -27,7 +28,7 @@ impl Scene {
         let frame = FrameFormat { length: LengthHeader::Binary2, includes_itself: false, max_bytes: 4_096 };
         let target = LinkTarget::new("", dialect.clone(), frame);
         let config = ProcessorConfig::new(vec![target], cards.clone());
-        let deck = Arc::new(Deck::new(cards));
+        let deck = Arc::new(Deck::new(cards, Skew::Even));
         let request =
             Plan::new(Arc::clone(&deck), &Mix::cache_only(), 1, 0, 1).unwrap().next(1_120_120_000).request;
         let now = Instant::now();

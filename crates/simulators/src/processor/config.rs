@@ -3,6 +3,7 @@
 use super::card::SimulatedCard;
 use super::mix::Mix;
 use super::pace::Pace;
+use super::skew::Skew;
 use iso8583::{Dialect, FrameFormat};
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
@@ -78,6 +79,8 @@ pub struct ProcessorConfig {
     pub cards: Vec<SimulatedCard>,
     /// How often each kind of message is sent.
     pub mix: Mix,
+    /// How messages are spread over the good cards.
+    pub skew: Skew,
     /// How fast messages are sent.
     pub pace: Pace,
     /// How long messages are sent for.
@@ -108,6 +111,7 @@ impl ProcessorConfig {
             links,
             cards,
             mix: Mix::default(),
+            skew: Skew::Even,
             pace: Pace::Open { rate_per_second: 1_000, arrivals: super::Arrivals::Even },
             duration: Duration::from_secs(30),
             seed: 1,
@@ -143,6 +147,9 @@ impl ProcessorConfig {
         ];
         if let Some((key, found)) = waits.into_iter().find(|(_, wait)| *wait > WAIT_MAX) {
             return bad(key, format!("{found:?}"), "at most seven days");
+        }
+        if let Some((found, allowed)) = self.skew.fault() {
+            return bad("skew", found, allowed);
         }
         match self.pace {
             Pace::Open { rate_per_second: 0, .. } => bad("rate_per_second", "0".into(), "at least 1"),

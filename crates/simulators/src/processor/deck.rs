@@ -2,6 +2,7 @@
 
 use super::card::{Refusal, RefusalSource, Role, SimulatedCard};
 use super::mix::{Draw, Mix, Wheel};
+use super::skew::{Pool, Skew};
 use domain::{Currency, FundingMode};
 use std::collections::BTreeMap;
 
@@ -9,34 +10,40 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct Deck {
     cards: Vec<SimulatedCard>,
-    pub(super) cache: Vec<u32>,
-    pub(super) jit: Vec<u32>,
-    refused: BTreeMap<Refusal, Vec<u32>>,
+    pub(super) cache: Pool,
+    pub(super) jit: Pool,
+    refused: BTreeMap<Refusal, Pool>,
+    nothing: Pool,
     pub(super) euro: Option<Currency>,
     pub(super) dollar: Option<Currency>,
     pub(super) franc: Option<Currency>,
 }
 
 impl Deck {
-    pub(crate) fn new(cards: Vec<SimulatedCard>) -> Self {
-        let mut deck = Self {
-            cards: Vec::new(),
-            cache: Vec::new(),
-            jit: Vec::new(),
-            refused: BTreeMap::new(),
+    pub(crate) fn new(cards: Vec<SimulatedCard>, skew: Skew) -> Self {
+        let (mut cache, mut jit) = (Vec::new(), Vec::new());
+        let mut refused: BTreeMap<Refusal, Vec<u32>> = BTreeMap::new();
+        for (index, card) in (0_u32..).zip(&cards) {
+            match (card.role, card.funding) {
+                (Role::Good, FundingMode::PreFunded) => cache.push(index),
+                (Role::Good, FundingMode::Jit) => jit.push(index),
+                (Role::Refused(refusal), _) => refused.entry(refusal).or_default().push(index),
+            }
+        }
+        let pool = |members, skew| Pool::new(members, &cards, skew);
+        Self {
+            cache: pool(cache, skew),
+            jit: pool(jit, skew),
+            refused: refused
+                .into_iter()
+                .map(|(refusal, members)| (refusal, pool(members, Skew::Even)))
+                .collect(),
+            nothing: pool(Vec::new(), Skew::Even),
             euro: Currency::from_alpha("EUR").ok(),
             dollar: Currency::from_alpha("USD").ok(),
             franc: Currency::from_alpha("CHF").ok(),
-        };
-        for (index, card) in (0_u32..).zip(&cards) {
-            match (card.role, card.funding) {
-                (Role::Good, FundingMode::PreFunded) => deck.cache.push(index),
-                (Role::Good, FundingMode::Jit) => deck.jit.push(index),
-                (Role::Refused(refusal), _) => deck.refused.entry(refusal).or_default().push(index),
-            }
+            cards,
         }
-        deck.cards = cards;
-        deck
     }
 
     pub(crate) fn cards(&self) -> &[SimulatedCard] {
@@ -44,9 +51,9 @@ impl Deck {
     }
 
     /// The cards that can provoke `refusal`.
-    pub(super) fn provoking(&self, refusal: Refusal) -> &[u32] {
+    pub(super) fn provoking(&self, refusal: Refusal) -> &Pool {
         match refusal.source() {
-            RefusalSource::Card => self.refused.get(&refusal).map_or(&[], Vec::as_slice),
+            RefusalSource::Card => self.refused.get(&refusal).unwrap_or(&self.nothing),
             RefusalSource::Request => &self.cache,
         }
     }

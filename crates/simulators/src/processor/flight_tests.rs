@@ -4,6 +4,7 @@ use super::*;
 use crate::processor::deck::Deck;
 use crate::processor::mix::Mix;
 use crate::processor::plan::Plan;
+use crate::processor::skew::Skew;
 use crate::processor::{PopulationSizes, population};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 fn purchase() -> Request {
     let sizes =
         PopulationSizes { pre_funded_cards: 1, jit_cards: 0, cards_per_refusal: 0, ..Default::default() };
-    let deck = Arc::new(Deck::new(population(1, sizes).unwrap().cards));
+    let deck = Arc::new(Deck::new(population(1, sizes).unwrap().cards, Skew::Even));
     Plan::new(deck, &Mix::cache_only(), 1, 0, 1).unwrap().next(1_120_120_000).request
 }
 

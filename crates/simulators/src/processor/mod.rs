@@ -30,6 +30,7 @@ mod clerk;
 mod clock;
 mod config;
 mod deck;
+mod echo;
 mod effect;
 mod flight;
 mod import;
@@ -42,9 +43,11 @@ mod pace;
 mod plan;
 mod population;
 mod progress;
+mod ramp;
 mod references;
 mod request;
 mod secure;
+mod skew;
 mod timer;
 mod violation;
 mod wire;
@@ -52,6 +55,7 @@ mod wire;
 pub use books::{Books, CardBook, CardEntry, OpenHolds, Sum};
 pub use card::{Refusal, RefusalSource, Role, SimulatedCard};
 pub use config::{LinkTarget, LinkTls, Opening, ProcessorConfig, ProcessorError, WhenUnanswered};
+pub use echo::{EchoServer, process_time};
 pub use latency::{Latencies, Latency, LatencyError, Path};
 pub use mix::Mix;
 pub use outcome::{Approval, Declines, Outcome, Second};
@@ -60,6 +64,8 @@ pub use population::{
     Population, PopulationError, PopulationSizes, SimulatedAccount, SimulatedRate, population,
 };
 pub use progress::{Counts, Progress, Snapshot};
+pub use ramp::{Ramp, Strain};
+pub use skew::Skew;
 pub use violation::{Violation, ViolationKind, Violations};
 
 use deck::Deck;
@@ -78,7 +84,7 @@ use tokio::task::JoinSet;
 pub async fn run(config: ProcessorConfig, progress: Arc<Progress>) -> Result<Outcome, ProcessorError> {
     config.check()?;
     let config = Arc::new(config);
-    let deck = Arc::new(Deck::new(config.cards.clone()));
+    let deck = Arc::new(Deck::new(config.cards.clone(), config.skew));
     let mut opened = Vec::new();
     for (number, target) in config.links.iter().enumerate() {
         let mut link = Link::new(number, target.clone(), &config, &deck, &progress)?;

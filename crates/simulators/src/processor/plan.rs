@@ -12,6 +12,7 @@ use super::effect::{Earlier, Effect, Marks};
 use super::merchant::{BETTING, FAR_AWAY, ORDINARY, UNWANTED};
 use super::mix::{Draw, Mix, Wheel};
 use super::request::{ECHO, Kind, Purchase, References, Request, Subject};
+use super::skew::Pool;
 use domain::FundingMode;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -300,14 +301,14 @@ fn any<T: Copy>(random: &mut Xoshiro256PlusPlus, from: &[T]) -> Option<T> {
 }
 
 /// The cards whose money is in the switch, or now and then those whose balance service is asked.
-fn mixed<'d>(random: &mut Xoshiro256PlusPlus, deck: &'d Deck) -> &'d [u32] {
+fn mixed<'d>(random: &mut Xoshiro256PlusPlus, deck: &'d Deck) -> &'d Pool {
     let jit = deck.cache.is_empty() || (!deck.jit.is_empty() && random.random_range(0..4) == 0);
     if jit { &deck.jit } else { &deck.cache }
 }
 
 /// An everyday purchase with one of the cards in `pool`.
-fn ordinary(random: &mut Xoshiro256PlusPlus, deck: &Deck, pool: &[u32]) -> Option<(Purchase, SimulatedCard)> {
-    let index = any(random, pool)?;
+fn ordinary(random: &mut Xoshiro256PlusPlus, deck: &Deck, pool: &Pool) -> Option<(Purchase, SimulatedCard)> {
+    let index = pool.draw(random)?;
     let card = *deck.cards().get(index as usize)?;
     // Most purchases are small: a product of two draws leans to the low end of 1.01 to 197.00.
     let amount = 100 + random.random_range(1..=140_u64) * random.random_range(1..=140_u64);

@@ -1,6 +1,7 @@
 //! The plan of messages: the same seed, the same bytes.
 
 use super::*;
+use crate::processor::skew::Skew;
 use crate::processor::{PopulationSizes, population};
 use std::collections::BTreeSet;
 
@@ -9,7 +10,7 @@ const NOON: u32 = 1_120_120_000;
 fn deck() -> Arc<Deck> {
     let sizes =
         PopulationSizes { pre_funded_cards: 20, jit_cards: 10, cards_per_refusal: 2, ..Default::default() };
-    Arc::new(Deck::new(population(1, sizes).unwrap().cards))
+    Arc::new(Deck::new(population(1, sizes).unwrap().cards, Skew::Even))
 }
 
 fn bytes(seed: u64, link: usize, count: usize) -> Vec<Vec<u8>> {
@@ -158,6 +159,6 @@ fn links_of_one_run_never_share_a_stan() {
 
 #[test]
 fn a_mix_that_the_cards_cannot_serve_gives_no_plan() {
-    let no_cards = Arc::new(Deck::new(Vec::new()));
+    let no_cards = Arc::new(Deck::new(Vec::new(), Skew::Even));
     assert!(Plan::new(no_cards, &Mix::cache_only(), 1, 0, 1).is_none());
 }

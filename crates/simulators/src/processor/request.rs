@@ -110,7 +110,7 @@ pub(crate) fn has_marks(dialect: &Dialect) -> bool {
 }
 
 /// The elements that an answer must carry as the request did, where the request has them.
-const ECHOED: [u8; 10] = [2, 3, 4, 7, 11, 32, 37, 41, 42, 49];
+pub(super) const ECHOED: [u8; 10] = [2, 3, 4, 7, 11, 32, 37, 41, 42, 49];
 
 /// DE 22: the chip was read, the terminal can take a PIN. DE 25: nothing special.
 const CHIP_READ: u64 = 51;

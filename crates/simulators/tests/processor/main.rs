@@ -6,8 +6,8 @@ mod fake_switch;
 
 use fake_switch::{FakeSwitch, Fault};
 use simulators::processor::{
-    Arrivals, Mix, Outcome, Pace, Path, PopulationSizes, ProcessorConfig, ProcessorError, Progress,
-    SimulatedCard, ViolationKind, WhenUnanswered, population, run,
+    Arrivals, EchoServer, LinkTarget, Mix, Outcome, Pace, Path, PopulationSizes, ProcessorConfig,
+    ProcessorError, Progress, SimulatedCard, Skew, Strain, ViolationKind, WhenUnanswered, population, run,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -209,4 +209,43 @@ async fn whoever_watches_can_end_a_run_early() {
     progress.stop();
     let outcome: Result<Outcome, ProcessorError> = running.await.unwrap();
     assert_eq!(outcome.unwrap().counts.unanswered, 0);
+}
+
+#[tokio::test]
+async fn the_echo_server_says_yes_to_everything_and_breaks_no_promise_in_any_dialect() {
+    let targets = ["ascii-1987", "binary-1987"]
+        .map(|dialect| LinkTarget::new("", iso8583::shipped(dialect).unwrap().unwrap(), fake_switch::FRAME));
+    let server = EchoServer::start(targets.to_vec()).unwrap();
+    let config = ProcessorConfig {
+        pace: Pace::Open { rate_per_second: 2_000, arrivals: Arrivals::Even },
+        duration: Duration::from_millis(300),
+        drain_within: Duration::from_secs(10),
+        answer_within: Duration::from_secs(10),
+        mix: Mix { declines: 0, ..Mix::default() },
+        ..ProcessorConfig::new(server.links().to_vec(), cards())
+    };
+    let (rate, duration) = (2_000, config.duration);
+    let outcome = run(config, Arc::default()).await.unwrap();
+    assert_eq!(outcome.violations.examples, []);
+    assert_eq!(outcome.counts.declined, 0);
+    assert_eq!((outcome.counts.answered, outcome.counts.unanswered), (outcome.counts.sent, 0));
+    assert_eq!(Strain::of(&outcome, Duration::from_secs(10), rate, duration), None);
+    assert!(matches!(Strain::of(&outcome, Duration::ZERO, rate, duration), Some(Strain::Slow(_))));
+    assert!(matches!(Strain::of(&outcome, Duration::MAX, 2 * rate, duration), Some(Strain::Unsent(_))));
+    assert!(server.stop() > Duration::ZERO, "it says what it cost");
+}
+
+#[tokio::test]
+async fn traffic_on_one_hot_account_names_no_other_card_but_those_that_are_refused() {
+    let switch = FakeSwitch::start("ascii-1987", &cards(), Fault::None).await;
+    let skew = Skew::Hot { accounts: 1, percent: 100 };
+    let mix = Mix::cache_only();
+    let outcome = run(ProcessorConfig { skew, mix, ..config(&switch) }, Arc::default()).await.unwrap();
+    let accounts: std::collections::BTreeSet<_> = outcome
+        .books
+        .cards
+        .keys()
+        .map(|id| cards().iter().find(|card| card.id == *id).unwrap().account.to_string())
+        .collect();
+    assert_eq!(accounts.len(), 1, "{accounts:?}");
 }
