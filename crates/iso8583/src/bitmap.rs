@@ -97,6 +97,10 @@ impl Bitmap {
             let kept = index.saturating_sub(from).min(64);
             bits.checked_shr(64 - kept).map_or(0, u64::count_ones)
         };
+        // Nearly every element that is read is one of the first 64.
+        if index <= 64 {
+            return before(first, 0) as usize;
+        }
         (before(first, 0) + before(second, 64) + before(third, 128)) as usize
     }
 

@@ -18,9 +18,15 @@ impl ShortText {
 
     /// A text. `None` if it is empty, does not fit, or is not of seven bits.
     pub(crate) fn new(text: &str) -> Option<Self> {
-        let mut short = Self::EMPTY;
-        text.bytes().try_for_each(|character| short.push(character))?;
-        (!text.is_empty()).then_some(short)
+        if text.is_empty() { None } else { Self::of(text.as_bytes()) }
+    }
+
+    /// These characters, or none. `None` if they do not fit, or one of them is not of seven bits.
+    pub(crate) fn of(characters: &[u8]) -> Option<Self> {
+        let mut short = Self { len: u8::try_from(characters.len()).ok()?, ..Self::EMPTY };
+        let room = short.bytes.get_mut(..characters.len()).filter(|_| characters.is_ascii())?;
+        room.copy_from_slice(characters);
+        Some(short)
     }
 
     /// Adds a character. `None` if there is no room, or if it is not of seven bits.

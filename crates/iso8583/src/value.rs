@@ -46,14 +46,14 @@ impl<'a> Value<'a> {
     pub fn text(&self) -> Cow<'a, str> {
         let wire = self.wire;
         match self.spec.encoding {
-            Encoding::Ascii => String::from_utf8_lossy(wire),
+            Encoding::Ascii => characters(wire),
             Encoding::Ebcdic(page) => wire.iter().map(|byte| char::from(page.to_ascii(*byte))).collect(),
             Encoding::Bcd => self.nibbles().map(|nibble| char::from(character(nibble))).collect(),
             Encoding::Binary => Cow::Owned(const_hex::encode_upper(wire)),
             Encoding::Hex if wire.iter().any(u8::is_ascii_lowercase) => {
                 Cow::Owned(String::from_utf8_lossy(wire).to_ascii_uppercase())
             }
-            Encoding::Hex => String::from_utf8_lossy(wire),
+            Encoding::Hex => characters(wire),
         }
     }
 
@@ -91,6 +91,9 @@ impl<'a> Value<'a> {
         };
         if end > self.text_len() {
             return None;
+        }
+        if self.spec.encoding == Encoding::Ascii {
+            return ShortText::of(self.wire.get(from..end)?);
         }
         let mut text = ShortText::EMPTY;
         (from..end).try_for_each(|index| text.push(self.character(index)?))?;
@@ -219,4 +222,9 @@ impl fmt::Debug for Digits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Digits({} of them)", self.len)
     }
+}
+
+/// The characters that bytes are. Nearly always they are text as they stand, which is quicker to find out than to mend.
+fn characters(wire: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(wire).map_or_else(|_| String::from_utf8_lossy(wire), Cow::Borrowed)
 }

@@ -130,6 +130,8 @@ pub fn decode_since<V1: DeserializeOwned, F: DeserializeOwned + From<V1>>(
 struct Append<'a>(&'a mut Vec<u8>);
 
 impl Writer for Append<'_> {
+    // A fact is some eighty fields of a few bytes each: most of what encoding costs is getting here.
+    #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         self.0.extend_from_slice(bytes);
         Ok(())
