@@ -124,9 +124,7 @@ impl File {
         let mut key = Zeroizing::new([0_u8; 32]);
         const_hex::decode_to_slice(self.text(), key.as_mut_slice())
             .map_err(|_| KeyError::NotHex { path: self.path.clone() })?;
-        let mac = Hmac::<Sha256>::new_from_slice(key.as_slice())
-            .map_err(|_| KeyError::NotHex { path: self.path.clone() })?;
-        Ok(Tokenizer { mac })
+        Tokenizer::with_key(&key).ok_or_else(|| KeyError::NotHex { path: self.path.clone() })
     }
 
     /// A key of message authentication.
@@ -156,6 +154,11 @@ pub(crate) struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// Tokens under this key.
+    pub(crate) fn with_key(key: &[u8; 32]) -> Option<Self> {
+        Hmac::<Sha256>::new_from_slice(key).ok().map(|mac| Self { mac })
+    }
+
     /// The token of a card number.
     #[must_use]
     pub(crate) fn token(&self, pan: &Pan) -> CardToken {

@@ -40,6 +40,7 @@ mod sealing;
 mod session;
 mod slices;
 mod snapshots;
+pub mod steps;
 mod tls;
 mod token_key;
 mod translate;
