@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Starts the echo on a thread of its own, with one runtime worker, and returns where it listens.
-pub(crate) fn start() -> Result<SocketAddr> {
+///
+/// # Errors
+/// The operating system gives no thread, runtime or port.
+pub fn start() -> Result<SocketAddr> {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,27 +1,48 @@
 //! A switch in this process, on a journal in the current folder's file system, with cards ready to spend.
 
-use anyhow::{Context, Result, ensure};
-use bytes::BytesMut;
-use iso8583::{Dialect, Draft, Mti};
+use crate::purchase::pan_of;
+use anyhow::{Context, Result, anyhow, ensure};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::LazyLock;
 use switch::{Config, ConfigFile, Switch};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A running switch.
-pub(crate) struct System {
+pub struct System {
     runtime: Runtime,
     switch: Switch,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// The cards that it has: the JIT cards first, each with an account of its own.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Cards {
+    /// Cards whose balance service is asked.
+    pub jit: u32,
+    /// Cards with ten million on their account, and six limits.
+    pub pre_funded: u32,
 }
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
+/// Connections that cards are issued over, so that they share the journal's syncs.
+const ISSUERS: u32 = 16;
+
+/// Six limits, of which none is ever reached.
+const LIMITS: &str = r#"[{"window":"transaction","amount_max":"10000.00"},
+    {"window":"day","zone":"Europe/Berlin","amount_max":"9000000.00","count_max":100000000},
+    {"window":"week","zone":"Europe/Berlin","amount_max":"90000000.00"},
+    {"window":"month","zone":"Europe/Berlin","amount_max":"90000000.00"},
+    {"window":"lifetime","zone":"Europe/Berlin","amount_max":"90000000.00"},
+    {"window":"day","zone":"UTC","count_max":100000000}]"#;
+
 impl System {
-    /// Starts the switch and issues `cards` cards, each with an account of its own.
-    pub(crate) fn start(cards: usize) -> Result<Self> {
+    /// Starts the switch with its defaults as `adjust` changes them, and issues the cards.
+    ///
+    /// # Errors
+    /// The switch does not start, or refuses a card.
+    pub fn start(cards: Cards, adjust: impl FnOnce(&mut ConfigFile)) -> Result<Self> {
         let folder = tempfile::tempdir_in(".")?;
         std::fs::write(folder.path().join("tokens"), "5a".repeat(32))?;
         std::fs::write(folder.path().join("control"), KEY)?;
@@ -36,76 +57,64 @@ impl System {
         for link in &mut file.link {
             link.listen = Some("127.0.0.1:0".parse()?);
         }
-        let config = Config::check(file, folder.path()).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+        adjust(&mut file);
+        let config = Config::check(file, folder.path()).map_err(|faults| anyhow!("{faults:?}"))?;
         let runtime = Runtime::new()?;
         let switch = runtime.block_on(Switch::start(config))?;
-        let admin = switch.admin();
-        let mut api = Api { stream: TcpStream::connect(admin)? };
-        for card in 0..cards {
-            api.post("accounts", &format!(r#"{{"id":"a{card}","asset":"USD"}}"#))?;
-            api.post(&format!("accounts/a{card}/credits"), r#"{"amount":"10000000.00"}"#)?;
-            let number = String::from_utf8_lossy(&pan(card)).into_owned();
-            api.post(
-                "cards",
-                &format!(
-                    r#"{{"id":"c{card}","number":"{number}","account":"a{card}","currency":"USD",
-                    "expiry":"2029-12","funding":"pre_funded","status":"active"}}"#
-                ),
-            )?;
-        }
-        Ok(Self { runtime, switch, _folder: folder })
+        issue(switch.admin(), cards)?;
+        Ok(Self { runtime, switch, folder })
     }
 
     /// Where the processor connects.
-    pub(crate) fn link(&self) -> SocketAddr {
+    #[must_use]
+    pub fn link(&self) -> SocketAddr {
         self.switch.links().first().copied().unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
+    /// Its journal.
+    #[must_use]
+    pub fn journal(&self) -> std::path::PathBuf {
+        self.folder.path().join("journal")
+    }
+
+    /// The value of a metric without labels on its metrics page.
+    ///
+    /// # Errors
+    /// There is no such page or metric.
+    pub fn metric(&self, name: &str) -> Result<u64> {
+        let mut stream = TcpStream::connect(self.switch.admin())?;
+        write!(stream, "GET /metrics HTTP/1.1\r\nhost: switch\r\nconnection: close\r\n\r\n")?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page)?;
+        let mut values = page.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = values.next().with_context(|| format!("no metric {name}"))?;
+        Ok(value.trim().split('.').next().unwrap_or_default().parse()?)
+    }
+
     /// Stops it in good order.
-    pub(crate) fn stop(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// It could not.
+    pub fn stop(self) -> Result<()> {
         self.runtime.block_on(self.switch.stop()).context("the switch stopped with an error")
     }
 }
 
-/// A purchase of 1.00 USD, framed; `number` makes it a new one.
-pub(crate) fn request(number: usize, card: usize) -> Result<Vec<u8>> {
-    static DIALECT: LazyLock<Option<Dialect>> =
-        LazyLock::new(|| iso8583::shipped("ascii-1987").and_then(Result::ok));
-    let dialect = DIALECT.as_ref().context("the dialect is shipped")?;
-    let number = u64::try_from(number)?;
-    let mut body = BytesMut::new();
-    Draft::new(dialect, Mti::parse("0100").context("an MTI")?)
-        .text(2, &String::from_utf8_lossy(&pan(card)))
-        .text(3, "000000")
-        .number(4, 100)
-        .number(7, 1_120_000_000 + number / 1_000_000 % 60)
-        .number(11, number % 1_000_000)
-        .number(18, 5_411)
-        .text(32, "12345")
-        .text(37, &format!("{number:012}"))
-        .text(41, "TERM0001")
-        .text(42, "MERCHANT0000001")
-        .text(49, "840")
-        .encode_into(&mut body)?;
-    let mut frame = u16::try_from(body.len())?.to_be_bytes().to_vec();
-    frame.extend_from_slice(&body);
-    Ok(frame)
-}
-
-/// A card number with a right check digit.
-fn pan(card: usize) -> Vec<u8> {
-    let mut digits = format!("999999{card:09}").into_bytes();
-    let sum: usize = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| {
-            let doubled = usize::from(digit - b'0') * if place % 2 == 0 { 2 } else { 1 };
-            doubled / 10 + doubled % 10
-        })
-        .sum();
-    digits.push(b'0' + u8::try_from((10 - sum % 10) % 10).unwrap_or(0));
-    digits
+fn issue(admin: SocketAddr, cards: Cards) -> Result<()> {
+    let all = cards.jit + cards.pre_funded;
+    std::thread::scope(|scope| {
+        let issuers: Vec<_> = (0..ISSUERS)
+            .map(|issuer| {
+                scope.spawn(move || -> Result<()> {
+                    let mut api = Api { stream: TcpStream::connect(admin)? };
+                    (issuer..all)
+                        .step_by(usize::try_from(ISSUERS)?)
+                        .try_for_each(|card| api.issue(card, card < cards.jit))
+                })
+            })
+            .collect();
+        issuers.into_iter().try_for_each(|issuer| issuer.join().map_err(|_| anyhow!("an issuer panicked"))?)
+    })
 }
 
 /// Just enough HTTP to issue cards.
@@ -114,13 +123,29 @@ struct Api {
 }
 
 impl Api {
+    fn issue(&mut self, card: u32, jit: bool) -> Result<()> {
+        self.post("accounts", &format!(r#"{{"id":"a{card}","asset":"USD"}}"#))?;
+        let (funding, limits) = if jit { ("jit", "[]") } else { ("pre_funded", LIMITS) };
+        if !jit {
+            self.post(&format!("accounts/a{card}/credits"), r#"{"amount":"10000000.00"}"#)?;
+        }
+        let number = String::from_utf8_lossy(&pan_of(card)).into_owned();
+        self.post(
+            "cards",
+            &format!(
+                r#"{{"id":"c{card}","number":"{number}","account":"a{card}","currency":"USD","expiry":"2029-12",
+                "funding":"{funding}","status":"active","limits":{limits}}}"#
+            ),
+        )
+    }
+
     fn post(&mut self, path: &str, body: &str) -> Result<()> {
-        write!(
-            self.stream,
+        let request = format!(
             "POST /v1/{path} HTTP/1.1\r\nhost: switch\r\nauthorization: Bearer {KEY}\r\nidempotency-key: {path}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
-        )?;
+        );
+        self.stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];
         loop {

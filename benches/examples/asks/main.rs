@@ -11,15 +11,18 @@
 //! The program fails if an answer left later than its deadline, or if a request had no answer at all.
 
 mod service;
-mod system;
-mod traffic;
 
 use anyhow::{Result, ensure};
-use hdrhistogram::Histogram;
+use benches::client::{Client, Framed, Run};
+use benches::histogram::{Latencies, ratio};
+use benches::purchase::{Pick, Purchases};
+use benches::system::{Cards, System};
 use service::{Mode, Service};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use system::System;
-use traffic::Stream;
+
+/// Cards of each kind.
+const CARDS: u32 = 500;
 
 /// The switch answers within this time of reading a frame; the default of a link.
 const DEADLINE: Duration = Duration::from_millis(2_300);
@@ -49,7 +52,12 @@ fn arguments() -> Result<Arguments> {
 fn main() -> Result<()> {
     let arguments = arguments()?;
     let service = Service::start()?;
-    let system = System::start(&service.url(), arguments.breaker)?;
+    let system = System::start(Cards { jit: CARDS, pre_funded: CARDS }, |file| {
+        file.funding.endpoint = service.url();
+        file.funding.connections_warm = 64;
+        file.funding.breaker = arguments.breaker;
+        file.link.iter_mut().for_each(|link| link.in_flight_max = 100_000);
+    })?;
     println!(
         "cores: {}; {} asks/s and {} purchases/s from memory, {} s a phase; breaker {}\n",
         std::thread::available_parallelism()?,
@@ -72,33 +80,32 @@ fn main() -> Result<()> {
         ("well again", Mode::Normal),
     ] {
         service.play(mode);
-        let asks = Stream::jit(system.link(), arguments.rate, arguments.seconds);
-        let memory = Stream::pre_funded(system.link(), arguments.rate, arguments.seconds);
         let (asks, memory) = std::thread::scope(|scope| {
-            let asks = scope.spawn(|| asks.run());
-            let memory = scope.spawn(|| memory.run());
+            let asks = scope.spawn(|| stream(&system, 0, &arguments));
+            let memory = scope.spawn(|| stream(&system, CARDS, &arguments));
             (asks.join(), memory.join())
         });
         let stopped = |_| anyhow::anyhow!("a stream panicked");
         let (asks, memory) = (asks.map_err(stopped)??, memory.map_err(stopped)??);
         let late = asks.later_than(DEADLINE) + memory.later_than(DEADLINE);
+        let (asked, from_memory) = (asks.all()?, memory.all()?);
         println!(
             "{name:<14} {:>9} {:>9} {:>9} {:>9} {:>9} {late:>7} {:>9} {:>9}",
-            ms(asks.latencies.value_at_quantile(0.5)),
-            ms(asks.latencies.value_at_quantile(0.99)),
-            ms(asks.latencies.max()),
+            ms(asked.value_at_quantile(0.5)),
+            ms(asked.value_at_quantile(0.99)),
+            ms(asked.max()),
             asks.approved,
-            asks.declined,
-            ms(memory.latencies.value_at_quantile(0.99)),
-            ms(memory.latencies.max()),
+            asks.answers - asks.approved,
+            ms(from_memory.value_at_quantile(0.99)),
+            ms(from_memory.max()),
         );
         ensure!(late == 0, "{late} answers came later than {DEADLINE:?}");
-        let p99 = memory.latencies.value_at_quantile(0.99);
+        let p99 = from_memory.value_at_quantile(0.99);
         match name {
             "warm-up" => {}
             "well" => {
                 undisturbed = p99;
-                report_overhead(&service, &asks.latencies, &memory.latencies);
+                report_overhead(&service, &asked, &from_memory);
             }
             _ => println!("{:<14} memory p99 is {} times its undisturbed p99", "", ratio(p99, undisturbed)),
         }
@@ -106,9 +113,21 @@ fn main() -> Result<()> {
     system.stop()
 }
 
+/// Purchases with the cards from `first_card` on, at a steady rate on a connection of their own.
+fn stream(system: &System, first_card: u32, arguments: &Arguments) -> Result<Run> {
+    /// Numbers that no two purchases of this process share.
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    let count = u64::from(arguments.rate) * u64::from(arguments.seconds);
+    let first = NUMBERS.fetch_add(count, Ordering::SeqCst);
+    let purchases = Purchases::new(first_card, CARDS, Pick::Any)?;
+    let client = Client::connect(system.link(), Framed::switch(purchases))?;
+    let seconds = Duration::from_secs(arguments.seconds.into());
+    client.open_loop(first, arguments.rate, seconds, &AtomicU64::new(0))
+}
+
 /// What the switch adds to the service's own time, and how much of that an answer from memory costs too: decoding,
 /// two records on disk instead of one, encoding.
-fn report_overhead(service: &Service, asks: &Histogram<u64>, memory: &Histogram<u64>) {
+fn report_overhead(service: &Service, asks: &Latencies, memory: &Latencies) {
     let own = service.own_time();
     for quantile in [0.5, 0.99] {
         let [asks, memory, own] = [asks, memory, &own].map(|histogram| histogram.value_at_quantile(quantile));
@@ -124,13 +143,7 @@ fn report_overhead(service: &Service, asks: &Histogram<u64>, memory: &Histogram<
     }
 }
 
-/// Microseconds as milliseconds with two decimals.
-fn ms(micros: u64) -> String {
-    format!("{}.{:02}", micros / 1_000, micros % 1_000 / 10)
-}
-
-/// A ratio with two decimals, in integers.
-fn ratio(a: u64, b: u64) -> String {
-    let hundredths = a.saturating_mul(100) / b.max(1);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+/// Nanoseconds as milliseconds with two decimals.
+fn ms(nanos: u64) -> String {
+    format!("{}.{:02}", nanos / 1_000_000, nanos % 1_000_000 / 10_000)
 }

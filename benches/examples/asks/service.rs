@@ -1,7 +1,7 @@
 //! A balance service that does as it is told, on a thread of its own, and measures its own time.
 
 use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
+use benches::histogram::{Latencies, latencies, record};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,7 @@ pub(crate) struct Service {
 struct Shared {
     mode: AtomicU8,
     begin: Instant,
-    own_time: Mutex<Histogram<u64>>,
+    own_time: Mutex<Latencies>,
 }
 
 impl Service {
@@ -41,7 +41,7 @@ impl Service {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let own_time = Mutex::new(Histogram::new_with_bounds(1, 60_000_000, 3)?);
+        let own_time = Mutex::new(latencies()?);
         let shared = Arc::new(Shared { mode: AtomicU8::new(0), begin: Instant::now(), own_time });
         let all = Arc::clone(&shared);
         runtime.spawn(async move {
@@ -65,14 +65,14 @@ impl Service {
         self.shared.own().reset();
     }
 
-    /// From a request read to its answer written, in microseconds, since the last change.
-    pub(crate) fn own_time(&self) -> Histogram<u64> {
+    /// From a request read to its answer written, in nanoseconds, since the last change.
+    pub(crate) fn own_time(&self) -> Latencies {
         self.shared.own().clone()
     }
 }
 
 impl Shared {
-    fn own(&self) -> MutexGuard<'_, Histogram<u64>> {
+    fn own(&self) -> MutexGuard<'_, Latencies> {
         self.own_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,8 +118,7 @@ impl Shared {
             let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             stream.write_all(answer.as_bytes()).await?;
             if is_ask {
-                let micros = u64::try_from(begin.elapsed().as_micros())?;
-                self.own().saturating_record(micros);
+                record(&mut self.own(), begin.elapsed());
             }
         }
     }

@@ -11,16 +11,15 @@
 #[allow(dead_code)] // the measurement of a start makes records with it, too
 mod population;
 mod system;
-#[path = "../asks/traffic.rs"]
-#[allow(dead_code)] // the measurement of asks counts more
-mod traffic;
 
 use anyhow::{Result, ensure};
+use benches::client::{Client, Framed, Run};
+use benches::histogram::{Latencies, latencies, micros, ratio};
+use benches::purchase::{Pick, Purchases};
 use domain::Timestamp;
-use hdrhistogram::Histogram;
-use std::sync::atomic::{AtomicBool, Ordering};
-use system::System;
-use traffic::Stream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use system::{CARDS, System};
 
 /// Seconds of one phase; one in which a snapshot is being made lasts until it is verified.
 const SECONDS: u32 = 10;
@@ -47,7 +46,7 @@ impl Counts {
 
 /// What the phases of one kind came to.
 struct Kind {
-    latencies: Histogram<u64>,
+    latencies: Latencies,
     waits: Counts,
     snapshots: u64,
 }
@@ -61,11 +60,9 @@ fn main() -> Result<()> {
         std::thread::available_parallelism()?
     );
     let system = System::start(cards)?;
-    Stream::pre_funded(system.link(), rate, 2).run()?;
-    let new = || -> Result<Kind> {
-        let latencies = Histogram::new_with_bounds(1, 60_000_000, 3)?;
-        Ok(Kind { latencies, waits: Counts::default(), snapshots: 0 })
-    };
+    purchases(&system, rate, 2)?;
+    let new =
+        || -> Result<Kind> { Ok(Kind { latencies: latencies()?, waits: Counts::default(), snapshots: 0 }) };
     let (mut without, mut with) = (new()?, new()?);
     for _ in 0..ROUNDS {
         phase(&system, rate, &mut without, false)?;
@@ -77,22 +74,20 @@ fn main() -> Result<()> {
         "", "snapshots", "p50 us", "p99 us", "p99.9 us", "max us", "decisions", "waited > 1 ms"
     );
     for (name, kind) in [("no snapshot", &without), ("snapshots being folded", &with)] {
-        let at = |quantile| kind.latencies.value_at_quantile(quantile);
+        let at = |quantile| micros(&kind.latencies, quantile);
         println!(
             "{name:<28} {:>10} {:>9} {:>9} {:>9} {:>9} {:>10} {:>14}",
             kind.snapshots,
             at(0.5),
             at(0.99),
             at(0.999),
-            kind.latencies.max(),
+            at(1.0),
             kind.waits.all,
             kind.waits.later()
         );
     }
     let ratio = |quantile| {
-        let hundredths = with.latencies.value_at_quantile(quantile) * 100
-            / without.latencies.value_at_quantile(quantile).max(1);
-        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+        ratio(with.latencies.value_at_quantile(quantile), without.latencies.value_at_quantile(quantile))
     };
     println!(
         "ratio of what the client sees, with / without: p50 {}, p99 {}, p99.9 {}",
@@ -117,16 +112,25 @@ fn phase(system: &System, rate: u32, kind: &mut Kind, fold: bool) -> Result<()> 
             }
             Ok(made)
         });
-        let outcome = Stream::pre_funded(system.link(), rate, SECONDS).run();
+        let outcome = purchases(system, rate, SECONDS);
         over.store(true, Ordering::Release);
         let made = folding.join().map_err(|_| anyhow::anyhow!("the asking thread panicked"))??;
         Ok((outcome?, made))
     })?;
-    ensure!(outcome.declined == 0, "{} of {} were declined", outcome.declined, outcome.approved);
+    outcome.all_approved()?;
     kind.latencies.add(&outcome.latencies)?;
     kind.waits.add(before, system.waits()?);
     kind.snapshots += snapshots;
     Ok(())
+}
+
+/// So many purchases a second, none of which was made before.
+fn purchases(system: &System, rate: u32, seconds: u32) -> Result<Run> {
+    static NUMBERS: AtomicU64 = AtomicU64::new(1);
+    let first = NUMBERS.fetch_add(u64::from(rate) * u64::from(seconds), Ordering::SeqCst);
+    let purchases = Purchases::new(CARDS, CARDS, Pick::Any)?;
+    let client = Client::connect(system.link(), Framed::switch(purchases))?;
+    client.open_loop(first, rate, Duration::from_secs(seconds.into()), &AtomicU64::new(0))
 }
 
 /// A moment of the measured world.

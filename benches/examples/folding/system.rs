@@ -4,6 +4,7 @@ use crate::population::Population;
 use crate::{Counts, moment};
 use anyhow::{Context, Result, ensure};
 use authorizer::Policy;
+use benches::purchase::pan_of;
 use journal::storage::Storage;
 use journal::{Batch, FileStorage, JournalConfig, JournalHandle};
 use std::io::{Read, Write};
@@ -57,7 +58,7 @@ impl System {
         for card in CARDS..2 * CARDS {
             system.ask("POST", "accounts", &format!(r#"{{"id":"a{card}","asset":"USD"}}"#))?;
             system.ask("POST", &format!("accounts/a{card}/credits"), r#"{"amount":"10000000.00"}"#)?;
-            let number = pan(card);
+            let number = String::from_utf8_lossy(&pan_of(card)).into_owned();
             system.ask(
                 "POST",
                 "cards",
@@ -133,19 +134,4 @@ fn know(cards: u32, directory: &Path) -> Result<()> {
     let storage: Arc<dyn Storage> = Arc::new(FileStorage::open_existing(directory)?);
     switch::offline::write_snapshot(storage, node, 1, moment(0), population.shards())?;
     Ok(())
-}
-
-/// A card number with a right check digit.
-pub(crate) fn pan(card: u32) -> String {
-    let digits = format!("999999{card:09}");
-    let sum: u32 = digits
-        .bytes()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| {
-            let doubled = u32::from(digit - b'0') * if place % 2 == 0 { 2 } else { 1 };
-            doubled / 10 + doubled % 10
-        })
-        .sum();
-    format!("{digits}{}", (10 - sum % 10) % 10)
 }
