@@ -14,7 +14,6 @@ use crate::decide::Context;
 use crate::duties::Order;
 use crate::life::allows_a_part;
 use crate::parts::part;
-use crate::price::{convert, price_on_card};
 use crate::repeats::Known;
 use crate::shard::{Account, Card, Shard};
 use crate::stand_in::{Payment, Promise};
@@ -178,6 +177,7 @@ impl Shard {
             amounts: Amounts { card: Money::new(0, card.currency), units: Units::ZERO },
             rate: None,
             expires_at: self.end_of_hold(request, context),
+            price: None,
         }
     }
 
@@ -198,11 +198,12 @@ impl Shard {
         if card.open_holds >= self.policy.open_holds_per_card_max {
             failures.push(Reason::TooManyHolds.into());
         }
-        let (money, card_rate) = price_on_card(card, request, context, failures)?;
+        let (money, card_rate) = self.price_on_card(card, request, context, failures)?;
         self.check_cash(request, money, failures);
         let minor = i128::from(money.minor());
         card.limits.check(LimitOwner::Card, minor, &self.calendar, now, failures);
-        let (units, asset_rate) = convert(request.class, money, account.asset, context, failures)?;
+        let priced = self.price_on_account((card, account), request, money, context, failures)?;
+        let units = priced.units;
         account.limits.check(LimitOwner::Account, units.0, &self.calendar, now, failures);
         if card.funding == FundingMode::PreFunded && !account.balance.covers(units) {
             failures.push(Reason::InsufficientFunds.into());
@@ -215,8 +216,9 @@ impl Shard {
         let amounts = Amounts { card: money, units };
         Some(HoldTerms {
             amounts,
-            rate: asset_rate.or(card_rate),
+            rate: priced.rate.or(card_rate),
             expires_at: self.end_of_hold(request, context),
+            price: priced.price,
         })
     }
 

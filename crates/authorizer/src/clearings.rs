@@ -12,12 +12,11 @@ use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
 use crate::parts::covering;
-use crate::price::{convert, price_on_card};
 use crate::shard::{Account, Shard};
 use crate::transaction::{More, Transaction, TransactionState};
 use domain::{
-    Amounts, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Rate, Reason,
-    TransactionNo, Units,
+    Amounts, Asset, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Rate,
+    Reason, TransactionNo, Units, charge_at,
 };
 
 /// What was approved and is booked at once.
@@ -81,7 +80,7 @@ impl Shard {
             return;
         }
         let mut failures: Vec<Failure> = Vec::new();
-        let price = price_on_card(card, request, context, &mut failures);
+        let price = self.price_on_card(card, request, context, &mut failures);
         let parent = self.followed(question.card_no, request, context);
         let parent = parent.filter(|found| found.state != TransactionState::Asked);
         let pieces = price.and_then(|(money, _)| self.pieces(case, parent, money, context, &mut failures));
@@ -161,7 +160,8 @@ impl Shard {
         for hold in self.holds_of(case.question.card_no, parent) {
             let Some(held) = hold.held.filter(|_| hold.state == TransactionState::Approved) else { continue };
             let take = Money::new(left.minor().min(held.card.minor()), money.currency());
-            let from_hold = Amounts { card: take, units: units_of_part(hold, held, take)? };
+            let from_hold =
+                Amounts { card: take, units: units_of_part(hold, held, take, case.account.asset)? };
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { none };
@@ -169,8 +169,9 @@ impl Shard {
             left = left.minus(take).ok()?;
         }
         if left.minor() > 0 || pieces.is_empty() {
-            let (units, rate) = convert(request.class, left, case.account.asset, context, failures)?;
-            let surplus = Amounts { card: left, units };
+            let priced =
+                self.price_on_account((case.card, case.account), request, left, context, failures)?;
+            let (surplus, rate) = (Amounts { card: left, units: priced.units }, priced.rate);
             match pieces.last_mut() {
                 Some(piece) => (piece.paid, piece.rate) = (plus(piece.paid, surplus), rate),
                 None => pieces.push(Piece {
@@ -241,13 +242,24 @@ pub(crate) fn promised_by(hold: &Transaction) -> Option<Amounts> {
 }
 
 /// What `take` of a hold costs, by what all clearings together have cost so far (E12).
-pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money) -> Option<Units> {
+pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money, asset: Asset) -> Option<Units> {
+    // The buffer is no part of the charge: it is released with what is left at the end (E13).
+    let buffer = hold.buffer();
+    let without = |amounts: Amounts| Amounts { units: Units((amounts.units.0 - buffer.0).max(0)), ..amounts };
+    let held = without(held);
     if take.minor() >= held.card.minor() {
         return Some(held.units);
     }
-    let promised = promised_by(hold)?;
+    let promised = without(promised_by(hold)?);
     let before = less(promised, held);
-    let upto = covering(promised, before.card.plus(take).ok()?)?;
+    let taken = before.card.plus(take).ok()?;
+    // At the hold's own rate, so that no part is rounded twice; in proportion, where later messages have changed the hold.
+    let price = hold.more.as_ref().and_then(|more| more.price);
+    let exact = |money: Money| charge_at(money, asset, hold.rate.as_deref(), price.as_ref());
+    let upto = match exact(promised.card) {
+        Some(whole) if whole == promised.units => exact(taken)?,
+        Some(_) | None => covering(promised, taken)?,
+    };
     // A hold that was changed may have less left than its share.
     Some(Units(upto.minus(before.units)?.0.clamp(0, held.units.0)))
 }

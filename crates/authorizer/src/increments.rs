@@ -12,7 +12,7 @@ use crate::duties::Order;
 use crate::parts::covering;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
-use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Reason};
+use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Price, Reason, Units};
 
 impl Shard {
     /// An increment that is asked for.
@@ -33,7 +33,10 @@ impl Shard {
             return;
         };
         match card.funding {
-            FundingMode::PreFunded => self.raise(case, parent, added, failures, context, effects),
+            FundingMode::PreFunded => {
+                let added = HoldTerms { price: together(parent, added), ..added };
+                self.raise(case, parent, added, failures, context, effects);
+            }
             FundingMode::Jit => {
                 let question = Question { of: Some(parent.number), ..question };
                 self.fund_hold(Case { question, ..case }, added, failures, context, effects);
@@ -62,6 +65,7 @@ impl Shard {
             amounts: plus(held, added.amounts),
             rate: added.rate,
             expires_at: added.expires_at.max(parent.expires_at),
+            price: added.price,
         };
         let told = self.told(case.card, case.account, &request, added.amounts.units, context);
         let of = parent.number;
@@ -93,7 +97,7 @@ impl Shard {
         flags.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
         self.check_rules(case, Some(told.amounts), context, &mut flags);
         let added = if request.details.incremental {
-            told
+            HoldTerms { price: together(parent, told), ..told }
         } else {
             // Downwards at the rate that the hold has locked.
             let units = if told.amounts.card.minor() <= held.card.minor() {
@@ -102,7 +106,13 @@ impl Shard {
                 told.amounts.units.max(held.units)
             };
             let total = Amounts { card: told.amounts.card, units };
-            HoldTerms { amounts: less(total, held), ..told }
+            let before = parent.more.as_ref().and_then(|more| more.price);
+            let price = if units > held.units {
+                told.price
+            } else {
+                before.map(|price| price.share(units, held.units))
+            };
+            HoldTerms { amounts: less(total, held), price, ..told }
         };
         let after = plus(held, added.amounts);
         self.raise(case, parent, added, flags, context, effects);
@@ -118,4 +128,15 @@ impl Shard {
         }
         true
     }
+}
+
+/// What a hold is made of once `added` is added to it.
+fn together(parent: &Transaction, added: HoldTerms) -> Option<Price> {
+    let before = parent.more.as_ref().and_then(|more| more.price);
+    if before.is_none() && added.price.is_none() {
+        return None;
+    }
+    let held = parent.held.map_or(Units::ZERO, |held| held.units);
+    let before = before.unwrap_or_else(|| Price::plain(held));
+    Some(before.with(added.price.unwrap_or_else(|| Price::plain(added.amounts.units))))
 }

@@ -106,6 +106,7 @@ impl Shard {
             refunded: moved(found, |more| more.refunded),
             arn: found.more.as_ref().and_then(|more| more.arn),
             sequence: found.more.as_ref().map_or(0, |more| more.sequence),
+            price: found.more.as_ref().and_then(|more| more.price),
             said: found.more.as_ref().and_then(|more| more.said.as_deref().copied()),
             clearing_flags: found
                 .more

@@ -37,6 +37,7 @@ mod originals;
 mod parts;
 mod policy;
 mod price;
+mod pricing;
 mod questions;
 mod refunds;
 mod repeats;
@@ -65,6 +66,7 @@ pub use command::{
 pub use decide::Context;
 pub use life::{AdviceAfterReversal, HoldRule, Life, MccRange, Tolerance};
 pub use policy::Policy;
+pub use pricing::{PriceRule, Pricing};
 pub use risk::{Demand, Rule, Rules};
 pub use risk_conditions::When;
 pub use security::Requirement;

@@ -32,7 +32,8 @@ impl Shard {
             part(request.amount, Units(money.minor().into()), Units(whole.card.minor().into()))?
         };
         let useful = money.minor() >= self.policy.life.partial_minor_min.max(1) && merchant.minor() > 0;
-        let terms = HoldTerms { amounts: Amounts { card: money, units }, ..hold };
+        let price = hold.price.map(|price| price.share(units, whole.units));
+        let terms = HoldTerms { amounts: Amounts { card: money, units }, price, ..hold };
         (useful && account.balance.covers(units)).then_some((terms, merchant))
     }
 }

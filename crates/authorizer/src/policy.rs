@@ -1,6 +1,7 @@
 //! The settings that decisions depend on, fixed while the switch runs.
 
 use crate::life::Life;
+use crate::pricing::Pricing;
 use crate::risk::Rules;
 use crate::stand_in_rules::StandIn;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Policy {
     pub life: Arc<Life>,
     /// The rules of the card program, shared by all shards.
     pub rules: Arc<Rules>,
+    /// Which rates are believed, and what is added to them, shared by all shards.
+    pub pricing: Arc<Pricing>,
     /// What programs allow when the switch stands in for their balance service, shared by all shards.
     pub stand_in: Arc<StandIn>,
 }
@@ -50,6 +53,7 @@ impl Default for Policy {
             requests_per_shard_max: 100_000,
             life: Arc::default(),
             rules: Arc::default(),
+            pricing: Arc::default(),
             stand_in: Arc::default(),
         }
     }

@@ -12,12 +12,11 @@ use crate::controls;
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
-use crate::price::price_on_card;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
     Amounts, Asset, CardStatus, DutyKind, Fact, Failure, FundingMode, MessageClass, Money, Rate, Reason,
-    RefundFlags, Rounding, TransactionType, Units,
+    RefundFlags, Side, TransactionType, Units,
 };
 
 impl Shard {
@@ -102,26 +101,24 @@ impl Shard {
         context: Context<'_>,
     ) -> Option<(Amounts, Option<Rate>)> {
         let mut ignored = Vec::new();
-        let (card, _) = price_on_card(case.card, &case.question.request, context, &mut ignored)?;
+        let (card, _) = self.price_on_card(case.card, &case.question.request, context, &mut ignored)?;
         let recent =
             |parent: &&Transaction| context.now.utc.since(parent.at) <= self.policy.life.exact_refund_for;
         let whole = parent.filter(recent).and_then(left_to_refund).filter(|left| left.card == card);
         if let Some(whole) = whole {
             return Some((whole, None));
         }
-        let now = context.now.utc;
-        match context.rates.to_asset(card, case.account.asset, Rounding::Down, now) {
-            Ok((units, rate)) => Some((Amounts { card, units }, rate)),
-            // It must be booked whatever the rates: at the newest.
-            Err(_) if !case.question.request.class.is_request() => {
-                let (from, to) = (Asset::of(card.currency()), case.account.asset);
-                let rate = context.rates.latest(from.code(), to.code())?;
-                let minor = i128::from(card.minor());
-                let units = rate.convert(minor, from.decimals(), to.decimals(), Rounding::Down).ok()?;
-                Some((Amounts { card, units: Units(units) }, Some(*rate)))
-            }
-            Err(_) => None,
-        }
+        let (request, asset) = (&case.question.request, case.account.asset);
+        let pricing = &self.policy.pricing;
+        let margins = pricing.margins(request, Asset::of(case.card.currency), asset);
+        let (rates, terms) = (context.rates, &pricing.terms);
+        let priced = rates.price(card, asset, Side::Credit, margins, terms, context.now.utc).ok();
+        // What is no request must be booked whatever the rates: at the newest.
+        let priced = priced.or_else(|| {
+            let newest = || rates.price_at_any_rate(card, asset, Side::Credit, margins, terms);
+            (!request.class.is_request()).then(newest).flatten()
+        })?;
+        Some((Amounts { card, units: priced.units }, priced.rate))
     }
 
     /// The payment that is refunded: the one it names, or else the newest to the same merchant with as much left.
@@ -133,7 +130,7 @@ impl Shard {
         let named = self.followed(card, request, context).filter(|found| left_to_refund(found).is_some());
         named.or_else(|| {
             let mut ignored = Vec::new();
-            let money = price_on_card(case.card, request, context, &mut ignored)?.0;
+            let money = self.price_on_card(case.card, request, context, &mut ignored)?.0;
             let merchant = request.merchant.id;
             let booked = self.store.of_card(card).take(SEARCH_MAX).filter(|found| {
                 let here = found.more.as_ref().is_some_and(|more| more.merchant == merchant);

@@ -15,8 +15,9 @@
 
 use domain::{
     AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, CountryCode, Failure,
-    Mcc, MessageClass, Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, RefundFlags,
-    Reversal, Rrn, Said, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission, Units,
+    Mcc, MessageClass, Money, NetworkReference, PartialApproval, Price, ProcessingCode, Rate, Reason,
+    RefundFlags, Reversal, Rrn, Said, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission,
+    Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -127,6 +128,8 @@ pub(crate) struct More {
     pub(crate) sequence: u8,
     pub(crate) clearing_flags: ClearingFlags,
     pub(crate) refund_flags: RefundFlags,
+    /// What the units of its hold are made of, where that is more than the amount at one rate.
+    pub(crate) price: Option<Price>,
     /// What the balance service said beside its decision.
     pub(crate) said: Option<Box<Said>>,
     /// When the hold ends if its approval, which could not be sent, is delivered after all.
@@ -143,6 +146,8 @@ pub(crate) struct Increment {
     pub(crate) number: TransactionNo,
     pub(crate) at: Timestamp,
     pub(crate) amounts: Amounts,
+    /// How much of it is buffer.
+    pub(crate) buffer: Units,
 }
 
 impl Transaction {
@@ -201,6 +206,7 @@ impl Transaction {
                 sequence: 0,
                 clearing_flags: ClearingFlags::default(),
                 refund_flags: RefundFlags::default(),
+                price: None,
                 said: None,
                 ends_when_delivered: None,
                 repeated: false,
@@ -221,6 +227,11 @@ impl Transaction {
     /// Whether it is a payment that was declined. Some merchants clear one all the same (E19).
     pub(crate) fn is_declined_payment(&self) -> bool {
         self.state == TransactionState::Declined && self.kind.is_debit() && self.of.is_none()
+    }
+
+    /// What is held beyond the charge.
+    pub(crate) fn buffer(&self) -> Units {
+        self.more.as_ref().and_then(|more| more.price).map_or(Units::ZERO, |price| price.buffer)
     }
 
     /// The balances that the first answer carried.

@@ -5,7 +5,7 @@ use crate::transaction::TransactionState;
 use domain::{
     AccountId, Amounts, ApprovalCode, Approver, Arn, Asset, Balance, CardId, CardStatus, CardToken,
     ClearingFlags, Controls, Currency, Expiry, Failure, FundingMode, LastFour, LimitRule, Mcc, MessageClass,
-    Money, NetworkReference, Rate, Reason, RefundFlags, Rrn, Said, Stan, Timestamp, TransactionId,
+    Money, NetworkReference, Price, Rate, Reason, RefundFlags, Rrn, Said, Stan, Timestamp, TransactionId,
     TransactionType, Transmission, Units,
 };
 
@@ -132,6 +132,8 @@ pub struct TransactionView {
     pub arn: Option<Arn>,
     /// Which one of several clearings; 0 when it was not said.
     pub sequence: u8,
+    /// What the units of its hold are made of, where that is more than the amount at one rate.
+    pub price: Option<Price>,
     /// What the balance service said beside its decision.
     pub said: Option<Said>,
     /// What is remarkable about a clearing.

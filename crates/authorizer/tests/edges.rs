@@ -18,6 +18,7 @@ fn rate(from: &str, to: &str, value: &str) -> Rate {
         from: AssetCode::new(from).unwrap(),
         to: AssetCode::new(to).unwrap(),
         value: value.parse().unwrap(),
+        bid: None,
         source: Text::new("test").unwrap(),
         as_of: Timestamp::from_seconds(NOON),
         max_age: Duration::from_secs(3_600),

@@ -330,6 +330,7 @@ proptest! {
             from: AssetCode::new("USD").unwrap(),
             to: AssetCode::new("ETH").unwrap(),
             value: rate.parse().unwrap(),
+            bid: None,
             source: Text::EMPTY,
             as_of: desk.now.utc,
             max_age: Duration::from_secs(60),

@@ -191,6 +191,7 @@ const fn sentence(reason: Reason) -> &'static str {
         Reason::StandInExposure => {
             "The switch could not stand in for the balance service: the program had as much open as it may."
         }
+        Reason::RateOutsideBand => "The exchange rate had left the band in which it is believed.",
     }
 }
 

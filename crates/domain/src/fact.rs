@@ -12,6 +12,7 @@ use crate::asset::{Asset, Units};
 use crate::authorization::{Authorization, Reversal};
 use crate::card::{CardId, CardNo, CardStatus, CardToken, Expiry, FundingMode, LastFour};
 use crate::control::Controls;
+use crate::convert::Price;
 use crate::duty::{Duty, DutyNo};
 use crate::flags::{ClearingFlags, RefundFlags};
 use crate::limit::{LimitBreach, LimitRule};
@@ -537,6 +538,8 @@ pub struct HoldTerms {
     pub rate: Option<Rate>,
     /// When the hold runs out.
     pub expires_at: Timestamp,
+    /// What the units are made of, where that is more than the amount at one rate.
+    pub price: Option<Price>,
 }
 
 /// Who said yes.

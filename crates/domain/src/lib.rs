@@ -20,6 +20,7 @@ mod asset;
 mod authorization;
 mod card;
 mod control;
+mod convert;
 mod decimal;
 mod decline;
 mod details;
@@ -48,6 +49,7 @@ pub use authorization::{
 };
 pub use card::{CardId, CardNo, CardStatus, CardToken, Expiry, ExpiryError, FundingMode, LastFour};
 pub use control::{Controls, ListRule};
+pub use convert::{Margins, PairTerms, Price, Priced, RateTerms, Side, charge_at};
 pub use decline::{DeclineDetail, LimitLeft, decline_detail};
 pub use details::{
     Arn, ClearingData, Details, Initiator, NetworkName, OriginalReferences, Presence, Purpose, RiskScore,
@@ -62,7 +64,7 @@ pub use funding::{Ask, FundingFailure, FundingOutcome};
 pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Span, Window, ZoneName};
 pub use money::{Currency, CurrencyError, Money, MoneyError};
 pub use pan::{Pan, PanError};
-pub use rate::{Rate, RateError, RateId, RateTable, Rounding};
+pub use rate::{Rate, RateError, RateId, RateTable};
 pub use reason::Reason;
 pub use reference::{
     AcquirerId, ApprovalCode, MessageClass, NetworkReference, ReferenceError, Rrn, ShardId, Stan,

@@ -1,10 +1,8 @@
-//! Rates and conversion: decimal rates with source and time, integer arithmetic, rounding that is chosen.
+//! Rates: decimal, with both sides, source, time and name. What they convert to is computed in `convert.rs`.
 //!
-//! A debit takes at least the exact amount (rounds up), a credit gives at most it (rounds down), so a
-//! conversion never makes money. A rate that is too old does not convert; there is no last known rate.
+//! A rate that is too old does not convert; there is no last known rate.
 
-use crate::asset::{Asset, AssetCode, Units};
-use crate::money::Money;
+use crate::asset::AssetCode;
 use crate::text::Text;
 use crate::time::Timestamp;
 use rust_decimal::Decimal;
@@ -22,9 +20,12 @@ pub struct Rate {
     pub from: AssetCode,
     /// What it is converted to.
     pub to: AssetCode,
-    /// Whole units of `to` for one whole unit of `from`.
+    /// Whole units of `to` for one whole unit of `from`: what a customer pays.
     #[serde(with = "decimal_as_text")]
     pub value: Decimal,
+    /// The other side, what a customer gets, where the source quotes two.
+    #[serde(with = "decimal_as_text::optional")]
+    pub bid: Option<Decimal>,
     /// Who quotes it.
     pub source: Text<24>,
     /// When it was quoted.
@@ -33,15 +34,6 @@ pub struct Rate {
     pub max_age: Duration,
     /// The source's name for this quotation.
     pub id: RateId,
-}
-
-/// Which way a conversion that does not come out even goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Rounding {
-    /// Away from zero: what a customer pays.
-    Up,
-    /// Towards zero: what a customer gets.
-    Down,
 }
 
 /// Why a conversion was refused.
@@ -75,6 +67,20 @@ pub enum RateError {
         /// To.
         to: AssetCode,
     },
+    /// The rate has left the band in which it is believed.
+    #[error("the rate from {from} to {to} is {found}, between {low} and {high} it is believed")]
+    OutsideBand {
+        /// From.
+        from: AssetCode,
+        /// To.
+        to: AssetCode,
+        /// The side that has left it.
+        found: Decimal,
+        /// The lower end.
+        low: Decimal,
+        /// The upper end.
+        high: Decimal,
+    },
     /// The result does not fit.
     #[error("the converted amount does not fit")]
     Overflow,
@@ -83,39 +89,10 @@ pub enum RateError {
 impl Rate {
     /// Checks what a caller may set.
     pub fn checked(self) -> Result<Self, RateError> {
-        if self.value > Decimal::ZERO {
+        if self.value > Decimal::ZERO && self.bid.is_none_or(|bid| bid > Decimal::ZERO) {
             Ok(self)
         } else {
             Err(RateError::NotPositive { from: self.from, to: self.to })
-        }
-    }
-
-    /// Converts `amount` with `from_decimals` digits after the point into units of `to_decimals`.
-    pub fn convert(
-        &self,
-        amount: i128,
-        from_decimals: u8,
-        to_decimals: u8,
-        rounding: Rounding,
-    ) -> Result<i128, RateError> {
-        // amount * mantissa * 10^(to - from - scale), in integers, so the rounding is ours alone.
-        let mut numerator = amount.checked_mul(self.value.mantissa()).ok_or(RateError::Overflow)?;
-        let mut denominator = 1_i128;
-        let exponent = i64::from(to_decimals) - i64::from(from_decimals) - i64::from(self.value.scale());
-        let power = 10_i128
-            .checked_pow(u32::try_from(exponent.unsigned_abs()).map_err(|_| RateError::Overflow)?)
-            .ok_or(RateError::Overflow)?;
-        if exponent >= 0 {
-            numerator = numerator.checked_mul(power).ok_or(RateError::Overflow)?;
-        } else {
-            denominator = power;
-        }
-        let (quotient, remainder) = (numerator / denominator, numerator % denominator);
-        match rounding {
-            Rounding::Up if remainder != 0 => {
-                quotient.checked_add(remainder.signum()).ok_or(RateError::Overflow)
-            }
-            Rounding::Up | Rounding::Down => Ok(quotient),
         }
     }
 }
@@ -153,30 +130,12 @@ impl RateTable {
     pub fn latest(&self, from: AssetCode, to: AssetCode) -> Option<&Rate> {
         self.rates.get(&(from, to))
     }
-
-    /// What `amount` costs in `asset`, and the rate used; no rate where the two are the same money.
-    pub fn to_asset(
-        &self,
-        amount: Money,
-        asset: Asset,
-        rounding: Rounding,
-        now: Timestamp,
-    ) -> Result<(Units, Option<Rate>), RateError> {
-        let money = Asset::of(amount.currency());
-        let minor = i128::from(amount.minor());
-        if money == asset {
-            return Ok((Units(minor), None));
-        }
-        let rate = self.fresh(money.code(), asset.code(), now)?;
-        let units = rate.convert(minor, money.decimals(), asset.decimals(), rounding)?;
-        Ok((Units(units), Some(*rate)))
-    }
 }
 
 /// The journal and JSON keep a rate as decimal text: exact, and never a float.
 pub(crate) mod decimal_as_text {
     use rust_decimal::Decimal;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
     use std::borrow::Cow;
 
     pub(crate) fn serialize<S: Serializer>(value: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
@@ -186,19 +145,39 @@ pub(crate) mod decimal_as_text {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
         Decimal::from_str_exact(&Cow::<'de, str>::deserialize(deserializer)?).map_err(D::Error::custom)
     }
+
+    /// The same where there may be none.
+    pub(crate) mod optional {
+        use super::{Cow, Decimal, Deserialize, Deserializer, Serialize, Serializer};
+        use serde::de::Error as _;
+
+        #[allow(clippy::ref_option)] // what serde hands over
+        pub(crate) fn serialize<S: Serializer>(
+            value: &Option<Decimal>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            value.map(|value| value.to_string()).serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Decimal>, D::Error> {
+            let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
+            text.map(|text| Decimal::from_str_exact(&text)).transpose().map_err(D::Error::custom)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Currency;
-    use proptest::prelude::*;
 
     fn rate(value: &str) -> Rate {
         Rate {
             from: AssetCode::new("USD").unwrap(),
             to: AssetCode::new("USDT").unwrap(),
             value: value.parse().unwrap(),
+            bid: None,
             source: Text::new("test").unwrap(),
             as_of: Timestamp::from_seconds(1_000),
             max_age: Duration::from_secs(60),
@@ -206,61 +185,19 @@ mod tests {
         }
     }
 
-    fn usdt() -> Asset {
-        Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap()
-    }
-
-    fn dollars(minor: i64) -> Money {
-        Money::new(minor, Currency::from_alpha("USD").unwrap())
-    }
-
-    #[test]
-    fn debits_round_up_and_credits_round_down() {
-        let third = rate("1.0000333333");
-        assert_eq!(third.convert(100, 2, 6, Rounding::Up), Ok(1_000_034));
-        assert_eq!(third.convert(100, 2, 6, Rounding::Down), Ok(1_000_033));
-        assert_eq!(rate("1").convert(100, 2, 6, Rounding::Up), Ok(1_000_000));
-        assert_eq!(rate("0.0066").convert(1_999, 2, 0, Rounding::Up), Ok(1));
-    }
-
     #[test]
     fn a_stale_or_missing_rate_does_not_convert() {
         let mut table = RateTable::default();
         let now = Timestamp::from_seconds(1_060);
-        assert!(matches!(
-            table.to_asset(dollars(1), usdt(), Rounding::Up, now),
-            Err(RateError::Missing { .. })
-        ));
+        let (from, to) = (AssetCode::new("USD").unwrap(), AssetCode::new("USDT").unwrap());
+        assert!(matches!(table.fresh(from, to, now), Err(RateError::Missing { .. })));
         table.set(rate("1"));
-        assert!(table.to_asset(dollars(1), usdt(), Rounding::Up, now).is_ok());
+        assert!(table.fresh(from, to, now).is_ok());
         let late = now.plus(Duration::from_millis(1));
-        let error = table.to_asset(dollars(1), usdt(), Rounding::Up, late).unwrap_err();
+        let error = table.fresh(from, to, late).unwrap_err();
         assert_eq!(
             error.to_string(),
             "the rate from USD to USDT is 60001 ms old, at most 60000 ms are allowed"
         );
-    }
-
-    #[test]
-    fn the_same_money_needs_no_rate() {
-        let usd = Asset::of(Currency::from_alpha("USD").unwrap());
-        let table = RateTable::default();
-        assert_eq!(table.to_asset(dollars(5), usd, Rounding::Up, Timestamp::default()), Ok((Units(5), None)));
-    }
-
-    proptest! {
-        #[test]
-        fn a_conversion_is_within_one_unit_of_the_exact_amount(
-            minor in 0_i64..1_000_000_000, mantissa in 1_i64..10_000_000_000, scale in 0_u32..10,
-        ) {
-            let mut quoted = rate("1");
-            quoted.value = Decimal::new(mantissa, scale);
-            let up = quoted.convert(i128::from(minor), 2, 6, Rounding::Up).unwrap();
-            let down = quoted.convert(i128::from(minor), 2, 6, Rounding::Down).unwrap();
-            let exact_scaled = i128::from(minor) * i128::from(mantissa) * 10_000;
-            let scale = 10_i128.pow(scale);
-            prop_assert!(down * scale <= exact_scaled && exact_scaled <= up * scale);
-            prop_assert!(up - down <= 1);
-        }
     }
 }

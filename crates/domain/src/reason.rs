@@ -140,6 +140,8 @@ reasons! {
     StandInLimit = "stand_in_limit",
     /// The switch would have stood in, but the program has as much open that the service does not know as it may.
     StandInExposure = "stand_in_exposure",
+    /// The rate has left the band in which it is believed: a token has lost its peg.
+    RateOutsideBand = "rate_outside_band",
 }
 
 impl Reason {

@@ -349,7 +349,7 @@ fn all<Old, New: From<Old>>(old: Vec<Old>) -> Vec<New> {
 impl From<HoldTerms> for crate::HoldTerms {
     fn from(hold: HoldTerms) -> Self {
         let HoldTerms { amounts, rate, expires_at } = hold;
-        Self { amounts, rate: rate.map(Into::into), expires_at }
+        Self { amounts, rate: rate.map(Into::into), expires_at, price: None }
     }
 }
 
@@ -435,7 +435,7 @@ impl From<Duty> for crate::Duty {
 impl From<Rate> for crate::Rate {
     fn from(rate: Rate) -> Self {
         let Rate { from, to, value, source, as_of, max_age, id } = rate;
-        Self { from, to, value, source, as_of, max_age, id }
+        Self { from, to, value, bid: None, source, as_of, max_age, id }
     }
 }
 

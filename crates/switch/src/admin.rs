@@ -4,7 +4,7 @@ use crate::hub::Hub;
 use crate::link::Link;
 use crate::recovery::RecoveryReport;
 use crate::snapshots::Keeper;
-use authorizer::StandIn;
+use authorizer::{Pricing, StandIn};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -29,6 +29,7 @@ pub(crate) struct Watched {
     pub(crate) links: Vec<Arc<Link>>,
     pub(crate) cache_config: CacheConfig,
     pub(crate) stand_in: Arc<StandIn>,
+    pub(crate) pricing: Arc<Pricing>,
     pub(crate) stopping: Arc<AtomicBool>,
 }
 
@@ -101,6 +102,18 @@ async fn metrics_page(State(watched): State<Arc<Watched>>) -> Response {
 }
 
 impl Watched {
+    /// How old each rate is, and whether it converts.
+    fn set_rate_gauges(&self) {
+        let Some(cache) = self.hub.cache_if_started() else { return };
+        let now = self.hub.clock.now().utc;
+        for rate in cache.rates().iter() {
+            let gauge = |name| self.hub.metrics.rate_gauge(name, rate.from.as_str(), rate.to.as_str());
+            gauge("authswitch_rate_age_seconds").set(now.since(rate.as_of).as_secs_f64());
+            let usable = self.pricing.terms.check(rate, now).is_ok();
+            gauge("authswitch_rate_usable").set(if usable { 1.0 } else { 0.0 });
+        }
+    }
+
     /// What each program has open that its balance service has not acknowledged, in whole units of the asset.
     fn set_exposure_gauges(&self) {
         let Some(cache) = self.hub.cache_if_started() else { return };
@@ -135,6 +148,7 @@ impl Watched {
             queue("lane_follow_ups", follow_ups, self.cache_config.follow_ups_max.saturating_mul(lanes));
         }
         self.set_exposure_gauges();
+        self.set_rate_gauges();
         queue("journal", self.journal.queued_batches(), self.journal.config().queue_batches_max);
         set_count("authswitch_cards", self.hub.index.cards());
         set_count("authswitch_accounts", self.hub.index.accounts());

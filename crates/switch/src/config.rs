@@ -12,6 +12,8 @@ mod funding;
 mod life;
 mod life_file;
 mod link_file;
+mod rates;
+mod rates_file;
 mod rules;
 mod rules_file;
 mod stand_in;
@@ -25,3 +27,4 @@ pub(crate) use link_file::DialSection as DialSettings;
 pub use link_file::{
     DialSection, EchoSection, FrameSection, LinkSection, MacSection, PartialApprovalSection, TlsSection,
 };
+pub(crate) use rates::RateSources;

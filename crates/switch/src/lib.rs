@@ -31,6 +31,8 @@ mod link;
 mod metrics;
 pub mod offline;
 mod processor_link;
+mod rate_document;
+mod rate_sources;
 mod recorder;
 mod recovery;
 mod release;

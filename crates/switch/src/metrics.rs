@@ -60,6 +60,7 @@ pub(crate) struct Metrics {
     ask_duration: Histogram,
     late_funding_answers: Counter,
     funding_lateness: Histogram,
+    pub(crate) rate_source_failures: Counter,
     pub(crate) asks_hedged: Counter,
     pub(crate) asked_elsewhere: Counter,
     pub(crate) funding_misconfigured: Counter,
@@ -130,6 +131,7 @@ impl Metrics {
             funding_lateness: metrics::with_local_recorder(&recorder, || {
                 histogram!("authswitch_funding_lateness_seconds")
             }),
+            rate_source_failures: counter("authswitch_rate_source_failures_total"),
             asks_hedged: counter("authswitch_funding_asks_hedged_total"),
             asked_elsewhere: counter("authswitch_funding_asks_failed_over_total"),
             funding_misconfigured: counter("authswitch_funding_misconfigured_answers_total"),
@@ -173,6 +175,14 @@ impl Metrics {
             let refused = STAND_IN_REFUSALS.map(|reason| (reason, counter(reason.as_str())));
             StandInHits { approved: counter("approved"), refused: Arc::new(refused) }
         })
+    }
+
+    /// A gauge of one pair.
+    pub(crate) fn rate_gauge(&self, name: &'static str, from: &str, to: &str) -> Gauge {
+        metrics::with_local_recorder(
+            &self.recorder,
+            || gauge!(name, "from" => from.to_owned(), "to" => to.to_owned()),
+        )
     }
 
     /// A gauge of what one program has open in one asset.
@@ -421,6 +431,10 @@ fn describe() {
             "Transactions that a rule of the program declined (enforce) or would have (shadow), by rule",
         ),
         (
+            "authswitch_rate_source_failures_total",
+            "Readings of the file or the feed of rates that brought none",
+        ),
+        (
             "authswitch_stand_in_total",
             "Asks that failed and were approved in the balance service's place, or refused, by what refused them",
         ),
@@ -524,6 +538,11 @@ fn describe() {
              program",
         ),
         ("authswitch_stand_in_exposure_max", "The most of it that there may be, by program and asset"),
+        ("authswitch_rate_age_seconds", "How long ago a rate was quoted, by pair"),
+        (
+            "authswitch_rate_usable",
+            "1 while a rate converts; 0 when it is too old or has left its band, by pair",
+        ),
         ("authswitch_cards", "Cards"),
         ("authswitch_accounts", "Accounts"),
     ] {

@@ -135,7 +135,8 @@ const fn usual(reason: Reason) -> &'static str {
         | Reason::StandInBalanceUnknown
         | Reason::StandInFunds
         | Reason::StandInLimit
-        | Reason::StandInExposure => "91",
+        | Reason::StandInExposure
+        | Reason::RateOutsideBand => "91",
     }
 }
 

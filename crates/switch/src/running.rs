@@ -3,13 +3,14 @@
 use crate::admin::{self, Watched};
 use crate::admin_server;
 use crate::clock::SystemClock;
-use crate::config::{Config, Endpoint, LinkSettings};
+use crate::config::{Config, Endpoint, LinkSettings, RateSources};
 use crate::control_desk::{ControlDesk, Tickets};
 use crate::funding_sink::LaneSink;
 use crate::hub::Hub;
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::processor_link::{self, Shared};
+use crate::rate_sources;
 use crate::recorder::JournalRecorder;
 use crate::recovery::{self, Plan, RecoveryError, RecoveryReport, Unbalanced};
 use crate::release::Dispatcher;
@@ -122,7 +123,7 @@ impl Switch {
 
     /// The same with the journal on any storage, so that tests can fill a disk and let it fail.
     pub async fn start_on(
-        config: Config,
+        mut config: Config,
         open_storage: impl FnOnce(&Config) -> Result<Arc<dyn Storage>, StartError>,
     ) -> Result<Self, StartError> {
         let clock = SystemClock::start();
@@ -190,6 +191,10 @@ impl Switch {
         switch.serve_links(listeners, &config.links);
         switch.serve_admin(admin_listener, &config, tickets);
         switch.keep_watch();
+        if let Some(sources) = config.rate_sources.take().filter(RateSources::any) {
+            let follow = rate_sources::follow(Arc::clone(&switch.hub), sources, switch.services_stop.clone());
+            switch.services.spawn(follow);
+        }
         Ok(switch)
     }
 
@@ -299,6 +304,7 @@ impl Switch {
             recovered: Arc::clone(&self.recovered),
             cache_config: config.cache,
             stand_in: Arc::clone(&config.policy.stand_in),
+            pricing: Arc::clone(&config.policy.pricing),
             stopping: Arc::clone(&self.not_ready),
         });
         let desk = Arc::new(ControlDesk {

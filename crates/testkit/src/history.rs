@@ -383,6 +383,7 @@ impl Stage {
             from: AssetCode::new(from).expect("a code"),
             to: AssetCode::new(to).expect("a code"),
             value: Decimal::new(thousandths, thousandths_of),
+            bid: None,
             source: Text::new("desk").expect("short"),
             as_of: self.world.now().utc,
             max_age: Duration::from_secs(8 * 3_600),

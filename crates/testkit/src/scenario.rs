@@ -8,6 +8,7 @@
 
 mod life;
 mod messages;
+mod pricing;
 mod rules;
 mod stand_in;
 mod standing;
@@ -25,7 +26,7 @@ use domain::{
 use std::collections::BTreeMap;
 
 /// What a line may begin with.
-const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, stand-in, told, order, freeze, unfreeze, close, \
+const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, price, rates, stand-in, told, order, freeze, unfreeze, close, \
      0100, 0101, 0120, 0121, 0200, 0201, 0220, 0221, clearing, release, 0400, 0401, 0420, 0421, undelivered, withheld, bound, limits, funding, acknowledge, tick, restart, set-back, \
      answer, asked, owed, unanswered, refused, repeated, expect";
 
@@ -146,6 +147,8 @@ impl Story {
                 line.end()
             }
             "rule" => self.rule(line),
+            "price" => self.price(line),
+            "rates" => self.rates(line),
             "stand-in" => self.stand_in(line),
             "told" => self.told(line),
             "order" => self.order(line),
@@ -351,11 +354,16 @@ impl Story {
         let from = line.read("an asset code such as USD", |word| AssetCode::new(word).ok())?;
         let to = line.read("an asset code such as USDT", |word| AssetCode::new(word).ok())?;
         let value = line.read("a decimal number", |word| word.parse().ok())?;
+        let mut bid = None;
+        if line.peek() == Some("bid") {
+            line.optional();
+            bid = Some(line.read("a decimal number", |word| word.parse().ok())?);
+        }
         line.keyword("max-age")?;
         let max_age = line.duration()?;
         line.end()?;
         let (source, as_of) = (Text::new("desk").expect("short"), self.world.now().utc);
-        self.change(Change::SetRate(Rate { from, to, value, source, as_of, max_age, id: Text::EMPTY }))
+        self.change(Change::SetRate(Rate { from, to, value, bid, source, as_of, max_age, id: Text::EMPTY }))
     }
 
     fn status(&mut self, status: CardStatus, line: &mut Line<'_>) -> Result<(), Finding> {

@@ -94,6 +94,14 @@ impl Shard {
         Ok(Money::new(0, self.card(card)?.currency))
     }
 
+    fn keep_price(&self, row: &mut Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
+        if hold.price.is_some() {
+            let zero = self.zero(row.card)?;
+            row.more_mut(zero).price = hold.price;
+        }
+        Ok(())
+    }
+
     fn approve(&mut self, mut row: Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
         let (number, card) = (row.number, row.card);
         let account = self.card(card)?.account;
@@ -104,6 +112,7 @@ impl Shard {
         row.rate = self.intern(hold.rate);
         row.held = Some(hold.amounts);
         row.expires_at = hold.expires_at;
+        self.keep_price(&mut row, hold)?;
         self.store.insert(row, &self.policy);
         self.store.expect_expiry(number, hold.expires_at);
         Ok(())
@@ -121,6 +130,7 @@ impl Shard {
         row.expires_at = hold.expires_at;
         row.failures = flags.as_slice().into();
         row.of = *of;
+        self.keep_price(&mut row, hold)?;
         self.store.insert(row, &self.policy);
         let merchant = request.merchant.name;
         self.asked.insert(number, OpenAsk { deadline: request.deadline, merchant });
@@ -141,6 +151,11 @@ impl Shard {
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.state = TransactionState::Approved;
             transaction.held = Some(amounts);
+            if let Some(price) = transaction.more.as_mut().and_then(|more| more.price.as_mut())
+                && amounts != reserved
+            {
+                *price = price.share(amounts.units, reserved.units);
+            }
         }
         Ok(())
     }

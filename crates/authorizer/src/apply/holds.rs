@@ -68,13 +68,18 @@ impl Shard {
             self.book(account, funded, change.units)?;
             self.charge(card, change, 0, at)?;
             if let Some(row) = self.store.find_mut(of) {
-                row.more_mut(zero).increments.push(Increment { number, at, amounts: change });
+                let after = hold.price.map_or(Units::ZERO, |price| price.buffer);
+                let buffer = Units(after.0.saturating_sub(row.buffer().0).max(0));
+                row.more_mut(zero).increments.push(Increment { number, at, amounts: change, buffer });
             }
         } else {
             self.free(of, difference(held, hold.amounts), None)?;
         }
         if let Some(row) = self.store.find_mut(of) {
             row.held = Some(hold.amounts);
+            if hold.price.is_some() || row.more.is_some() {
+                row.more_mut(zero).price = hold.price;
+            }
             let before = std::mem::replace(&mut row.expires_at, hold.expires_at);
             self.store.cancel_expiry(of, before);
             self.store.expect_expiry(of, hold.expires_at);
@@ -93,9 +98,17 @@ impl Shard {
         left: Amounts,
     ) -> Result<(), ApplyError> {
         self.held_by(number)?;
+        let buffer = self.store.find(number).and_then(|row| {
+            let parts = &row.more.as_ref()?.increments;
+            parts.iter().find(|part| Some(part.number) == increment).map(|part| part.buffer)
+        });
         self.free(number, released, increment)?;
         if let Some(row) = self.store.find_mut(number) {
             row.held = Some(left);
+            // What an increment had brought of the buffer leaves with it; a part undone otherwise leaves it whole.
+            if let Some(price) = row.more.as_mut().and_then(|more| more.price.as_mut()) {
+                *price = price.without_buffer(buffer.unwrap_or_default());
+            }
         }
         Ok(())
     }

@@ -9,6 +9,8 @@ pub(crate) struct RateAnswer {
     from: String,
     to: String,
     value: String,
+    /// What a customer gets, where the source quotes two sides.
+    bid: Option<String>,
     source: String,
     as_of: Option<String>,
     max_age: String,
@@ -23,6 +25,7 @@ impl RateAnswer {
             from: rate.from.to_string(),
             to: rate.to.to_string(),
             value: rate.value.to_string(),
+            bid: rate.bid.map(|bid| bid.to_string()),
             source: rate.source.to_string(),
             as_of: time::text(rate.as_of),
             max_age: format!("{}ms", rate.max_age.as_millis()),

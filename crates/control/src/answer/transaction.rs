@@ -44,10 +44,23 @@ pub(crate) struct TransactionAnswer {
     /// What refunds have brought back.
     refunded: Option<HeldAnswer>,
     arn: Option<String>,
+    /// What the account side of the hold is made of, where that is more than the amount at one rate.
+    price: Option<PriceAnswer>,
     /// What the balance service said beside its decision; null where it said nothing more.
     service: Option<SaidAnswer>,
     /// What is remarkable about a clearing or a refund.
     flags: Vec<&'static str>,
+}
+
+/// What is added to the amount at its rate, each part for itself.
+#[derive(Debug, Serialize)]
+struct PriceAnswer {
+    base: MoneyAnswer,
+    markup: MoneyAnswer,
+    fee: MoneyAnswer,
+    /// Held until the last clearing, and never charged.
+    buffer: MoneyAnswer,
+    second_leg: Option<String>,
 }
 
 /// What the balance service said beside its decision.
@@ -146,6 +159,16 @@ impl From<&TransactionView> for TransactionAnswer {
             paid: view.paid.map(|paid| HeldAnswer::new(&paid, &money)),
             refunded: view.refunded.map(|refunded| HeldAnswer::new(&refunded, &money)),
             arn: view.arn.map(|arn| arn.to_string()),
+            price: view.price.map(|price| {
+                let money = |units| MoneyAnswer::new(units, &view.asset);
+                PriceAnswer {
+                    base: money(price.base),
+                    markup: money(price.markup),
+                    fee: money(price.fee),
+                    buffer: money(price.buffer),
+                    second_leg: price.second_leg.map(|rate| rate.id.to_string()),
+                }
+            }),
             service: view.said.map(|said| SaidAnswer {
                 account: said.account.map(|account| account.to_string()),
                 quote: said.quote.to_string(),

@@ -22,6 +22,7 @@ fn rate_noting(body: Node, now: Timestamp, faults: &mut Faults) -> Option<Rate> 
     let from = object.required("from", faults, leaf(asset_code));
     let to = object.required("to", faults, leaf(asset_code));
     let value = object.required("value", faults, leaf(value));
+    let bid = object.optional("bid", faults, leaf(self::value));
     let source = object.required("source", faults, leaf(text::<24>));
     let as_of = object.optional("as_of", faults, leaf(move |node: &Node| time(node, now)));
     let max_age = object.required("max_age", faults, leaf(max_age));
@@ -36,6 +37,7 @@ fn rate_noting(body: Node, now: Timestamp, faults: &mut Faults) -> Option<Rate> 
         from,
         to,
         value: value?,
+        bid: bid?,
         source: source?,
         as_of: as_of?.unwrap_or(now),
         max_age: max_age?,

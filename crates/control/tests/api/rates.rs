@@ -20,6 +20,7 @@ async fn a_rate_in_force_is_listed_with_its_source_and_age() {
         "value": "1.0002",
         "source": "desk",
         "as_of": "2026-11-20T11:59:30Z",
+        "bid": null,
         "max_age": "60000ms",
         "id": "q-7",
         "fresh": true,

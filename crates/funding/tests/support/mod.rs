@@ -80,6 +80,7 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
             from: AssetCode::new("USD").unwrap(),
             to: AssetCode::new("USDT").unwrap(),
             value: "1.0000".parse().unwrap(),
+            bid: None,
             source: Text::new("treasury").unwrap(),
             as_of: received.plus(Duration::ZERO),
             max_age: Duration::from_secs(60),

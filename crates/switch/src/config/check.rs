@@ -5,11 +5,12 @@ use crate::config::faults::{Fault, Faults};
 use crate::config::file::ConfigFile;
 use crate::config::funding::check_funding;
 use crate::config::life::check_life;
+use crate::config::rates::{RateSources, check_rates};
 use crate::config::rules::check_rules;
 use crate::config::stand_in::check_stand_in;
 use crate::keys::{self, KeyError, Keys};
 use crate::snapshots::SnapshotConfig;
-use authorizer::{Life, Rules, StandIn};
+use authorizer::{Life, Pricing, Rules, StandIn};
 use cache::CacheConfig;
 use funding::FundingConfig;
 use journal::{JournalConfig, SealingKeys};
@@ -34,6 +35,8 @@ pub struct Config {
     pub journal: JournalConfig,
     /// Balance service.
     pub funding: FundingConfig,
+    /// Where rates come from beside the control API.
+    pub(crate) rate_sources: Option<RateSources>,
     /// Admin port.
     pub admin: AdminSettings,
     /// Processor links.
@@ -110,10 +113,12 @@ impl Config {
         let rules = check_rules(&file, &mut faults);
         let life = check_life(&file.decision.life, &mut faults);
         let stand_in = check_stand_in(&file, &mut faults);
+        let (pricing, rate_sources) = check_rates(&file.rates, base, &mut faults);
         let links = check_links(&file, base, &mut faults);
         match (keys, funding) {
             (Some(keys), Some(funding)) if faults.0.is_empty() => Ok(Self {
-                policy: policy(&file, rules, life, stand_in),
+                policy: policy(&file, rules, life, stand_in, pricing),
+                rate_sources: Some(rate_sources),
                 cache: cache_config(&file),
                 admin: AdminSettings {
                     listen: file.admin.listen,
@@ -312,7 +317,13 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     }
 }
 
-fn policy(file: &ConfigFile, rules: Rules, life: Life, stand_in: StandIn) -> authorizer::Policy {
+fn policy(
+    file: &ConfigFile,
+    rules: Rules,
+    life: Life,
+    stand_in: StandIn,
+    pricing: Pricing,
+) -> authorizer::Policy {
     authorizer::Policy {
         hold_for: file.decision.hold_for,
         undelivered_hold_for: file.decision.undelivered_hold_for,
@@ -324,6 +335,7 @@ fn policy(file: &ConfigFile, rules: Rules, life: Life, stand_in: StandIn) -> aut
         duties_per_shard_max: file.decision.duties_per_shard_max,
         life: Arc::new(life),
         rules: Arc::new(rules),
+        pricing: Arc::new(pricing),
         stand_in: Arc::new(stand_in),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::life_file::LifeSection;
 use crate::config::link_file::LinkSection;
+use crate::config::rates_file::RatesSection;
 use crate::config::rules_file::{RuleSection, SecuritySection};
 use crate::config::stand_in_file::StandInSection;
 use journal::Acknowledge;
@@ -32,6 +33,8 @@ pub struct ConfigFile {
     pub journal: JournalSection,
     /// The balance service.
     pub funding: FundingSection,
+    /// Which rates are believed, what is added to them, and where they come from.
+    pub rates: RatesSection,
     /// What the switch may approve in the balance service's place.
     pub stand_in: StandInSection,
     /// Groups of accounts with rules of their own.
@@ -56,6 +59,7 @@ impl Default for ConfigFile {
             cache: CacheSection::default(),
             journal: JournalSection::default(),
             funding: FundingSection::default(),
+            rates: RatesSection::default(),
             stand_in: StandInSection::default(),
             program: Vec::new(),
             rule: Vec::new(),

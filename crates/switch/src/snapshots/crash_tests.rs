@@ -67,6 +67,7 @@ fn next_fact(facts: &[Recorded], random: &mut Random) -> Recorded {
             from: AssetCode::new("USD").unwrap(),
             to: AssetCode::new("USDT").unwrap(),
             value: "1.0002".parse().unwrap(),
+            bid: None,
             source: Text::new("desk").unwrap(),
             as_of: at,
             max_age: Duration::from_secs(60),

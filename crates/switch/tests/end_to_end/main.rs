@@ -21,3 +21,4 @@ mod links;
 mod mac;
 mod operations;
 mod restart;
+mod standing_in;

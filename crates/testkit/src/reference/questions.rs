@@ -25,8 +25,9 @@ impl Model {
             Command::ServiceTold { .. } => false,
             // It declines whatever the service leaves open.
             Command::AskEnded { .. } => self.policy.stand_in.programs().is_empty(),
-            Command::Authorize { .. }
-            | Command::NoteDecline { .. }
+            // It adds nothing to a rate, and believes every one.
+            Command::Authorize { .. } => self.policy.pricing == std::sync::Arc::default(),
+            Command::NoteDecline { .. }
             | Command::Reverse { .. }
             | Command::AnswerLost { .. }
             | Command::DutyAcknowledged { .. }
