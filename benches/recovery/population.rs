@@ -35,6 +35,7 @@ impl Population {
             from: AssetCode::new("USD").expect("a code"),
             to: AssetCode::new("USDT").expect("a code"),
             value: "1".parse().expect("a number"),
+            bid: None,
             source: Text::new("bench").expect("short"),
             as_of: moment(0),
             max_age: Duration::from_secs(60),

@@ -15,8 +15,8 @@ use crate::parts::covering;
 use crate::shard::{Account, Shard};
 use crate::transaction::{More, Transaction, TransactionState};
 use domain::{
-    Amounts, Asset, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Rate,
-    Reason, TransactionNo, Units, charge_at,
+    Amounts, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Rate, Reason,
+    TransactionNo, Units,
 };
 
 /// What was approved and is booked at once.
@@ -160,8 +160,7 @@ impl Shard {
         for hold in self.holds_of(case.question.card_no, parent) {
             let Some(held) = hold.held.filter(|_| hold.state == TransactionState::Approved) else { continue };
             let take = Money::new(left.minor().min(held.card.minor()), money.currency());
-            let from_hold =
-                Amounts { card: take, units: units_of_part(hold, held, take, case.account.asset)? };
+            let from_hold = Amounts { card: take, units: units_of_part(hold, held, take)? };
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { none };
@@ -242,7 +241,7 @@ pub(crate) fn promised_by(hold: &Transaction) -> Option<Amounts> {
 }
 
 /// What `take` of a hold costs, by what all clearings together have cost so far (E12).
-pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money, asset: Asset) -> Option<Units> {
+pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money) -> Option<Units> {
     // The buffer is no part of the charge: it is released with what is left at the end (E13).
     let buffer = hold.buffer();
     let without = |amounts: Amounts| Amounts { units: Units((amounts.units.0 - buffer.0).max(0)), ..amounts };
@@ -253,13 +252,7 @@ pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money, asse
     let promised = without(promised_by(hold)?);
     let before = less(promised, held);
     let taken = before.card.plus(take).ok()?;
-    // At the hold's own rate, so that no part is rounded twice; in proportion, where later messages have changed the hold.
-    let price = hold.more.as_ref().and_then(|more| more.price);
-    let exact = |money: Money| charge_at(money, asset, hold.rate.as_deref(), price.as_ref());
-    let upto = match exact(promised.card) {
-        Some(whole) if whole == promised.units => exact(taken)?,
-        Some(_) | None => covering(promised, taken)?,
-    };
+    let upto = covering(promised, taken)?;
     // A hold that was changed may have less left than its share.
     Some(Units(upto.minus(before.units)?.0.clamp(0, held.units.0)))
 }

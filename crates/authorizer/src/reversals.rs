@@ -158,8 +158,7 @@ impl Shard {
         let left = total.minor().saturating_sub(taken).clamp(0, held.card.minor().max(0));
         let left = Money::new(left, held.card.currency());
         // The buffer stays until the last clearing.
-        let asset = self.account(self.card(hold.card).ok()?.account).ok()?.asset;
-        let units = units_of_part(hold, held, left, asset)?.plus(hold.buffer())?.min(held.units);
+        let units = units_of_part(hold, held, left)?.plus(hold.buffer())?.min(held.units);
         Some(less(held, Amounts { card: left, units }))
     }
 

@@ -1,5 +1,5 @@
-//! E11-E14: over any history of holds, clearings, reversals and refunds the customer never pays more than one unit a
-//! hold above the exact amount, and the program never gets less than the exact amount.
+//! E11-E14: over any history of holds, clearings and reversals the customer never pays more than one unit a hold above
+//! the exact amount once all of it is cleared, two while a part of it is, and the program never less than exactly that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 mod desk;
@@ -117,7 +117,7 @@ proptest! {
                 let exact = i128::from(hold.cleared) * 10_000 * hold.millionths * factor;
                 let scale = 10_i128.pow(10);
                 prop_assert!(exact <= paid * scale, "the program gets {paid} for {exact}");
-                prop_assert!(paid * scale < exact + scale, "the customer pays {paid} for {exact}");
+                prop_assert!(paid * scale < exact + scale * if hold.cleared == hold.minor { 1 } else { 2 }, "the customer pays {paid} for {exact}");
                 prop_assert!(hold.open || view.held.is_none(), "the buffer is released at the end");
                 paid_in_all += paid;
             }

@@ -18,23 +18,15 @@ use testkit::reference::Record;
 const NOT_OF_A_SHARD: [Reason; 4] =
     [Reason::SignedOff, Reason::Overloaded, Reason::JournalUnavailable, Reason::AmountOutOfRange];
 
-/// Reasons of stand-in, which the histories do not play.
-const NOT_PLAYED: [Reason; 5] = [
+/// Reasons of stand-in and of bands of rates, which the histories do not play.
+const NOT_PLAYED: [Reason; 6] = [
     Reason::StandInBarred,
     Reason::StandInBalanceUnknown,
     Reason::StandInFunds,
     Reason::StandInLimit,
     Reason::StandInExposure,
-];
-
-/// How many failures one worker shows before it stops.
-const FAILURES_MAX: usize = 3;
-
-/// How many histories are played where nothing else is asked for.
-const HISTORIES: u64 = if cfg!(debug_assertions) { 500 } else { 10_000 };
-
-/// So many reach every reason and every state, whatever the first seed.
-const RICH_FROM: u64 = 2_000;
+/// Reasons of stand-in and of bands of rates, which the histories do not play.
+const NOT_PLAYED: [Reason; 6] = [
 
 /// What was reached, and how often.
 #[derive(Default)]

@@ -90,6 +90,7 @@ impl Switch {
             from: AssetCode::new("USD").unwrap(),
             to: asset().code(),
             value: Decimal::new(10_007_337, 7),
+            bid: None,
             source: Text::new("desk").unwrap(),
             as_of: now.utc,
             max_age: Duration::from_secs(3_600),
