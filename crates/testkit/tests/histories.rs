@@ -25,8 +25,8 @@ const NOT_PLAYED: [Reason; 6] = [
     Reason::StandInFunds,
     Reason::StandInLimit,
     Reason::StandInExposure,
-/// Reasons of stand-in and of bands of rates, which the histories do not play.
-const NOT_PLAYED: [Reason; 6] = [
+    Reason::RateOutsideBand,
+];
 
 /// What was reached, and how often.
 #[derive(Default)]
