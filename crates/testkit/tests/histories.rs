@@ -28,6 +28,15 @@ const NOT_PLAYED: [Reason; 6] = [
     Reason::RateOutsideBand,
 ];
 
+/// How many failures one worker shows before it stops.
+const FAILURES_MAX: usize = 3;
+
+/// How many histories are played where nothing else is asked for.
+const HISTORIES: u64 = if cfg!(debug_assertions) { 500 } else { 10_000 };
+
+/// So many reach every reason and every state, whatever the first seed.
+const RICH_FROM: u64 = 2_000;
+
 /// What was reached, and how often.
 #[derive(Default)]
 struct Reached {
