@@ -3,7 +3,7 @@
 //! Names of rules, scores and velocities stay inside: whoever tries stolen cards would learn from them how to go on.
 //! A broken limit is told with what was left of it, so that a terminal can offer to try again for less.
 
-use crate::fact::Failure;
+use crate::failure::Failure;
 use crate::limit::{LimitOwner, Measure, Span, Window};
 use crate::reason::Reason;
 use crate::text::Text;

@@ -14,13 +14,13 @@ use crate::card::{CardId, CardNo, CardStatus, CardToken, Expiry, FundingMode, La
 use crate::control::Controls;
 use crate::convert::Price;
 use crate::duty::{Duty, DutyNo};
+use crate::failure::Failure;
 use crate::flags::{ClearingFlags, RefundFlags};
-use crate::limit::{LimitBreach, LimitRule};
+use crate::limit::LimitRule;
 use crate::money::{Currency, Money};
 use crate::rate::Rate;
 use crate::reason::Reason;
 use crate::reference::TransactionNo;
-use crate::risk::RuleBreach;
 use crate::stand_in::StandInOrder;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -583,36 +583,6 @@ pub struct Balances {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct KeyFingerprint(pub [u8; 16]);
-
-/// One rule that said no.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Failure {
-    /// Which rule.
-    pub reason: Reason,
-    /// The limit, where the rule was one: what it was, what was left of it, and what was asked.
-    pub limit: Option<LimitBreach>,
-    /// The program's rule, where it was one.
-    pub rule: Option<RuleBreach>,
-}
-
-impl Failure {
-    /// Whether it declines: all do but the rules that only record what they would have done.
-    #[must_use]
-    pub fn decides(&self) -> bool {
-        self.rule.is_none_or(|breach| breach.decides())
-    }
-
-    /// Puts the deciding one first: in order of precedence, and those that decide nothing last.
-    pub fn rank(failures: &mut [Self]) {
-        failures.sort_by_key(|failure| (!failure.decides(), failure.reason));
-    }
-}
-
-impl From<Reason> for Failure {
-    fn from(reason: Reason) -> Self {
-        Self { reason, limit: None, rule: None }
-    }
-}
 
 /// How a reversal relates to what is known.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]

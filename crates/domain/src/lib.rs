@@ -26,6 +26,7 @@ mod decline;
 mod details;
 mod duty;
 mod fact;
+mod failure;
 mod flags;
 mod funding;
 mod limit;
@@ -56,9 +57,10 @@ pub use details::{
 };
 pub use duty::{CancelCause, Duty, DutyKind, DutyNo};
 pub use fact::{
-    Amounts, Approver, Balances, Counts, Fact, Failure, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
+    Amounts, Approver, Balances, Counts, Fact, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
     ReversalMatch, Said,
 };
+pub use failure::Failure;
 pub use flags::{ClearingFlags, RefundFlags};
 pub use funding::{Ask, FundingFailure, FundingOutcome};
 pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Span, Window, ZoneName};
