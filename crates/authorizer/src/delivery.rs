@@ -34,8 +34,9 @@ impl Shard {
     /// A repeat gets the first answer too. Once that may be an approval, it does not matter any more whether the first
     /// one was delivered: recorded once, before the answer goes out again.
     pub(crate) fn answer_again(&self, repeated: &Transaction, effects: &mut Effects) {
-        let is_request = repeated.class.is_request();
-        if is_request && repeated.state.is_open() && !is_repeated(repeated) {
+        let booked_at_once = repeated.class.is_financial() && repeated.state == TransactionState::Cleared;
+        let may_stand = repeated.class.is_request() && (repeated.state.is_open() || booked_at_once);
+        if may_stand && !is_repeated(repeated) {
             effects.fact(Fact::AnswerRepeated { transaction: repeated.number });
         }
     }

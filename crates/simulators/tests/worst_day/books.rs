@@ -49,11 +49,7 @@ fn approvals_stand(world: &World, account: usize, views: &[TransactionView]) -> 
     let approved: BTreeSet<_> =
         views.iter().filter(|view| view.reason.is_some_and(domain::Reason::is_approval)).map(of).collect();
     let seen = world.processor.approved.iter().filter(|(whose, _)| *whose == account);
-    // A purchase that is booked at once, refused to its first sender and approved to its repeat at the same moment, is
-    // undone for both today: the repeat is not recorded, because no hold is open.
-    let (refused, again) = (&world.processor.refused, &world.processor.repeated);
-    let undone = |seen: &(usize, domain::Stan)| refused.contains(seen) && again.contains(seen);
-    if let Some((_, stan)) = seen.clone().find(|seen| !approved.contains(seen) && !undone(seen)) {
+    if let Some((_, stan)) = seen.clone().find(|seen| !approved.contains(seen)) {
         return Err(format!(
             "acct_{account}: the processor has seen request {stan} approved, the switch has not"
         ));

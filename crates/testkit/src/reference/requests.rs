@@ -195,7 +195,8 @@ impl Model {
     fn repeat(&mut self, index: usize, class: MessageClass, caller: Caller, out: &mut Outcome) {
         let found = &mut self.transactions[index];
         let first = matches!(found.message, Message::Asked(request) if request.class.is_request());
-        if class.is_request() && first && found.state.is_open() {
+        let booked_at_once = class.is_financial() && found.state == TransactionState::Cleared;
+        if class.is_request() && first && (found.state.is_open() || booked_at_once) {
             found.repeated = true;
             if let Some(end) = found.ends_when_delivered.take() {
                 found.expires_at = found.expires_at.max(end);
