@@ -40,10 +40,10 @@ missed=0
 printf '%-36s %7s  %s\n' "planted bug" "seconds" "caught by"
 for name in "${names[@]}"; do
     began=$SECONDS
-    if ! patch -p1 --silent --no-backup-if-mismatch --dry-run <"$folder/$name.patch" >"$log" 2>&1; then
+    if ! patch -p1 --fuzz=0 --silent --no-backup-if-mismatch --dry-run <"$folder/$name.patch" >"$log" 2>&1; then
         verdict="NOT CAUGHT: the patch does not apply"
     else
-        patch -p1 --silent --no-backup-if-mismatch <"$folder/$name.patch"
+        patch -p1 --fuzz=0 --silent --no-backup-if-mismatch <"$folder/$name.patch"
         if ! "${suite[@]}" --no-run >"$log" 2>&1; then
             verdict="NOT CAUGHT: it does not compile"
         elif "${suite[@]}" >"$log" 2>&1; then
@@ -54,7 +54,7 @@ for name in "${names[@]}"; do
             verdict="$stories stories"
             [ "$stories" -eq "${#tests[@]}" ] || verdict="the histories, $verdict"
         fi
-        patch -p1 --silent --reverse <"$folder/$name.patch"
+        patch -p1 --fuzz=0 --silent --reverse <"$folder/$name.patch"
     fi
     printf '%-36s %7s  %s\n' "$name" "$((SECONDS - began))" "$verdict"
     case "$verdict" in NOT*) missed=$((missed + 1)) ;; esac
