@@ -4,7 +4,7 @@
 # longer applies or compiles.
 #
 #   crates/testkit/mutations/run.sh                   every bug
-#   crates/testkit/mutations/run.sh --ci              those that are listed in mutations/ci
+#   crates/testkit/mutations/run.sh --short              those that are listed in mutations/short
 #   crates/testkit/mutations/run.sh stale-rate-used   one bug
 #
 # The copy and what is built of it stay under target/mutations, so that a second run is quick: only the two or three
@@ -31,7 +31,7 @@ if ! "${suite[@]}" >"$log" 2>&1; then
 fi
 
 case "${1:-}" in
-    --ci) mapfile -t names < <(grep -v '^#' "$folder/ci") ;;
+    --short) mapfile -t names < <(grep -v '^#' "$folder/short") ;;
     "") mapfile -t names < <(cd "$folder" && printf '%s\n' *.patch | sed 's/\.patch$//') ;;
     *) names=("$@") ;;
 esac
