@@ -163,24 +163,6 @@ impl RateTable {
     }
 }
 
-/// What `amount` is charged at the rate of a hold and with what was added to it, rounded up and without a buffer; `None`
-/// where the rate is not between the two.
-#[must_use]
-pub fn charge_at(amount: Money, asset: Asset, rate: Option<&Rate>, price: Option<&Price>) -> Option<Units> {
-    let second = price.and_then(|price| price.second_leg);
-    let money = Asset::of(amount.currency());
-    let first = match money == asset {
-        true => None,
-        false => {
-            let ends_at = second.map_or(asset.code(), |second| second.from);
-            Some(*rate.filter(|rate| rate.from == money.code() && rate.to == ends_at)?)
-        }
-    };
-    let margins = Margins { buffer: 0, ..price.map(|price| price.margins).unwrap_or_default() };
-    let second = second.filter(|_| first.is_some());
-    Legs { first, second }.price(amount, asset, Side::Debit, margins).ok().map(|priced| priced.units)
-}
-
 /// The rates of one conversion; none where the two are the same money.
 #[derive(Clone, Copy, Debug, Default)]
 struct Legs {

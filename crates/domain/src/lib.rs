@@ -50,7 +50,7 @@ pub use authorization::{
 };
 pub use card::{CardId, CardNo, CardStatus, CardToken, Expiry, ExpiryError, FundingMode, LastFour};
 pub use control::{Controls, ListRule};
-pub use convert::{Margins, PairTerms, Price, Priced, RateTerms, Side, charge_at};
+pub use convert::{Margins, PairTerms, Price, Priced, RateTerms, Side};
 pub use decline::{DeclineDetail, LimitLeft, decline_detail};
 pub use details::{
     Arn, ClearingData, Details, Initiator, NetworkName, OriginalReferences, Presence, Purpose, RiskScore,
