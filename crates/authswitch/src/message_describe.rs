@@ -10,7 +10,7 @@ use anyhow::{Context, anyhow};
 use bytes::{Bytes, BytesMut};
 use clap::Args;
 use comfy_table::{Table, presets};
-use iso8583::{CardData, DecodeError, Dialect, FrameFormat, Row, describe};
+use iso8583::{CardData, DecodeError, Dialect, FrameFormat, Row, describe, describe_element};
 use serde::Serialize;
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ Examples:
   echo 0800822000000000000004000000000000001120180000000042301 | authswitch message describe
   authswitch message describe --dialect binary-1987 --frame binary-2 --json captured.bin
   xxd -r -p captured.hex | authswitch message describe --raw --dialect config/dialects/visa-like.toml
+  echo 9F0206000000000100 9F1A020840 | authswitch message describe --dialect mastercard-like --element 55
 
 Exit code 1 if a message could not be read to its end; what was read is printed all the same.")]
 pub(crate) struct Arguments {
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     /// The length in the frame header counts the header itself.
     #[arg(long, requires = "frame")]
     frame_includes_itself: bool,
+    /// The input is the value of this data element alone, without its length: chip data out of a log, say.
+    #[arg(long, value_name = "DE", conflicts_with = "frame", value_parser = clap::value_parser!(u8).range(2..=128))]
+    element: Option<u8>,
     /// Print one JSON object a line and message, instead of tables.
     #[arg(long)]
     json: bool,
@@ -64,7 +68,7 @@ struct Described {
 struct Fault {
     /// The element, the bitmap, the MTI or the frame.
     place: String,
-    /// Bytes from the start of the message; `None` if the frame is at fault.
+    /// Bytes from the start of the message, or of the one element given; `None` if the frame is at fault.
     offset: Option<usize>,
     /// The whole sentence: place, offset, found, allowed.
     message: String,
@@ -82,10 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let frame = arguments
         .frame
         .map(|frame| FrameFormat { includes_itself: arguments.frame_includes_itself, ..frame });
-    let reads = |bytes: &[u8]| describe_all(bytes, &dialect, frame, CardData::Masked).progress();
+    let described = |bytes: &[u8], card_data| match arguments.element {
+        Some(de) => describe_value(bytes, &dialect, de, card_data),
+        None => describe_all(bytes, &dialect, frame, card_data),
+    };
+    let reads = |bytes: &[u8]| described(bytes, CardData::Masked).progress();
     let bytes = message_input::bytes(&input, form, reads).map_err(|error| (Exit::Failed, error.into()))?;
     let card_data = if arguments.show_card_data { CardData::Shown } else { CardData::Masked };
-    let read = describe_all(&bytes, &dialect, frame, card_data);
+    let read = described(&bytes, card_data);
     output::written(print(&read, arguments.json))?;
     match read.first_fault() {
         None => Ok(()),
@@ -157,6 +165,14 @@ fn describe_all(bytes: &[u8], dialect: &Dialect, frame: Option<FrameFormat>, car
         }
     }
     Reading(messages)
+}
+
+fn describe_value(bytes: &[u8], dialect: &Dialect, de: u8, card_data: CardData) -> Reading {
+    let (elements, error) = match describe_element(dialect, de, bytes, card_data) {
+        Ok(rows) => (rows, None),
+        Err(error) => (Vec::new(), Some(Fault::from(&error))),
+    };
+    Reading(vec![Described { dialect: dialect.name().to_owned(), elements, error }])
 }
 
 fn describe_one(bytes: Bytes, dialect: &Dialect, card_data: CardData) -> Described {

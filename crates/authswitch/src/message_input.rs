@@ -57,8 +57,13 @@ pub(crate) fn bytes<P: Ord>(
         Form::Hex => from_hex(input),
         Form::Detect => Ok(match from_hex(input) {
             Ok(bytes) => {
-                let raw = without_line_end(input);
-                if progress(raw) > progress(&bytes) { raw.to_vec() } else { bytes }
+                // An element that is itself written in hexadecimal digits may have been pasted with spaces in it.
+                let digits: Vec<u8> = input.iter().copied().filter(u8::is_ascii_hexdigit).collect();
+                let others = [without_line_end(input).to_vec(), digits];
+                let best = |best: Vec<u8>, other: Vec<u8>| {
+                    if progress(&other) > progress(&best) { other } else { best }
+                };
+                others.into_iter().fold(bytes, best)
             }
             // A line end after a text message comes from an editor or from echo, never from a processor.
             Err(_) if progress(without_line_end(input)) > progress(input) => without_line_end(input).to_vec(),
@@ -111,6 +116,7 @@ mod tests {
         );
         assert_eq!(bytes(b"0102", Form::Detect, begins_well), Ok(vec![1, 2]));
         assert_eq!(bytes(b"abz", Form::Detect, begins_well), Ok(b"abz".to_vec()));
+        assert_eq!(bytes(b"a b1\n2", Form::Detect, begins_well), Ok(b"ab12".to_vec()), "pasted with spaces");
     }
 
     #[test]

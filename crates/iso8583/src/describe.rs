@@ -2,8 +2,11 @@
 //!
 //! Rows are data, so that a caller can make a table or JSON of them.
 
+use crate::dialect::Dialect;
+use crate::error::{DecodeError, Fault, Place};
 use crate::mask::masked;
 use crate::message::Message;
+use crate::position::FaultAt;
 use crate::value::Value;
 use serde::Serialize;
 
@@ -45,6 +48,33 @@ pub fn describe(message: &Message, card_data: CardData) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Describes the value of data element `de` alone, as it stands behind its length prefix: the chip data out of a log, say.
+///
+/// # Errors
+/// What is wrong with the value, and where, counted from its first byte; or that the dialect does not list `de`.
+pub fn describe_element(
+    dialect: &Dialect,
+    de: u8,
+    value: &[u8],
+    card_data: CardData,
+) -> Result<Vec<Row>, DecodeError> {
+    let spec = dialect.element(de);
+    let located = match spec {
+        Some(spec) => spec.accept_bytes(value, 0, value.len()).map(|span| Value::new(spec, value, span)),
+        None => Err(FaultAt::new(0, Fault::Unlisted)),
+    };
+    let name = || spec.map_or_else(Box::default, |spec| spec.name().into());
+    let value = located.map_err(|fault| {
+        let FaultAt { offset, path, fault } = *fault;
+        DecodeError::new(Place::Element { de, name: name(), path }, offset, fault)
+    })?;
+    let mut rows = Vec::new();
+    if let Some(value) = value {
+        push_rows(&mut rows, de, de.to_string(), value, card_data);
+    }
+    Ok(rows)
 }
 
 /// The row of what stands before the MTI, if the dialect has that: as text where it is text, in hexadecimal

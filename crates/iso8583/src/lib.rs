@@ -98,7 +98,7 @@ mod mask;
 pub use compose::PartValue;
 pub use content::Content;
 pub use decode::Rejected;
-pub use describe::{CardData, Row, describe};
+pub use describe::{CardData, Row, describe, describe_element};
 pub use dialect::{Dialect, SHIPPED, shipped};
 pub use dialect_error::DialectError;
 pub use draft::Draft;

@@ -14,59 +14,29 @@ mod support;
 use bytes::BytesMut;
 use iso8583::{
     CardData, Content, Dialect, Draft, FrameFormat, LengthHeader, Message, PartValue, Value, describe,
+    describe_element,
 };
 use serde_json::Value as Json;
 use support::{dialect, rows, unhex};
 
-/// How each message vector is framed and which dialect reads it.
-fn setting(id: &str) -> (Option<LengthHeader>, Dialect) {
-    let number: u32 = id[1..].parse().unwrap();
-    let name = match number {
-        1 => "ascii-1987",
-        3 => "packed-lengths",
-        4 | 5 => "always-128-binary-amount",
-        6 => "tlv-in-positional",
-        7..=12 | 62 | 70..=72 => "lenient-ascii",
-        13 => return (None, nibbles("ascii", "LL", "left-0")),
-        14 | 15 => return (None, nibbles("bcd", "LLLL", "left-0")),
-        16 => return (None, nibbles("bcd", "LLLL", "left-f")),
-        18 => return (None, nibbles("bcd", "LLLL", "right-f")),
-        20 => return (None, four_characters("ebcdic-hex")),
-        21 => return (None, four_characters("binary")),
-        34..=38 => return (Some(LengthHeader::Binary2), dialect("mastercard-like")),
-        40..=51 => return (Some(LengthHeader::Vml), dialect("visa-like")),
-        52..=61 => "always-128",
-        64 => return (Some(LengthHeader::Binary2), dialect("tpdu-bcd")),
-        66 | 68 => "ascii-binary-bitmap",
-        67 => "ascii-bcd-pan",
-        69 => "short-ascii",
-        80 => "three-digit-prefixes",
-        81 => "base-i",
-        _ => panic!("{id}: no dialect is named for this vector"),
-    };
-    (None, dialect(name))
+/// The length header of each form that the vectors have.
+const LENGTHS: [(&str, LengthHeader); 4] = [
+    ("ascii-4", LengthHeader::Ascii4),
+    ("bcd-2", LengthHeader::Bcd2),
+    ("binary-2", LengthHeader::Binary2),
+    ("vml", LengthHeader::Vml),
+];
+
+/// How the row's bytes are framed.
+fn frame(row: &Json) -> Option<FrameFormat> {
+    let name = row.get("frame")?;
+    let (_, length) = LENGTHS.into_iter().find(|(known, _)| name == known).expect("a length header");
+    Some(FrameFormat { length, includes_itself: false, max_bytes: 2_048 })
 }
 
-/// DE 2 of packed half bytes.
-fn nibbles(prefix_encoding: &str, prefix: &str, pad: &str) -> Dialect {
-    let text = format!(
-        "name = \"nibbles\"\nmti = {{ encoding = \"ascii\" }}\nbitmap = {{ encoding = \"hex\" }}\n\
-         elements.2 = {{ name = \"number\", content = \"hex\", encoding = \"bcd\", unit = \"nibbles\", prefix = \"{prefix}\", \
-         prefix_encoding = \"{prefix_encoding}\", max = 8, pad = \"{pad}\" }}\n"
-    );
-    Dialect::from_toml(&text, "nibbles").unwrap()
-}
-
-/// A header of six characters, and every element four characters.
-fn four_characters(bitmap: &str) -> Dialect {
-    let mut text = format!(
-        "name = \"four\"\nheader = {{ kind = \"fixed\", value = \"header\" }}\n\
-         mti = {{ encoding = \"ascii\" }}\nbitmap = {{ encoding = \"{bitmap}\" }}\n[elements]\n"
-    );
-    for de in 2..=128 {
-        text += &format!("{de} = {{ name = \"element {de}\", content = \"text\", length = 4 }}\n");
-    }
-    Dialect::from_toml(&text, "four").unwrap()
+/// The dialect that reads the row.
+fn dialect_of(row: &Json) -> Dialect {
+    dialect(row["dialect"].as_str().unwrap())
 }
 
 #[test]
@@ -85,9 +55,8 @@ fn every_message_gives_its_fields_and_is_written_again_byte_for_byte() {
 }
 
 fn check_message(id: &str, row: &Json) {
-    let (length, dialect) = setting(id);
+    let (format, dialect) = (frame(row), dialect_of(row));
     let wire = unhex(row["hex"].as_str().unwrap());
-    let format = length.map(|length| FrameFormat { length, includes_itself: false, max_bytes: 2_048 });
     let mut stream = BytesMut::from(&wire[..]);
     let body = match format {
         Some(format) => format.split(&mut stream).unwrap().expect("a whole frame"),
@@ -243,7 +212,7 @@ fn check_header(id: &str, header: &[u8], expected: &Json) {
 
 /// A vector of chip data alone is read as DE 55 of a message.
 fn check_tlv(row: &Json) {
-    let dialect = dialect("lenient-ascii");
+    let dialect = dialect_of(row);
     let tlv = unhex(row["hex"].as_str().unwrap());
     let mut draft = Draft::new(&dialect, iso8583::Mti::parse("0100").unwrap());
     let mut out = BytesMut::new();
@@ -254,18 +223,14 @@ fn check_tlv(row: &Json) {
     let mut again = BytesMut::new();
     rewritten(&dialect, &message).encode_into(&mut again).unwrap();
     assert_eq!(again, out);
+    let of_message: Vec<_> = describe(&message, CardData::Masked).into_iter().skip(1).collect();
+    assert_eq!(describe_element(&dialect, 55, &tlv, CardData::Masked).unwrap(), of_message);
 }
 
 /// A vector of a length header: announced length, and body if there is one.
 fn check_frame(id: &str, row: &Json) {
-    let length = match id {
-        "v074" | "v079" => LengthHeader::Ascii4,
-        "v075" => LengthHeader::Bcd2,
-        "v076" => LengthHeader::Binary2,
-        "v077" => LengthHeader::Vml,
-        _ => panic!("{id}: no length header is named for this vector"),
-    };
-    let format = FrameFormat { length, includes_itself: false, max_bytes: 2_048 };
+    let format = frame(row).unwrap();
+    let length = format.length;
     let wire = unhex(row["hex"].as_str().unwrap());
     let announced = usize::try_from(row["fields"]["length"].as_u64().unwrap()).unwrap();
     let mut stream = BytesMut::from(&wire[..]);

@@ -18,15 +18,21 @@ pub(crate) fn dialect(name: &str) -> Dialect {
 }
 
 /// The dialects in `tests/dialects`.
-pub(crate) const TEST_DIALECTS: [&str; 14] = [
+pub(crate) const TEST_DIALECTS: [&str; 20] = [
     "always-128-binary-amount",
     "always-128",
     "ascii-2003",
     "ascii-bcd-pan",
     "ascii-binary-bitmap",
     "base-i",
+    "four-characters-binary-bitmap",
+    "four-characters-ebcdic-bitmap",
     "lenient-ascii",
     "mixed-52-fields",
+    "nibbles-ascii-length",
+    "nibbles-left-0",
+    "nibbles-left-f",
+    "nibbles-right-f",
     "packed-lengths",
     "positional-in-positional",
     "short-ascii",
