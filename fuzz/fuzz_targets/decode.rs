@@ -1,25 +1,3 @@
-//! Any bytes as a message of each shipped dialect: no panic in decoding or in any accessor, and a
-//! fault lies inside the message.
 #![no_main]
 
-use bytes::Bytes;
-use fuzz::{read_all, shipped_dialects};
-use iso8583::Dialect;
-use libfuzzer_sys::fuzz_target;
-use std::sync::LazyLock;
-
-static DIALECTS: LazyLock<Vec<Dialect>> = LazyLock::new(shipped_dialects);
-
-fuzz_target!(|data: &[u8]| {
-    let bytes = Bytes::copy_from_slice(data);
-    for dialect in DIALECTS.iter() {
-        match dialect.decode(bytes.clone()) {
-            Ok(message) => read_all(&message),
-            Err(refused) => {
-                let _ = refused.to_string();
-                assert!(refused.error.offset() <= data.len());
-                refused.partial.iter().for_each(read_all);
-            }
-        }
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::decode::run(data));

@@ -1,94 +1,33 @@
-//! What the targets share: the dialects, and reading and rewriting everything in a message.
+//! What is fed to each door of the switch, and what must hold then. A fault panics.
+//!
+//! The programs in `fuzz_targets/` let libFuzzer find the inputs; the test in `tests/` plays the committed corpus, and changed
+//! copies of it, with any compiler.
 
-use bytes::{Bytes, BytesMut};
-use iso8583::{Content, Dialect, Draft, FlagAt, Message, PartValue, SHIPPED, TextAt, Value, WordAt, shipped};
+pub mod composite;
+pub mod decode;
+pub mod describe;
+pub mod dialect;
+pub mod frame;
+pub mod header;
+pub mod mac;
+pub mod messages;
+pub mod recovery;
+pub mod round_trip;
+pub mod tlv;
 
-/// Every dialect that is shipped.
-///
-/// # Panics
-/// If one does not compile, which a test of its own would have shown.
-pub fn shipped_dialects() -> Vec<Dialect> {
-    SHIPPED.iter().map(|(name, _)| shipped(name).unwrap().unwrap()).collect()
-}
+/// A target: its name, which is its folder's in `corpus/` too, and what it does with one input.
+pub type Target = (&'static str, fn(&[u8]));
 
-/// Asks for everything that can be asked of a message.
-pub fn read_all(message: &Message) {
-    for de in 0..=u8::MAX {
-        let present = message.has(de);
-        assert_eq!(message.raw(de).is_some(), present);
-        assert_eq!(message.text(de).is_some(), present);
-        let _ = (message.digits(de), message.number(de), message.binary(de));
-    }
-    WordAt::ALL
-        .iter()
-        .for_each(|word| assert!(message.word_at(*word).is_none_or(|found| word.words().contains(&found))));
-    let _ = FlagAt::ALL.iter().filter(|flag| message.flag_at(**flag) == Some(true)).count();
-    TextAt::ALL
-        .iter()
-        .for_each(|text| assert!(message.text_at(*text).is_none_or(|text| !text.as_str().is_empty())));
-    let _ = (message.original_data(), message.additional_amounts().count(), message.network_function());
-    let _ = (format!("{message:?}"), message.check_presence(), message.unexpected(), message.reject_code());
-}
-
-/// The bytes of a draft.
-///
-/// # Errors
-/// As [`Draft::encode_into`].
-pub fn encoded(draft: &Draft) -> Result<Bytes, iso8583::EncodeError> {
-    let mut out = BytesMut::new();
-    draft.encode_into(&mut out)?;
-    Ok(out.freeze())
-}
-
-/// A part without parts: path, text, and bytes where it is binary.
-pub type Leaf = (String, String, Option<Vec<u8>>);
-
-/// The parts of a value that have no parts themselves.
-pub fn leaves(value: Value<'_>) -> Vec<Leaf> {
-    let mut found = Vec::new();
-    for (key, part) in value.parts() {
-        if part.spec().is_composite() {
-            let inner = leaves(part).into_iter();
-            found.extend(inner.map(|(path, text, bytes)| (format!("{key}.{path}"), text, bytes)));
-        } else {
-            found.push((key, part.text().into_owned(), part.binary().map(Into::into)));
-        }
-    }
-    found
-}
-
-/// The same message, written from the values of its elements.
-pub fn rewritten(dialect: &Dialect, message: &Message) -> Message {
-    let mut draft = Draft::new(dialect, message.mti());
-    draft.header(message.header());
-    for de in message.elements() {
-        if dialect.element(de).unwrap().content() == Content::Binary {
-            draft.binary(de, &message.binary(de).unwrap());
-        } else {
-            draft.text(de, &message.text(de).unwrap());
-        }
-    }
-    dialect.decode(encoded(&draft).unwrap()).unwrap()
-}
-
-/// Writes each composite from its parts, which may come out more tightly than they came (padding, long forms of
-/// lengths), and read the same.
-pub fn rewrite_parts(dialect: &Dialect, message: &Message) {
-    for de in message.elements() {
-        let leaves = leaves(message.value(de).unwrap());
-        if leaves.is_empty() {
-            continue;
-        }
-        let parts: Vec<_> = leaves
-            .iter()
-            .map(|(path, text, bytes)| match bytes {
-                Some(bytes) => (path.as_str(), PartValue::Bytes(bytes)),
-                None => (path.as_str(), PartValue::Text(text)),
-            })
-            .collect();
-        let mut draft = Draft::new(dialect, message.mti());
-        draft.parts(de, &parts);
-        let again = dialect.decode(encoded(&draft).unwrap()).unwrap();
-        assert_eq!(self::leaves(again.value(de).unwrap()), leaves);
-    }
-}
+/// Every target.
+pub const TARGETS: [Target; 10] = [
+    ("composite", composite::run),
+    ("decode", decode::run),
+    ("describe", describe::run),
+    ("dialect", dialect::run),
+    ("frame", frame::run),
+    ("header", header::run),
+    ("mac", mac::run),
+    ("recovery", recovery::run),
+    ("round_trip", round_trip::run),
+    ("tlv", tlv::run),
+];
