@@ -17,6 +17,9 @@ pub(crate) struct ZoneId(u16);
 /// The number of one window: days since 1970, weeks since 1970, months since year 0, or 0.
 pub(crate) type WindowId = i64;
 
+/// The day with the number 0.
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
 /// The zones in use and their local days.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calendar {
@@ -75,20 +78,10 @@ impl Calendar {
 }
 
 impl Calendar {
-    /// When the window ends that `at` falls in. `None` for those that do not end, and outside the years of the calendar.
-    pub(crate) fn end_of(&self, zone: ZoneId, window: Window, at: Timestamp) -> Option<Timestamp> {
+    /// When a window ends. `None` for those that do not end, and outside the years of the calendar.
+    pub(crate) fn end_of(&self, zone: ZoneId, window: Window, id: WindowId) -> Option<Timestamp> {
         let zone = self.zones.get(usize::from(zone.0))?;
-        let date = zone.date(at)?;
-        let next = match window {
-            Window::Transaction | Window::Lifetime => return None,
-            Window::Day => date.tomorrow().ok()?,
-            Window::Week => {
-                let days = 7 - date.weekday().to_monday_zero_offset();
-                date.checked_add(jiff::Span::new().days(days)).ok()?
-            }
-            Window::Month => date.last_of_month().tomorrow().ok()?,
-        };
-        zone.begin_of(next)
+        zone.begin_of(first_day(window, id.checked_add(1)?)?)
     }
 
     /// The first window that begins at `from` or later.
@@ -101,6 +94,22 @@ impl Calendar {
 /// Whether the IANA database has a zone of that name.
 pub(crate) fn zone_exists(name: ZoneName) -> bool {
     find(name).is_some()
+}
+
+/// The day that a window begins with: what [`Calendar::window`] does, backwards.
+fn first_day(window: Window, id: WindowId) -> Option<Date> {
+    let days = match window {
+        Window::Transaction | Window::Lifetime => return None,
+        Window::Day => id,
+        Window::Week => id.checked_mul(7)?.checked_sub(3)?,
+        Window::Month => {
+            let months = id.checked_sub(1)?;
+            let year = i16::try_from(months.div_euclid(12)).ok()?;
+            let month = i8::try_from(months.rem_euclid(12) + 1).ok()?;
+            return Date::new(year, month, 1).ok();
+        }
+    };
+    EPOCH.checked_add(jiff::Span::new().try_days(days).ok()?).ok()
 }
 
 fn find(name: ZoneName) -> Option<TimeZone> {
@@ -121,8 +130,7 @@ impl Zone {
     /// Fails only outside the years -9999 to 9999, where no switch runs.
     fn compute(&self, at: Timestamp) -> Option<LocalDay> {
         let date = self.date(at)?;
-        let epoch = jiff::civil::date(1970, 1, 1);
-        let day = i64::from(epoch.until(date).ok()?.get_days());
+        let day = i64::from(EPOCH.until(date).ok()?.get_days());
         let month = i64::from(date.year()) * 12 + i64::from(date.month());
         Some(LocalDay {
             from: self.begin_of(date)?,
@@ -205,10 +213,11 @@ mod tests {
             (Window::Week, "2026-11-22T23:00:00Z"),
             (Window::Month, "2026-11-30T23:00:00Z"),
         ] {
-            let end_of = calendar.end_of(berlin, window, now).unwrap();
+            let id = calendar.window(berlin, window, now);
+            let end_of = calendar.end_of(berlin, window, id).unwrap();
             assert_eq!(end_of, at(end));
             let first = calendar.first_from(berlin, window, end_of);
-            assert_eq!(first, calendar.window(berlin, window, now) + 1, "it begins at that very moment");
+            assert_eq!(first, id + 1, "it begins at that very moment");
             let in_utc = calendar.first_from(utc, window, end_of);
             assert_eq!(
                 in_utc,
@@ -216,7 +225,22 @@ mod tests {
                 "UTC's next one begins an hour later"
             );
         }
-        assert_eq!(calendar.end_of(berlin, Window::Lifetime, now), None);
+        assert_eq!(calendar.end_of(berlin, Window::Lifetime, 0), None);
+        assert_eq!(calendar.end_of(berlin, Window::Day, WindowId::MAX), None);
+    }
+
+    #[test]
+    fn a_year_ends_with_its_december() {
+        let mut calendar = Calendar::default();
+        let utc = calendar.zone(ZoneName::new("UTC").unwrap()).unwrap();
+        for (now, end) in [
+            ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+            ("2026-11-30T12:00:00Z", "2026-12-01T00:00:00Z"),
+            ("1969-12-31T12:00:00Z", "1970-01-01T00:00:00Z"),
+        ] {
+            let month = calendar.window(utc, Window::Month, at(now));
+            assert_eq!(calendar.end_of(utc, Window::Month, month), Some(at(end)));
+        }
     }
 
     #[test]

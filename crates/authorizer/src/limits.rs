@@ -4,8 +4,9 @@
 //! authorization, and what is given back is given back only there (E27, E30). A clock that is set back
 //! never opens an old window again: spending then counts into the newest window known.
 //!
-//! A limit that gets another time zone goes on counting in its window until that has ended and a whole window of the new
-//! zone begins (E27): a change of zone never cuts a window short, and never opens one for what was spent today.
+//! A limit counts in its newest window: the clock's, or a later one that was counted in before the clock was set back. One
+//! that gets another time zone goes on counting there until that window has ended and a whole window of the new zone
+//! begins (E27): a change of zone never cuts a window short, and never opens one for what was spent today.
 
 use crate::calendar::{Calendar, WindowId, ZoneId};
 use crate::view::LimitView;
@@ -206,18 +207,18 @@ impl Limit {
         self.next.map_or(self.zone, |(zone, _)| zone)
     }
 
-    /// This limit with the zone of `fresh`: from the first whole window on that follows the one that is running. Where
-    /// nothing was spent in that, at once.
+    /// This limit with the zone of `fresh`: from the first whole window on that follows the newest one. Where nothing was
+    /// spent in that, at once.
     fn moved(self, fresh: Self, calendar: &Calendar, at: Timestamp) -> Self {
         let now = self.at(calendar, at);
         if now.used_amount == 0 && now.used_count == 0 {
             return fresh;
         }
-        let is_running = calendar.window(now.zone, now.window, at) <= now.current;
-        if fresh.zone == now.zone && is_running {
+        let newest = calendar.window(now.zone, now.window, at).max(now.current);
+        if fresh.zone == now.zone && newest == now.current {
             return Self { next: None, ..now };
         }
-        match calendar.end_of(now.zone, now.window, at) {
+        match calendar.end_of(now.zone, now.window, newest) {
             Some(end) => {
                 let first = calendar.first_from(fresh.zone, now.window, end);
                 Self { next: Some((fresh.zone, first)), ..now }
@@ -337,6 +338,22 @@ mod tests {
         let unused = set(&limits, "Asia/Tokyo", &mut calendar, hour(30));
         assert_eq!(broken(&unused, &calendar, 100, hour(30)), []);
         assert_eq!(unused.0[0].next, None);
+    }
+
+    #[test]
+    fn another_zone_opens_nothing_that_was_spent_before_the_clock_was_set_back() {
+        let in_zone =
+            |zone| LimitRule { zone: ZoneName::new(zone).unwrap(), ..rule(Window::Day, Some(100), None) };
+        let mut calendar = Calendar::default();
+        let mut limits = Limits::default().replaced(&[in_zone("UTC")], &mut calendar, at(DAY), no(0));
+        limits.charge(one(90), &calendar, at(DAY + 3_600));
+        // The clock is set back a day. A day of Tokyo begins at 15:00 UTC: the first whole one after the day that was
+        // spent in begins at 15:00 of the day after that.
+        let moved = limits.replaced(&[in_zone("Asia/Tokyo")], &mut calendar, at(3_600), no(1));
+        let opens = 2 * DAY + 15 * 3_600;
+        assert_eq!(broken(&moved, &calendar, 11, at(DAY + 15 * 3_600)), [Reason::AmountLimit]);
+        assert_eq!(broken(&moved, &calendar, 11, at(opens - 1)), [Reason::AmountLimit]);
+        assert_eq!(broken(&moved, &calendar, 100, at(opens)), []);
     }
 
     #[test]

@@ -69,10 +69,9 @@ impl Calendar {
         (zone, limit.before.get(zone).map_or(window, |before| window.min(before.last)))
     }
 
-    /// When the window ends that `at` falls in.
-    fn end(&self, rule: &LimitRule, at: Timestamp) -> Timestamp {
+    /// When the window ends that begins on `first`.
+    fn end(rule: &LimitRule, first: Date) -> Timestamp {
         let zone = TimeZone::get(rule.zone.as_str()).expect("a zone that was checked");
-        let first = self.window(rule, at);
         let next = next_window(rule.window, first);
         let midnight = next.to_zoned(zone).expect("a date of our times").timestamp();
         Timestamp::from_micros(midnight.as_microsecond())
@@ -156,7 +155,7 @@ impl Model {
     }
 
     /// Replaces limits. One over the same window goes on counting from where it began; with another zone, until the
-    /// first whole window of that zone after the one that runs (E27).
+    /// first whole window of that zone after the newest one (E27).
     pub(super) fn replaced(
         &self,
         (owner, index): (LimitOwner, u32),
@@ -194,9 +193,10 @@ impl Model {
         while newest.0 < limit.before.len() {
             running = limit.before.pop().expect("a zone before").rule;
         }
-        let window = self.calendar.window(&running, now);
-        if !(running.zone == rule.zone && window <= newest.1) {
-            let end = self.calendar.end(&running, now);
+        // The clock's window, or a later one that was counted in before the clock was set back.
+        let window = self.calendar.window(&running, now).max(newest.1);
+        if !(running.zone == rule.zone && window == newest.1) {
+            let end = Calendar::end(&running, window);
             let just_before = Timestamp::from_micros(end.micros() - 1);
             let before_it = self.calendar.window(&LimitRule { zone: rule.zone, ..running }, just_before);
             let first = next_window(rule.window, before_it);
