@@ -160,6 +160,18 @@ mod tests {
     }
 
     #[test]
+    fn every_shipped_dialect_names_every_reason() {
+        for (name, _) in iso8583::SHIPPED {
+            let dialect = iso8583::shipped(name).unwrap().unwrap();
+            let unnamed: Vec<_> = Reason::ALL
+                .iter()
+                .filter(|reason| dialect.response_code(reason.as_str()).is_none())
+                .collect();
+            assert!(unnamed.is_empty(), "{name} has no code of its own for {unnamed:?}");
+        }
+    }
+
+    #[test]
     fn a_misspelt_word_is_refused_with_its_line_and_what_is_allowed() {
         for (name, text) in iso8583::SHIPPED {
             let read = |text: &str| {
