@@ -157,7 +157,9 @@ impl Shard {
         let account = self.account(card.account).ok()?;
         // The balance that came with the answer to this very ask has it taken off.
         let counted = account.word.as_deref().is_some_and(|word| word.by == Some(transaction.number));
-        balances(card, account, if counted { Units::ZERO } else { amounts.units }, context)
+        let taken = if counted { Units::ZERO } else { amounts.units };
+        let booked = if transaction.class.is_financial() { taken } else { Units::ZERO };
+        balances(card, account, taken, booked, context)
     }
 
     /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer

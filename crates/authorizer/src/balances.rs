@@ -5,7 +5,7 @@ use crate::shard::{Account, Card, Shard};
 use domain::{Asset, Authorization, Balances, FundingMode, Money, Rate, Units};
 
 impl Shard {
-    /// The balances after `taken` was promised, where the request wants them and they are known.
+    /// The balances after `taken` was promised or booked, where the request wants them and they are known.
     pub(crate) fn told(
         &self,
         card: &Card,
@@ -14,16 +14,24 @@ impl Shard {
         taken: Units,
         context: Context<'_>,
     ) -> Option<Balances> {
-        if request.details.balances_wanted { balances(card, account, taken, context) } else { None }
+        let booked = if books(request) { taken } else { Units::ZERO };
+        if request.details.balances_wanted { balances(card, account, taken, booked, context) } else { None }
     }
 }
 
-/// The balances of a card's account less `taken`. Those of a JIT card are what the balance service last told; nothing
+/// Whether an approval of the message moves the money at once.
+fn books(request: &Authorization) -> bool {
+    let added = request.details.incremental;
+    request.class.is_financial() && !added || request.transaction_type().is_credit()
+}
+
+/// The balances of a card's account less `taken`, of which `booked` is off the ledger too. Those of a JIT card are what the balance service last told; nothing
 /// is made up where it has told nothing, or where the rate is missing.
 pub(crate) fn balances(
     card: &Card,
     account: &Account,
     taken: Units,
+    booked: Units,
     context: Context<'_>,
 ) -> Option<Balances> {
     let (ledger, available) = match card.funding {
@@ -34,7 +42,7 @@ pub(crate) fn balances(
         }
     };
     let money = |units: Units| in_card_currency(units, card, account, context);
-    Some(Balances { ledger: money(ledger)?, available: money(available.minus(taken)?)? })
+    Some(Balances { ledger: money(ledger.minus(booked)?)?, available: money(available.minus(taken)?)? })
 }
 
 /// Rounded down: what is shown can be spent.

@@ -20,7 +20,8 @@ impl Shard {
         }
         let inquiry = request.transaction_type() == TransactionType::BalanceInquiry;
         let wanted = inquiry || request.details.balances_wanted;
-        let told = if wanted { balances(case.card, case.account, Units::ZERO, context) } else { None };
+        let told =
+            if wanted { balances(case.card, case.account, Units::ZERO, Units::ZERO, context) } else { None };
         if inquiry && told.is_none() {
             // Nobody has told this balance yet, and nothing is made up.
             failures.push(Reason::FundingUnavailable.into());

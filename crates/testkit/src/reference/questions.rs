@@ -49,7 +49,7 @@ impl Model {
         }
         let inquiry = kind == TransactionType::BalanceInquiry;
         let wanted = inquiry || request.details.balances_wanted;
-        let told = self.balances_in_card_currency(card, Units::ZERO, now).filter(|_| wanted);
+        let told = self.balances_in_card_currency(card, Units::ZERO, Units::ZERO, now).filter(|_| wanted);
         if inquiry && told.is_none() {
             failures.push(Reason::FundingUnavailable.into());
         }
@@ -79,7 +79,7 @@ impl Model {
         self.answer_with(new, incoming.caller, out);
     }
 
-    /// The balances after `taken` was promised, where the request wants them.
+    /// The balances after `taken` was promised, or booked, where the request wants them.
     pub(super) fn told(
         &self,
         card: u32,
@@ -87,11 +87,20 @@ impl Model {
         taken: Units,
         now: Moment,
     ) -> Option<Balances> {
-        self.balances_in_card_currency(card, taken, now).filter(|_| request.details.balances_wanted)
+        let books = request.class.is_financial() && !request.details.incremental
+            || request.transaction_type().is_credit();
+        let booked = if books { taken } else { Units::ZERO };
+        self.balances_in_card_currency(card, taken, booked, now).filter(|_| request.details.balances_wanted)
     }
 
     /// Both balances of a pre-funded card's account, rounded down to the card's currency.
-    fn balances_in_card_currency(&self, card: u32, taken: Units, now: Moment) -> Option<Balances> {
+    fn balances_in_card_currency(
+        &self,
+        card: u32,
+        taken: Units,
+        booked: Units,
+        now: Moment,
+    ) -> Option<Balances> {
         if self.is_jit(card) {
             return None;
         }
@@ -109,7 +118,7 @@ impl Model {
             Some(arithmetic::money(up.div_euclid(down), currency))
         };
         Some(Balances {
-            ledger: money(balance.ledger.0)?,
+            ledger: money(balance.ledger.0 - booked.0)?,
             available: money(balance.available().0 - taken.0)?,
         })
     }
