@@ -9,6 +9,7 @@ mod delivery;
 mod holds;
 mod payments;
 mod service;
+mod standing;
 
 use crate::calendar::Calendar;
 use crate::limits::{Limits, Usage};
@@ -74,8 +75,8 @@ impl Shard {
             Fact::HoldChanged { .. } => self.hold_changed(fact, at),
             Fact::PartlyReversed { .. } => self.partly_reversed(fact, at),
             Fact::Cleared { .. } => self.clear(fact, at),
-            Fact::ClearingReversed { transaction, amounts, reversal: _ } => {
-                self.undo_clearing(*transaction, *amounts, at)
+            Fact::ClearingReversed { transaction, amounts, reversal } => {
+                self.undo_clearing(*transaction, *amounts, reversal, at)
             }
             Fact::Refunded { .. } => self.refund(fact, at),
             Fact::RefundReversed { transaction, amounts, reversal: _ } => {

@@ -164,6 +164,10 @@ impl Shard {
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { none };
+            if take.minor() <= 0 && !last && !pieces.is_empty() {
+                // It pays nothing and stays as it is.
+                continue;
+            }
             pieces.push(Piece { hold: Some(hold), paid: from_hold, from_hold, released, last, rate: None });
             left = left.minus(take).ok()?;
         }

@@ -14,8 +14,8 @@ use crate::parts::{covering, part};
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{
-    Amounts, CancelCause, CardNo, DutyKind, Fact, FundingMode, Money, Reason, Reversal, ReversalMatch,
-    Timestamp, TransactionNo, Units,
+    Amounts, CancelCause, CardNo, Currency, DutyKind, Fact, FundingMode, Money, Reason, Reversal,
+    ReversalMatch, Timestamp, TransactionNo, Units,
 };
 
 impl Shard {
@@ -55,13 +55,14 @@ impl Shard {
         match original.state {
             TransactionState::Asked => match self.part_to_undo(original, &reversal) {
                 Some(released) => self.defer(original, released, reversal, effects),
-                None => self.undo_hold(original, reversal, given, context, effects),
+                None => self.undo_holds(original, reversal, given, context, effects),
             },
-            TransactionState::Approved => match self.part_to_undo(original, &reversal) {
-                Some(released) => self.undo_part(original, None, released, reversal, given, context, effects),
-                None => self.undo_hold(original, reversal, given, context, effects),
-            },
+            TransactionState::Approved => self.undo_holds(original, reversal, given, context, effects),
             TransactionState::Added => self.undo_increment(original, reversal, given, context, effects),
+            // The first hold of a JIT card is paid, and increments of it may stand still.
+            TransactionState::Cleared if self.has_open_increments(original) => {
+                self.undo_holds(original, reversal, given, context, effects)
+            }
             TransactionState::Posted | TransactionState::Cleared => {
                 self.undo_payment(original, reversal, given, context, effects)
             }
@@ -114,7 +115,9 @@ impl Shard {
         self.undo_original(&funded, reversal, given, context, effects);
     }
 
-    fn undo_hold(
+    /// Undoes a payment's holds, or what they have above its new total. That is of the whole payment: what was added last
+    /// goes back first, as the limits have it too, and what was asked for at first stays longest (E5).
+    fn undo_holds(
         &self,
         original: &Transaction,
         reversal: Reversal,
@@ -122,27 +125,87 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
-        for hold in self.holds_of(original.card, Some(original)) {
-            let Some(amounts) = hold.held else { continue };
-            effects.fact(Fact::Reversed { transaction: hold.number, amounts, reversal });
-            let jit = self.card(hold.card).is_ok_and(|card| card.funding == FundingMode::Jit);
-            if jit {
-                self.owe_cancel(hold, CancelCause::Reversed, given, context, effects);
+        let holds: Vec<_> = self.holds_of(original.card, Some(original)).collect();
+        let Some(total) = reversal.new_total.filter(|total| total.minor() > 0) else {
+            for hold in holds {
+                self.undo_hold(hold, reversal, given, context, effects);
             }
-            if hold.state == TransactionState::Asked {
-                // Whoever still waits for the original is told no; funds that come now find no taker.
-                let answer = Answer::Authorization {
-                    reason: Reason::ReversedInFlight,
-                    approval_code: None,
-                    part: None,
-                    balances: None,
-                    limit: None,
-                    path: FundingPath::Jit,
-                };
-                effects.action(Action::AnswerWaiting { transaction: hold.number, answer });
+            return ReversalMatch::Matched;
+        };
+        // A total that cannot be compared undoes nothing: too little can be undone again, too much cannot.
+        let stands: Option<Vec<Money>> = holds.iter().map(|hold| stands_in(hold, total.currency())).collect();
+        let Some(stands) = stands else { return ReversalMatch::NothingLeft };
+        let whole = stands.iter().fold(0_i64, |sum, part| sum.saturating_add(part.minor()));
+        let mut above = whole.saturating_sub(total.minor());
+        let mut matched = ReversalMatch::NothingLeft;
+        for (hold, stands) in holds.into_iter().zip(stands).rev() {
+            let goes = above.min(stands.minor());
+            if goes <= 0 {
+                continue;
+            }
+            above -= goes;
+            let left = Money::new(stands.minor() - goes, total.currency());
+            let reversal = Reversal { new_total: Some(left).filter(|left| left.minor() > 0), ..reversal };
+            if self.lower(hold, reversal, given, context, effects) == ReversalMatch::Matched {
+                matched = ReversalMatch::Matched;
             }
         }
+        matched
+    }
+
+    /// Undoes one hold, or what it has above its own new total.
+    fn lower(
+        &self,
+        hold: &Transaction,
+        reversal: Reversal,
+        given: &mut u64,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        if !hold.state.is_open() {
+            // What clearings paid is theirs to undo.
+            return ReversalMatch::NothingLeft;
+        }
+        match self.part_to_undo(hold, &reversal) {
+            None => self.undo_hold(hold, reversal, given, context, effects),
+            Some(released) if hold.state == TransactionState::Asked => {
+                self.defer(hold, released, reversal, effects)
+            }
+            Some(released) => self.undo_part(hold, None, released, reversal, given, context, effects),
+        }
+    }
+
+    fn undo_hold(
+        &self,
+        hold: &Transaction,
+        reversal: Reversal,
+        given: &mut u64,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> ReversalMatch {
+        let Some(amounts) = hold.held else { return ReversalMatch::NothingLeft };
+        effects.fact(Fact::Reversed { transaction: hold.number, amounts, reversal });
+        let jit = self.card(hold.card).is_ok_and(|card| card.funding == FundingMode::Jit);
+        if jit {
+            self.owe_cancel(hold, CancelCause::Reversed, given, context, effects);
+        }
+        if hold.state == TransactionState::Asked {
+            // Whoever still waits for the original is told no; funds that come now find no taker.
+            let answer = Answer::Authorization {
+                reason: Reason::ReversedInFlight,
+                approval_code: None,
+                part: None,
+                balances: None,
+                limit: None,
+                path: FundingPath::Jit,
+            };
+            effects.action(Action::AnswerWaiting { transaction: hold.number, answer });
+        }
         ReversalMatch::Matched
+    }
+
+    fn has_open_increments(&self, payment: &Transaction) -> bool {
+        self.holds_of(payment.card, Some(payment)).any(|hold| hold.state.is_open())
     }
 
     /// What a reversal with a new total releases of a hold; `None` where it undoes all of it. A total that is no less
@@ -150,7 +213,7 @@ impl Shard {
     fn part_to_undo(&self, hold: &Transaction, reversal: &Reversal) -> Option<Amounts> {
         let total = reversal.new_total.filter(|total| total.minor() > 0)?;
         let (held, promised) = (hold.held?, promised_by(hold)?);
-        let asked = hold.part.or(hold.amount)?;
+        let asked = hold.standing()?;
         let Some(total) = on_card(total, asked, promised.card) else {
             return Some(Amounts { card: Money::new(0, held.card.currency()), units: Units::ZERO });
         };
@@ -232,7 +295,7 @@ impl Shard {
         let amounts = match reversal.new_total.filter(|total| total.minor() > 0 && !credit) {
             Some(total) => {
                 let first = payment.more.as_ref().map_or(paid.card, |more| more.paid.card);
-                let asked = payment.part.or(payment.amount).unwrap_or(first);
+                let asked = payment.standing().unwrap_or(first);
                 // A total that cannot be compared undoes nothing: too little can be undone again, too much cannot.
                 let left = on_card(total, asked, first).map_or(paid.card.minor(), Money::minor);
                 let left = Money::new(left.clamp(0, paid.card.minor()), paid.card.currency());
@@ -308,6 +371,16 @@ impl Shard {
         let only = found.next()?;
         found.next().is_none().then_some(only)
     }
+}
+
+/// What stands of a hold in that currency; `None` where it is a third one. Of an ask, what is to stand once it is funded.
+fn stands_in(hold: &Transaction, currency: Currency) -> Option<Money> {
+    let deferred = hold.more.as_ref().and_then(|more| more.deferred.as_deref()?.new_total);
+    let of_ask = deferred.filter(|_| hold.state == TransactionState::Asked);
+    [of_ask, promised_by(hold).map(|promised| promised.card), hold.standing()]
+        .into_iter()
+        .flatten()
+        .find(|stands| stands.currency() == currency)
 }
 
 /// A new total on the card's side: as it is, or by its share of what the merchant had `asked`. `None` where it is in a third

@@ -15,8 +15,8 @@ use crate::policy::Policy;
 use crate::shard::{Account, Card, OpenAsk, Shard, Totals};
 use crate::transaction::Transaction;
 use domain::{
-    AccountId, AccountNo, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, PostingKind, Rate,
-    RequestKey, ShardId, StandInOrder, Timestamp, TransactionNo, Units, ZoneName,
+    AccountId, AccountNo, ApprovalCode, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, Money,
+    PostingKind, Rate, RequestKey, ShardId, StandInOrder, Timestamp, TransactionNo, Units, ZoneName,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -30,7 +30,8 @@ pub const ROWS_VERSION: u16 = 1;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Row<'a>(Kind<'a>);
 
-/// What a row is about. Written in this order.
+/// What a row is about. Written in this order, except for the last ones, which say when: whatever is kept newly gets a kind
+/// of its own at the end, so that rows which were written before stay readable.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 enum Kind<'a> {
     Head {
@@ -55,6 +56,10 @@ enum Kind<'a> {
     /// An idempotency key and what was booked under it, oldest first.
     Request(RequestKey, Timestamp, AccountNo, PostingKind, Units),
     Duty(Cow<'a, Duty>),
+    /// What stands of a transaction's amount in the merchant's currency; after the transaction.
+    Stands(TransactionNo, Money),
+    /// The code under which the network approved a transaction in our name; after the transaction.
+    NetworkCode(TransactionNo, ApprovalCode),
 }
 
 /// What a shard adds up to: counts, and the books of each asset.
@@ -123,7 +128,12 @@ impl Shard {
         self.accounts.iter().try_for_each(|account| put(Kind::Account(Cow::Borrowed(account))))?;
         self.cards.iter().try_for_each(|card| put(Kind::Card(Cow::Borrowed(card))))?;
         let mut transactions = self.store.by_number().into_iter();
-        transactions.try_for_each(|transaction| put(Kind::Transaction(Cow::Borrowed(transaction))))?;
+        transactions.try_for_each(|transaction| {
+            put(Kind::Transaction(Cow::Borrowed(transaction)))?;
+            let Some(more) = &transaction.more else { return Ok(()) };
+            more.stands.map_or(Ok(()), |stands| put(Kind::Stands(transaction.number, stands)))?;
+            more.network_code.map_or(Ok(()), |code| put(Kind::NetworkCode(transaction.number, code)))
+        })?;
         self.store.finished().try_for_each(|(at, number)| put(Kind::Finished(at, number)))?;
         self.store.expiries().try_for_each(|(at, number)| put(Kind::Expiry(at, number)))?;
         self.asked.keys().try_for_each(|number| put(Kind::Asked(*number)))?;
@@ -260,6 +270,14 @@ impl Restoring {
                 shard.requests.remember(key, at, (account, kind, units));
                 shard.account(account).is_ok()
             }
+            Kind::Stands(number, stands) => {
+                let more = shard.store.find_mut(number).and_then(|row| row.more.as_mut());
+                more.map(|more| more.stands = Some(stands)).is_some()
+            }
+            Kind::NetworkCode(number, code) => {
+                let more = shard.store.find_mut(number).and_then(|row| row.more.as_mut());
+                more.map(|more| more.network_code = Some(code)).is_some()
+            }
             Kind::Duty(duty) => {
                 let known = shard.duties.contains_key(&duty.number);
                 shard.enter_duty(duty.into_owned());
@@ -281,6 +299,8 @@ impl Kind<'_> {
             Self::Asked(_) => "asked",
             Self::Request(..) => "request",
             Self::Duty(_) => "duty",
+            Self::Stands(..) => "what stands",
+            Self::NetworkCode(..) => "network's code",
         }
     }
 }

@@ -14,10 +14,10 @@
 //! ```
 
 use domain::{
-    AcquirerId, Amounts, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags, CountryCode, Failure,
-    Mcc, MessageClass, Money, NetworkReference, PartialApproval, Price, ProcessingCode, Rate, Reason,
-    RefundFlags, Reversal, Rrn, Said, Stan, Text, Timestamp, TransactionNo, TransactionType, Transmission,
-    Units,
+    AcquirerId, Amounts, ApprovalCode, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags,
+    CountryCode, Failure, Mcc, MessageClass, Money, NetworkReference, PartialApproval, Price, ProcessingCode,
+    Rate, Reason, RefundFlags, Reversal, Rrn, Said, Stan, Text, Timestamp, TransactionNo, TransactionType,
+    Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -138,6 +138,13 @@ pub(crate) struct More {
     pub(crate) repeated: bool,
     /// A reversal of a part that came while the balance service was deciding.
     pub(crate) deferred: Option<Box<Reversal>>,
+    /// What stands of the amount in the merchant's currency, where that is not the card's and later messages have changed it.
+    /// A snapshot keeps it in a row of its own.
+    #[serde(skip)]
+    pub(crate) stands: Option<Money>,
+    /// The code under which the network approved it in our name. A snapshot keeps it in a row of its own.
+    #[serde(skip)]
+    pub(crate) network_code: Option<ApprovalCode>,
 }
 
 /// A part of a hold that was added later: its limits were charged in a window of its own.
@@ -211,6 +218,8 @@ impl Transaction {
                 ends_when_delivered: None,
                 repeated: false,
                 deferred: None,
+                stands: None,
+                network_code: None,
             })
         })
     }
@@ -232,6 +241,17 @@ impl Transaction {
     /// What is held beyond the charge.
     pub(crate) fn buffer(&self) -> Units {
         self.more.as_ref().and_then(|more| more.price).map_or(Units::ZERO, |price| price.buffer)
+    }
+
+    /// What stands of the amount in the merchant's currency: what was asked or approved, unless a reversal of a part, an
+    /// increment or an advice has changed it. A new total is a share of this, so that its repeat changes nothing.
+    pub(crate) fn standing(&self) -> Option<Money> {
+        self.more.as_ref().and_then(|more| more.stands).or(self.part).or(self.amount)
+    }
+
+    /// The network's own approval code, where it approved in our name and said one.
+    pub(crate) fn network_code(&self) -> Option<ApprovalCode> {
+        self.more.as_ref().and_then(|more| more.network_code)
     }
 
     /// The balances that the first answer carried.

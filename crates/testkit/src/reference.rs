@@ -28,9 +28,9 @@ use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal,
 use domain::{
     AccountId, AcquirerId, Amounts, ApprovalCode, Approver, Asset, AssetCode, Authorization, Balance,
     Balances, CardNo, CardStatus, CardToken, ClearingFlags, CountryCode, Currency, Duty, DutyKind, Failure,
-    FundingMode, LimitLeft, LimitOwner, LimitRule, Moment, Money, PostingKind, Rate, Reason, RefundFlags,
-    RequestKey, Reversal, Rrn, ShardId, Span, Stan, Timestamp, TransactionId, TransactionNo, Transmission,
-    Units,
+    FundingMode, LimitLeft, LimitOwner, LimitRule, MessageClass, Moment, Money, PostingKind, Rate, Reason,
+    RefundFlags, RequestKey, Reversal, Rrn, ShardId, Span, Stan, Timestamp, TransactionId, TransactionNo,
+    Transmission, Units,
 };
 use limits::{Calendar, Limit};
 use uses::Use;
@@ -178,6 +178,8 @@ struct Transaction {
     withheld: bool,
     /// What it is to come to, where that was said while the balance service was deciding.
     total_to_come: Option<Money>,
+    /// What stands of the amount in the merchant's currency, where later messages have changed it.
+    stands: Option<Money>,
     clearing_flags: ClearingFlags,
     refund_flags: RefundFlags,
     waiting: Vec<Caller>,
@@ -202,6 +204,18 @@ impl Transaction {
             Message::Asked(request) => Some(request),
             Message::Reversal(_) => None,
         }
+    }
+
+    /// What stands of the amount in the merchant's currency.
+    fn standing(&self) -> Money {
+        self.stands.or(self.part).unwrap_or(self.request().amount)
+    }
+
+    /// The code that the network gave, where it approved in our name.
+    fn network_code(&self) -> Option<ApprovalCode> {
+        let advice = self.asked().filter(|asked| asked.class == MessageClass::AuthorizationAdvice)?;
+        let code = advice.details.original?.approval_code?;
+        (self.is_approved() && self.of.is_none()).then_some(code)
     }
 
     /// The request or advice of what cannot be a reversal.
@@ -515,6 +529,7 @@ impl Model {
             repeated: false,
             withheld: false,
             total_to_come: None,
+            stands: None,
             clearing_flags: ClearingFlags::default(),
             refund_flags: RefundFlags::default(),
             waiting: Vec::new(),

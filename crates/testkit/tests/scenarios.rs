@@ -43,6 +43,8 @@ stories! {
     e08_an_operator_may_order_that_the_service_is_not_asked: "e08-stand-in-by-order.scenario",
     e09_what_was_approved_in_the_services_name_is_told_in_order: "e09-advice-after-stand-in.scenario",
     e32_a_pushed_balance_is_taken_by_its_version: "e32-balance-push.scenario",
+    e05_a_new_total_in_the_merchants_currency_is_a_share_of_what_stands: "e05-partial-reversal-in-another-currency.scenario",
+    e05_a_new_total_is_of_the_whole_transaction: "e05-partial-reversal-with-increments.scenario",
     e05_a_part_is_undone_while_the_balance_service_decides: "e05-partial-reversal-in-flight.scenario",
     e10_an_advice_of_a_decline_is_recorded_and_moves_nothing: "e10-advice-of-a-decline.scenario",
     e17_an_approval_that_could_not_be_sent_does_not_stand_for_days: "e17-undelivered-approval.scenario",

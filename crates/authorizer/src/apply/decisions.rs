@@ -16,6 +16,11 @@ impl Shard {
         (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
         row.failures = flags.as_slice().into();
         self.keep_told(&mut row, *told)?;
+        let code = request.details.original.and_then(|original| original.approval_code);
+        if *by == Approver::Network && code.is_some() {
+            let zero = self.zero(*card)?;
+            row.more_mut(zero).network_code = code;
+        }
         self.approve(row, hold)
     }
 

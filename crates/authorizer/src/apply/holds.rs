@@ -1,7 +1,7 @@
 //! What becomes of a hold before it is paid: raised, undone in part or as a whole, run out.
 
 use super::decisions::difference;
-use crate::clearings::lesser;
+use crate::clearings::{lesser, promised_by};
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Increment, TransactionState};
 use domain::{
@@ -13,7 +13,15 @@ impl Shard {
         let Fact::HoldChanged { transaction, of, card, request, hold, told, flags } = fact else {
             return Ok(());
         };
+        let before = self.promised(*of)?;
         self.change_hold((*transaction, at), *of, *card, request, hold)?;
+        let after = self.promised(*of)?;
+        let said = if request.details.incremental {
+            self.standing_with(*of, request.amount)
+        } else {
+            Some(request.amount)
+        };
+        self.stands(*of, said, before.card, after.card)?;
         let zero = self.zero(*card)?;
         if let Some(row) = self.store.find_mut(*transaction) {
             row.failures = flags.as_slice().into();
@@ -25,9 +33,13 @@ impl Shard {
     }
 
     pub(super) fn partly_reversed(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
-        let Fact::PartlyReversed { transaction, increment, released, left, reversal: _ } = fact else {
+        let Fact::PartlyReversed { transaction, increment, released, left, reversal } = fact else {
             return Ok(());
         };
+        let before = self.promised(*transaction)?;
+        let after = difference(before, *released);
+        let said = reversal.new_total.filter(|_| increment.is_none());
+        self.stands(*transaction, said, before.card, after.card)?;
         self.release_part(*transaction, *increment, *released, *left)?;
         if let Some(increment) = increment
             && let Some(row) = self.store.find_mut(*increment)
@@ -111,6 +123,12 @@ impl Shard {
             }
         }
         Ok(())
+    }
+
+    /// What an open hold has promised in all.
+    fn promised(&self, number: TransactionNo) -> Result<Amounts, ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        promised_by(self.in_state(number, TransactionState::Approved)?).ok_or(missing)
     }
 
     /// What an open hold holds.

@@ -7,7 +7,7 @@ use super::decisions::{difference, sum};
 use crate::clearings::lesser;
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Transaction, TransactionState};
-use domain::{Amounts, Fact, Reason, Timestamp, TransactionNo, Units};
+use domain::{Amounts, Fact, Reason, Reversal, Timestamp, TransactionNo, Units};
 
 impl Shard {
     pub(super) fn clear(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
@@ -100,6 +100,7 @@ impl Shard {
         &mut self,
         number: TransactionNo,
         amounts: Amounts,
+        reversal: &Reversal,
         at: Timestamp,
     ) -> Result<(), ApplyError> {
         let row = self.payment(number)?;
@@ -108,6 +109,7 @@ impl Shard {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
         let (taken, paid) = row.more.as_ref().map(|more| (more.taken, more.paid)).ok_or(missing)?;
         let whole = paid.card.minor() <= amounts.card.minor();
+        self.stands(number, reversal.new_total, paid.card, difference(paid, amounts).card)?;
         let account = self.card(card)?.account;
         let returned = self.returned_units(card, amounts.units)?;
         let flows = self.flows_of(card)?;

@@ -103,6 +103,10 @@ impl Model {
         let mut new = self.new_transaction(card, request, now);
         new.told = self.told(card, &request, added.units, now);
         let parent = self.transactions[index].number;
+        let (stood, before) = (self.transactions[index].standing(), self.promised(index).card);
+        let said =
+            if request.details.incremental { stood.plus(request.amount).ok() } else { Some(request.amount) };
+        self.now_stands(index, said, before, plus(self.promised(index), added).card);
         (new.state, new.reason, new.of) = (TransactionState::Added, Some(Reason::Approved), Some(parent));
         (new.rate, new.failures) = (rate, flags);
         if is_nothing(added) {

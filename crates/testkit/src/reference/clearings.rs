@@ -69,6 +69,9 @@ impl Model {
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { nothing };
+            if take.minor() <= 0 && !last && !pieces.is_empty() {
+                continue;
+            }
             pieces.push(Piece { hold: Some(index), from_hold, surplus: nothing, released, last, rate: None });
             left = left.minus(take).expect("no more than is left");
         }

@@ -4,7 +4,8 @@ use super::arithmetic::{cost_of, is_nothing, less, lesser, money, none};
 use super::{BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, TransactionState};
 use domain::{
-    Amounts, CancelCause, CardNo, DutyKind, Moment, Money, Reason, Reversal, ReversalMatch, Timestamp,
+    Amounts, CancelCause, CardNo, Currency, DutyKind, Moment, Money, Reason, Reversal, ReversalMatch,
+    Timestamp,
 };
 
 impl Model {
@@ -40,16 +41,14 @@ impl Model {
         let total = total.filter(|total| total.minor() > 0);
         match (self.transactions[index].state, total) {
             (TransactionState::Asked, Some(total)) => self.undo_once_funded(index, total),
-            (TransactionState::Approved, Some(total)) => self.undo_above(index, total, now, out),
-            (TransactionState::Asked | TransactionState::Approved, _) => {
-                for hold in self.holds_of(index) {
-                    if self.transactions[hold].state.is_open() {
-                        let duty = DutyKind::Cancel(CancelCause::Reversed);
-                        self.undo(hold, TransactionState::Reversed, duty, now, out);
-                    }
-                }
-                ReversalMatch::Matched
+            (TransactionState::Approved, Some(total)) => self.lower(index, total, now, out),
+            (TransactionState::Cleared, Some(total)) if self.has_open_increments(index) => {
+                self.lower(index, total, now, out)
             }
+            (TransactionState::Cleared, None) if self.has_open_increments(index) => {
+                self.undo_holds(index, now, out)
+            }
+            (TransactionState::Asked | TransactionState::Approved, _) => self.undo_holds(index, now, out),
             (TransactionState::Added, _) => self.undo_increment(index, now, out),
             (TransactionState::Posted | TransactionState::Cleared, _) => {
                 self.undo_payment(index, total, now, out)
@@ -62,6 +61,76 @@ impl Model {
                 | TransactionState::Answered,
                 _,
             ) => ReversalMatch::NothingLeft,
+        }
+    }
+
+    fn has_open_increments(&self, index: usize) -> bool {
+        self.holds_of(index).iter().any(|hold| self.transactions[*hold].state.is_open())
+    }
+
+    fn undo_holds(&mut self, index: usize, now: Moment, out: &mut Outcome) -> ReversalMatch {
+        for hold in self.holds_of(index) {
+            if self.transactions[hold].state.is_open() {
+                let duty = DutyKind::Cancel(CancelCause::Reversed);
+                self.undo(hold, TransactionState::Reversed, duty, now, out);
+            }
+        }
+        ReversalMatch::Matched
+    }
+
+    /// Brings a payment down to its new total. What was added last goes back first.
+    fn lower(&mut self, index: usize, total: Money, now: Moment, out: &mut Outcome) -> ReversalMatch {
+        let holds = self.holds_of(index);
+        let Some(stands) =
+            holds.iter().map(|hold| self.stands_in(*hold, total.currency())).collect::<Option<Vec<i64>>>()
+        else {
+            return ReversalMatch::NothingLeft;
+        };
+        let mut above = (stands.iter().sum::<i64>() - total.minor()).max(0);
+        let mut matched = ReversalMatch::NothingLeft;
+        for (hold, stands) in holds.into_iter().zip(stands).rev() {
+            let goes = above.min(stands);
+            above -= goes;
+            let left = money(i128::from(stands - goes), total.currency());
+            let state = self.transactions[hold].state;
+            if goes == 0 || !state.is_open() {
+                continue;
+            }
+            let undone = if left.minor() == 0 {
+                let duty = DutyKind::Cancel(CancelCause::Reversed);
+                self.undo(hold, TransactionState::Reversed, duty, now, out);
+                ReversalMatch::Matched
+            } else if state == TransactionState::Asked {
+                self.undo_once_funded(hold, left)
+            } else {
+                self.undo_above(hold, left, now, out)
+            };
+            if undone == ReversalMatch::Matched {
+                matched = undone;
+            }
+        }
+        matched
+    }
+
+    /// What stands of a hold in that currency, or is to stand once it is funded.
+    fn stands_in(&self, index: usize, currency: Currency) -> Option<i64> {
+        let hold = &self.transactions[index];
+        let to_come = hold.total_to_come.filter(|_| hold.state == TransactionState::Asked);
+        let known = [to_come, Some(self.promised(index).card), Some(hold.standing())];
+        let found = known.into_iter().flatten().find(|stands| stands.currency() == currency);
+        found.map(Money::minor)
+    }
+
+    /// What stands from now on: what was said, or in another currency the share that the card's side has kept.
+    pub(super) fn now_stands(&mut self, index: usize, said: Option<Money>, before: Money, after: Money) {
+        let stood = self.transactions[index].standing();
+        let said = said.filter(|said| said.currency() == stood.currency());
+        let share = || {
+            let kept = i128::from(stood.minor()) * i128::from(after.minor());
+            (before.minor() != 0).then(|| money(kept / i128::from(before.minor()), stood.currency()))
+        };
+        if let Some(stands) = said.or_else(share) {
+            self.transactions[index].stands = Some(stands);
         }
     }
 
@@ -87,7 +156,7 @@ impl Model {
 
     /// The new total stays held, less what clearings took already; the rest is free at the hold's own rate (E5).
     fn undo_above(&mut self, index: usize, total: Money, now: Moment, out: &mut Outcome) -> ReversalMatch {
-        self.undo_part(index, self.above(index, total), None, now, out)
+        self.undo_part(index, self.above(index, total), (Some(total), None), now, out)
     }
 
     /// What a hold has above a new total. In a currency of neither side it cannot be told, and is nothing.
@@ -95,7 +164,7 @@ impl Model {
         let hold = &self.transactions[index];
         let (held, taken) = (hold.held.expect("an open hold"), hold.taken.card.minor());
         let promised = self.promised(index).card;
-        let asked = hold.part.unwrap_or(hold.request().amount);
+        let asked = hold.standing();
         let Some(total) = on_card(total, asked, promised) else { return none(held.card.currency()) };
         let left = (total - i128::from(taken)).clamp(0, held.card.minor().into());
         let left = money(left, held.card.currency());
@@ -103,18 +172,21 @@ impl Model {
         less(held, stays)
     }
 
+    /// Releases a part of a hold: what is above the total that was said, or an increment.
     fn undo_part(
         &mut self,
         index: usize,
         released: Amounts,
-        first: Option<u64>,
+        (said, first): (Option<Money>, Option<u64>),
         now: Moment,
         out: &mut Outcome,
     ) -> ReversalMatch {
         if is_nothing(released) {
             return ReversalMatch::NothingLeft;
         }
+        let before = self.promised(index).card;
         self.release(index, released, first);
+        self.now_stands(index, said, before, self.promised(index).card);
         let hold = &self.transactions[index];
         let (number, card, left) = (hold.number, hold.card, hold.held.expect("an open hold").units);
         if self.is_jit(card) {
@@ -133,7 +205,7 @@ impl Model {
         let added = self.uses.iter().find(|used| used.number == number).map(super::uses::Use::left);
         let (Some(hold), Some(added)) = (hold, added) else { return ReversalMatch::NothingLeft };
         let held = self.transactions[hold].held.expect("an open hold");
-        let matched = self.undo_part(hold, lesser(added, held), Some(number), now, out);
+        let matched = self.undo_part(hold, lesser(added, held), (None, Some(number)), now, out);
         if matched == ReversalMatch::Matched {
             self.finish(index, TransactionState::Reversed, now.utc);
         }
@@ -162,7 +234,7 @@ impl Model {
             return ReversalMatch::NothingLeft;
         }
         let found = &self.transactions[index];
-        let asked = found.part.unwrap_or(found.request().amount);
+        let asked = found.standing();
         let undone = match total.filter(|_| !credit) {
             Some(total) => {
                 let most = i128::from(left.card.minor());
@@ -174,6 +246,9 @@ impl Model {
         };
         if is_nothing(undone) {
             return ReversalMatch::NothingLeft;
+        }
+        if !credit {
+            self.now_stands(index, total, paid.card, less(paid, undone).card);
         }
         if self.is_jit(card) {
             let kind = if credit { BookingKind::Funded } else { BookingKind::Returned };
