@@ -93,7 +93,7 @@ impl Shard {
             expires_at: found.held.map(|_| found.expires_at),
             reason: found.reason,
             failures: found.failures.to_vec(),
-            approval_code: approved.then(|| ApprovalCode::of(id)),
+            approval_code: approved.then(|| found.network_code().unwrap_or_else(|| ApprovalCode::of(id))),
             mcc: found.mcc,
             stan: found.stan,
             transmission: found.transmission,

@@ -1,7 +1,7 @@
 //! Finds the transaction that a later message speaks of: what is incremented, completed, cleared or refunded.
 //!
 //! In this order (E18): the network's transaction id, which stays through a transaction's life; the original's trace number
-//! and transmission time; its approval code, with a category that is not another one, within the time that payments are
+//! and transmission time; its approval code, ours or of the network that approved in our name, with a category that is not another one, within the time that payments are
 //! kept; and as a last resort the retrieval reference alone, where only one transaction of the card has it. Of several,
 //! an open one comes before one that has ended, one that was approved before one that was declined, one whose amount the
 //! message does not exceed before one that it does, and a newer before an older.
@@ -63,10 +63,17 @@ impl Shard {
         context: Context<'_>,
     ) -> Option<&Transaction> {
         let code = original.approval_code?;
+        // The network's codes are its own, and need not be unique: they tell what is cleared, and never which hold another
+        // request or advice speaks of.
+        let moves_money = matches!(request.class, MessageClass::FinancialAdvice | MessageClass::Clearing);
+        let has_code = |found: &Transaction| {
+            ApprovalCode::of(self.transaction_id(found.number)) == code
+                || moves_money && found.network_code() == Some(code)
+        };
         let same = |found: &&Transaction| {
             let merchant =
                 found.mcc.is_none() || request.merchant.mcc.is_none() || found.mcc == request.merchant.mcc;
-            ApprovalCode::of(self.transaction_id(found.number)) == code
+            has_code(found)
                 && merchant
                 && self.is_payment(found, context)
                 && context.now.utc.since(found.at) <= self.policy.life.keep_for

@@ -106,7 +106,7 @@ pub struct TransactionView {
     pub reason: Option<Reason>,
     /// Every rule that said no, the deciding one first.
     pub failures: Vec<Failure>,
-    /// The approval code, when approved.
+    /// The approval code, when approved: the network's own, where it approved in our name and said one.
     pub approval_code: Option<ApprovalCode>,
     /// Merchant category.
     pub mcc: Option<Mcc>,

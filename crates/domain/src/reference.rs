@@ -205,7 +205,8 @@ impl fmt::Display for NetworkReference {
     }
 }
 
-/// Approval code, DE 38: six digits that a merchant can read out over the telephone.
+/// Approval code, DE 38: six characters that a merchant can read out over the telephone. Ours are digits; a network that
+/// approves in our name may use capital letters too.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct ApprovalCode(u32);
@@ -223,14 +224,26 @@ impl ApprovalCode {
         Self((mixed % 999_999) as u32 + 1)
     }
 
-    /// The code that a message names; `None` when it is none of ours, which are six digits and not all zero.
+    /// The code that a message names; `None` unless it is six digits or capital letters, and not all zero.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|code| digits && *code > 0).map(Self)
+        let allowed = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+        if text.len() != Self::LEN || !text.bytes().all(allowed) {
+            return None;
+        }
+        if let Ok(digits) = text.parse::<u32>() {
+            return (digits > 0).then_some(Self(digits));
+        }
+        let value = u32::from_str_radix(text, 36).ok()?;
+        value.checked_add(Self::LETTERS_FROM).map(Self)
     }
 
-    /// The code as a number, 1 to 999999.
+    const LEN: usize = 6;
+
+    /// A code with a letter in it is kept as this and its value to the base of 36; one of digits as its value.
+    const LETTERS_FROM: u32 = 1_000_000;
+
+    /// The code as a number: 1 to 999999 where it is one of digits.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0
@@ -239,7 +252,15 @@ impl ApprovalCode {
 
 impl fmt::Display for ApprovalCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:06}", self.0)
+        let Some(mut value) = self.0.checked_sub(Self::LETTERS_FROM) else {
+            return write!(f, "{:06}", self.0);
+        };
+        let mut text = ['0'; Self::LEN];
+        for place in text.iter_mut().rev() {
+            *place = char::from_digit(value % 36, 36).map_or('0', |digit| digit.to_ascii_uppercase());
+            value /= 36;
+        }
+        text.iter().try_for_each(|character| write!(f, "{character}"))
     }
 }
 
@@ -317,6 +338,16 @@ mod tests {
             assert!(Transmission::new(bad).is_err(), "{bad}");
         }
         assert!(AcquirerId::new(100_000_000_000).is_err());
+    }
+
+    #[test]
+    fn an_approval_code_has_six_digits_or_capital_letters_and_is_shown_as_it_came() {
+        for code in ["000001", "999999", "ABC123", "STNDIN", "0000A0", "ZZZZZZ"] {
+            assert_eq!(ApprovalCode::parse(code).map(|code| code.to_string()).as_deref(), Some(code));
+        }
+        for none in ["000000", "12345", "1234567", "abc123", "AB 123", "+12345", "ABCDE\u{c9}"] {
+            assert_eq!(ApprovalCode::parse(none), None, "{none}");
+        }
     }
 
     #[test]

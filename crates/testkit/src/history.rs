@@ -9,9 +9,9 @@ use crate::steps::{self, Ending, Step};
 use crate::world::{Happened, World};
 use authorizer::{AdviceAfterReversal, Change, Command, Life, NewCard, Policy, References};
 use domain::{
-    AccountId, AccountNo, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, Controls, DutyNo,
-    Expiry, ExpiryError, FundingMode, FundingOutcome, LimitRule, MessageClass, Money, Pan, PostingKind, Rate,
-    RequestKey, Text, Timestamp, TransactionNo, Units,
+    AccountId, AccountNo, ApprovalCode, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus,
+    Controls, DutyNo, Expiry, ExpiryError, FundingMode, FundingOutcome, LimitRule, MessageClass, Money,
+    OriginalReferences, Pan, PostingKind, Rate, RequestKey, Text, Timestamp, TransactionNo, Units,
 };
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
@@ -254,6 +254,10 @@ impl Stage {
             })?,
             Step::Advise(place) => self.send(&pool[*place], |request| {
                 request.class = MessageClass::AuthorizationAdvice;
+                // Every other advice comes with a code of the network's, which need not be unique.
+                let code = ApprovalCode::parse("STNDIN").filter(|_| place % 2 == 0);
+                let original = OriginalReferences { approval_code: code, ..OriginalReferences::default() };
+                request.details.original = code.map(|_| original);
             })?,
             Step::AdviseDecline(place) => {
                 let Draft { card, mut request, .. } = pool[*place];

@@ -5,7 +5,7 @@
 //! makes no sense, was not said: nothing here refuses a message.
 
 use super::amounts::cash;
-use super::references::{named_original, network_reference};
+use super::references::{named_original, network_code, network_reference};
 use super::texts::kept;
 use super::{ElementFault, Reading};
 use domain::{
@@ -40,7 +40,7 @@ pub(super) fn details(
         score: score(message),
         network: reading.network,
         network_reference: network_reference(message, pan),
-        original: named_original(message, follows, pan, reading)?,
+        original: named_original(message, follows, pan, reading)?.or_else(|| network_code(message, class)),
         clearing: clearing(message, class, pan),
         // The link knows until when the balance service may take, not the message.
         ask_by: None,

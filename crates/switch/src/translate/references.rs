@@ -4,7 +4,8 @@
 use super::texts::{kept, without};
 use super::{ElementFault, Reading};
 use domain::{
-    AcquirerId, ApprovalCode, NetworkReference, OriginalReferences, Pan, Rrn, Stan, Text, Transmission,
+    AcquirerId, ApprovalCode, MessageClass, NetworkReference, OriginalReferences, Pan, Rrn, Stan, Text,
+    Transmission,
 };
 use iso8583::{Message, OriginalData, TextAt};
 
@@ -41,7 +42,13 @@ pub(super) fn network_reference(message: &Message, pan: &Pan) -> Option<NetworkR
     NetworkReference::new(text.as_str()).ok()
 }
 
-/// DE 38 of a message that follows an approval of ours. What others have approved has codes of other forms.
+/// The code under which the network approved in our name: what clears it may name nothing else (E18).
+pub(super) fn network_code(message: &Message, class: MessageClass) -> Option<OriginalReferences> {
+    let code = approval_code(message).filter(|_| class == MessageClass::AuthorizationAdvice)?;
+    Some(OriginalReferences { approval_code: Some(code), ..OriginalReferences::default() })
+}
+
+/// DE 38 of a message that follows an approval, ours or the network's.
 pub(super) fn approval_code(message: &Message) -> Option<ApprovalCode> {
     ApprovalCode::parse(message.text(38)?.trim_end())
 }

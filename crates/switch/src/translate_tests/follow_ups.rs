@@ -121,8 +121,8 @@ fn a_message_that_follows_another_is_tied_to_it_by_all_that_stays() {
 }
 
 #[test]
-fn an_approval_code_that_is_none_of_ours_ties_nothing() {
-    for code in ["STND  ", "ABC123", "000000"] {
+fn what_is_no_approval_code_ties_nothing() {
+    for code in ["STND  ", "abc123", "000000"] {
         assert_eq!(money_message("0220", &[(38, code)]).details.original, None, "{code}");
     }
 }

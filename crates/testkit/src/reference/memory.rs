@@ -86,7 +86,10 @@ impl Model {
             let of_code = fitting(&|found, earlier| {
                 let (first, this) = (earlier.merchant.mcc, request.merchant.mcc);
                 let mcc = first.is_none() || this.is_none() || first == this;
-                self.approval_code(found) == code && mcc && self.is_recent(found, now)
+                let moves_money =
+                    matches!(request.class, MessageClass::FinancialAdvice | MessageClass::Clearing);
+                let theirs = moves_money && found.network_code() == Some(code);
+                (self.approval_code(found) == code || theirs) && mcc && self.is_recent(found, now)
             });
             self.best(of_code, Some(request.amount))
         };

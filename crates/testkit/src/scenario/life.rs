@@ -6,7 +6,8 @@ use crate::finding::Finding;
 use crate::script::Line;
 use authorizer::{Change, TransactionView};
 use domain::{
-    Authorization, ClearingData, NetworkReference, OriginalReferences, ProcessingCode, Purpose, Text,
+    ApprovalCode, Authorization, ClearingData, NetworkReference, OriginalReferences, ProcessingCode, Purpose,
+    Text,
 };
 
 impl Story {
@@ -63,6 +64,11 @@ pub(super) fn detail(
             let code =
                 story.all_transactions().filter(|view| view.stan == stan).find_map(|view| view.approval_code);
             let code = code.ok_or_else(|| line.finding(&format!("{stan} has no approval code")))?;
+            let original = details.original.unwrap_or_default();
+            details.original = Some(OriginalReferences { approval_code: Some(code), ..original });
+        }
+        "code" => {
+            let code = line.read("six digits or capital letters", ApprovalCode::parse)?;
             let original = details.original.unwrap_or_default();
             details.original = Some(OriginalReferences { approval_code: Some(code), ..original });
         }
