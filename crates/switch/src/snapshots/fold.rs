@@ -9,7 +9,7 @@
 //! hands, and one change missed is a snapshot that is silently wrong. Here a snapshot is made of what is on disk, by
 //! the code that recovery runs: what is written is what a start would come to, every segment is read and checked
 //! once while the process that knows better still runs, and no decision waits for a snapshot at all. The price is
-//! processor time of a thread that runs at the lowest priority, and it is told in `authswitch_snapshot_*`.
+//! processor time of a thread that gives way to every other (see `priority`), and it is told in `authswitch_snapshot_*`.
 //!
 //! Guarantees: a snapshot reaches only as far as the journal is durable; nothing of the one before is touched until
 //! the new one is verified and named; a fold that fails leaves everything as it was. Memory: the facts of one step,
@@ -19,7 +19,7 @@ use crate::slices::{self, Sliced, SnapshotFault};
 use authorizer::{Policy, Shard};
 use domain::{Fact, RateTable, ShardId, Timestamp};
 use journal::RecoveredRecord;
-use journal::snapshot::{Kept, OpenSnapshot, SnapshotWriter, generations, set_aside};
+use journal::snapshot::{DiskShare, Kept, OpenSnapshot, SnapshotWriter, generations, set_aside};
 use journal::storage::Storage;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub(crate) struct Folder {
     pub(crate) step_bytes_max: u64,
     /// Damaged snapshots that are kept aside.
     pub(crate) damaged_max: usize,
+    /// Who else wants the disk.
+    pub(crate) disk: DiskShare,
     /// Set by whoever cannot wait any longer: the fold ends at the next shard, and leaves everything as it was.
     pub(crate) give_up: Arc<AtomicBool>,
 }
@@ -82,7 +84,16 @@ impl Folder {
     /// Folds over a journal.
     pub(crate) fn new(storage: Arc<dyn Storage>, node: u32, policy: Policy) -> Self {
         let give_up = Arc::new(AtomicBool::new(false));
-        Self { storage, node, policy, step_bytes_max: STEP_BYTES_MAX, damaged_max: DAMAGED_MAX, give_up }
+        let disk = DiskShare::Alone;
+        Self {
+            storage,
+            node,
+            policy,
+            step_bytes_max: STEP_BYTES_MAX,
+            damaged_max: DAMAGED_MAX,
+            disk,
+            give_up,
+        }
     }
 
     /// Brings the snapshot up to `through`, a durable record; `None` when it is there already. `on_step` hears of
@@ -157,7 +168,8 @@ impl Folder {
 
     fn write(&self, base: Option<&Sliced>, tail: &Tail, now: Timestamp) -> Result<Folded, SnapshotFault> {
         let through = tail.through;
-        let mut writer = SnapshotWriter::begin(Arc::clone(&self.storage), self.node, through, now.micros())?;
+        let writer = SnapshotWriter::begin(Arc::clone(&self.storage), self.node, through, now.micros())?;
+        let mut writer = writer.sharing(self.disk);
         let mut reader = base.map(|base| base.snapshot().reader()).transpose()?;
         let mut rates = RateTable::default();
         for (id, facts) in (0..ShardId::COUNT).map(ShardId).zip(&tail.shards) {

@@ -6,14 +6,14 @@
 //! snapshots before it still stand, and nothing is retired meanwhile.
 
 use super::fold::{Folded, Folder};
-use super::retention;
+use super::{priority, retention};
 use crate::metrics::Metrics;
 use crate::slices::SnapshotFault;
 use cache::{Clock, Release};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use domain::{Mono, Timestamp};
 use journal::JournalHandle;
-use journal::snapshot::SnapshotHeader;
+use journal::snapshot::{DiskShare, SnapshotHeader};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -30,8 +30,6 @@ const RETIRE_EVERY: Duration = Duration::from_secs(60);
 const REQUESTS_MAX: usize = 8;
 /// How long a fold that was told to give up may take to notice: one shard, or reading a snapshot back.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(2);
-/// The lowest priority of the system: what the lanes leave over.
-const NICENESS: i32 = 19;
 
 /// When snapshots are made, and what is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,6 +142,7 @@ impl Keeper {
         let (sender, wishes) = bounded(REQUESTS_MAX);
         let stopping = Arc::new(AtomicBool::new(false));
         folder.damaged_max = config.damaged_max;
+        folder.disk = DiskShare::BesideTheJournal;
         let give_up = Arc::clone(&folder.give_up);
         let mut work = Work {
             folder,
@@ -255,9 +254,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Work {
     fn run(mut self) -> Self {
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-            tracing::warn!(%error, "snapshots are made at normal priority");
-        }
+        priority::give_way();
         while !self.stopping.load(Ordering::Acquire) {
             match self.wishes.recv_timeout(LOOK_EVERY) {
                 Ok(Wish::Now(asked)) => {
@@ -279,6 +276,7 @@ impl Work {
 
     /// Makes the last snapshot of this process.
     fn last(mut self) -> Self {
+        self.folder.disk = DiskShare::Alone;
         tracing::info!("making the last snapshot; a start after it has nothing to replay");
         // Told and counted where it failed.
         let _ = self.make();
