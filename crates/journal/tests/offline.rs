@@ -89,20 +89,33 @@ fn a_directory_in_use_is_refused() {
 
 #[test]
 fn a_reader_that_knows_only_the_drawn_format_finds_the_same() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_journal.py");
-    let Ok(output) = Command::new("python3").arg(script).arg(golden()).output() else {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let Ok(output) =
+        Command::new("python3").arg("-Bc").arg(RECORDS).arg(golden()).current_dir(tests).output()
+    else {
         eprintln!("skipped: there is no python3 here");
         return;
     };
-    let summary = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{summary}");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let directory = copy_of_golden();
     let chain = hex(&verify(&storage(directory.path()), None).unwrap().chain);
-    assert_eq!(summary.trim(), format!("2 segments, 60 records, chain {chain}"));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    for ((sequence, payload), line) in dumped(directory.path(), 0).0.iter().zip(lines.lines()) {
-        assert!(line.starts_with(&format!("{{\"sequence\": {sequence}, ")), "{line}");
-        assert!(line.ends_with(&format!("\"payload\": \"{payload}\"}}")), "{line}");
-    }
-    assert_eq!(lines.lines().count(), 60);
+    let records = dumped(directory.path(), 0).0;
+    let mut expected: Vec<String> =
+        records.iter().map(|(sequence, payload)| format!("{sequence} {payload}")).collect();
+    expected.push(format!("chain {chain}"));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), expected);
+    assert_eq!(records.len(), 60);
 }
+
+/// Lets the reader print what it reads, before any of it is taken for a fact.
+const RECORDS: &str = r#"
+import sys
+from read_journal import Path, read_journal
+
+def read():
+    chain = yield from read_journal(Path(sys.argv[1]))
+    print("chain", chain.hex())
+
+for sequence, _shard, _time, _version, payload in read():
+    print(sequence, payload.hex())
+"#;

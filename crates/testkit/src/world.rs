@@ -184,6 +184,12 @@ impl World {
         self.ledger.all_answered_but(&waiting)
     }
 
+    /// Every fact so far: when it became true, and the bytes that the journal keeps of it.
+    #[must_use]
+    pub fn facts(&self) -> &[(Timestamp, Vec<u8>)] {
+        &self.journal
+    }
+
     /// An account as anyone may see it.
     #[must_use]
     pub fn account(&self, account: u32) -> AccountView {

@@ -335,7 +335,7 @@ pub(crate) fn journal_holds_every_approval_once(site: &Site, seen: &Seen) {
 
 /// A reader that shares no line with the switch makes the same balances of the journal.
 pub(crate) fn another_reader_finds_the_balances(site: &Site, balances: &BTreeMap<String, (i128, i128)>) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal/tests/balances.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../journal/tests/read_journal.py");
     let Ok(output) = std::process::Command::new("python3").args([script, &site.text("journal")]).output()
     else {
         eprintln!("skipped: there is no python3 here");
