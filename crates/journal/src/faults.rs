@@ -54,6 +54,6 @@
 //! | restore to a record or to a moment | exactly the records up to it | `tests/backup.rs`, `authswitch/tests/cli/journal.rs` |
 //! | backup changed or not finished | not restored | `a_backup_that_was_changed_or_not_finished_is_not_restored` |
 //! | power cut while a restore or a backup is written | no manifest, or an unfinished journal that the next restore refuses to write into | no test |
-//! | read by a later build | every version that was ever written is read: segments, payloads, rows of snapshots | `tests/golden.rs`, `crates/testkit/tests/version_1.rs`, `crates/switch/src/snapshots/golden_tests.rs` |
+//! | read by a later build | every version that was ever written is read: segments, payloads, rows of snapshots | `tests/golden.rs`, `crates/testkit/tests/version_1.rs`, `crates/testkit/tests/version_2.rs`, `crates/switch/src/snapshots/golden_tests.rs` |
 //! | a network file system that breaks `flock` or fsync | nothing | no test: not supported |
 //! | two bit flips that together keep a CRC-32C right | the SHA-256 chain still refuses | no test |
