@@ -5,7 +5,9 @@
 //! retired, until the power fails somewhere. Then the state read back must be the fold of a prefix of the facts that
 //! holds every acknowledged one, in every row of every shard, and reading it again must give the same.
 //!
-//! `SNAPSHOT_SCHEDULES=10000 cargo test -p switch snapshots::crash` runs for longer, `SNAPSHOT_SEED=n` repeats one.
+//! `SNAPSHOT_SEED=n cargo test -p switch snapshots::crash` repeats one schedule. For hours, other ones each time, the seeds
+//! printed: `SNAPSHOT_SCHEDULES=1000000 SNAPSHOT_FIRST_SEED=$RANDOM cargo test --release -p switch snapshots::crash --
+//! --nocapture`.
 
 use super::Folder;
 use crate::recovery::{Plan, RecoveryError, RecoveryReport, recover};
@@ -20,9 +22,12 @@ use journal::simulated_disk::{Faults, Random, SimulatedDisk};
 use journal::storage::Storage;
 use journal::{Acknowledge, Batch, Journal, JournalConfig, JournalHandle, payload};
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
+
+/// Schedules of an ordinary run.
+const SCHEDULES: u64 = 300;
 
 struct Still;
 
@@ -213,12 +218,29 @@ fn a_power_cut_anywhere_leaves_the_fold_of_every_acknowledged_fact() {
         schedule(seed);
         return;
     }
-    let (mut made, mut begun_with) = (0, 0);
-    for seed in 0..number("SNAPSHOT_SCHEDULES").unwrap_or(24) {
-        let (snapshots, starts) = schedule(seed);
-        (made, begun_with) = (made + snapshots, begun_with + starts);
-    }
-    assert!(made > 24 && begun_with > 12, "{made} snapshots were made, {begun_with} starts began with one");
+    let schedules = number("SNAPSHOT_SCHEDULES").unwrap_or(SCHEDULES);
+    let first = number("SNAPSHOT_FIRST_SEED").unwrap_or(0) << 32;
+    println!("schedules {first} to {}", first + schedules - 1);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let (made, begun_with) = (AtomicU64::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let (made, begun_with) = (&made, &begun_with);
+            scope.spawn(move || {
+                for seed in (first + thread..first + schedules).step_by(threads as usize) {
+                    let outcome = std::panic::catch_unwind(|| schedule(seed));
+                    let (snapshots, starts) = outcome.unwrap_or_else(|_| panic!("SNAPSHOT_SEED={seed}"));
+                    made.fetch_add(snapshots, Ordering::Relaxed);
+                    begun_with.fetch_add(starts, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let (made, begun_with) = (made.into_inner(), begun_with.into_inner());
+    assert!(
+        made > schedules && begun_with > schedules / 2,
+        "{made} snapshots were made, {begun_with} starts began with one"
+    );
 }
 
 #[test]
