@@ -10,6 +10,7 @@ processor; the sources are not touched. A bug whose text is no longer found fail
 PLANTED_BUGS_TARGET names a folder to build in, so that a second run is quick.
 """
 
+import json
 import os
 import queue
 import re
@@ -112,30 +113,62 @@ def copy_workspace(to: Path) -> None:
         shutil.copytree(ROOT / "crates" / name, to / "crates" / name, copy_function=shutil.copy)
 
 
-def run_tests(workspace: Path, suite: str) -> subprocess.CompletedProcess:
-    """The tests that must notice; of the journal's own the quick ones first."""
-    if suite == "shards":
-        return cargo_test(workspace, "-p", "testkit", "--test", "histories")
-    quick = cargo_test(workspace, "-p", "journal", "--lib", "--", "--skip", "schedules")
-    return quick if quick.returncode != 0 else cargo_test(workspace, "-p", "journal", "--lib", "--", "schedules")
+# What must notice: the package, the kind of target, and in which order its tests run; the quick ones first.
+SUITES = {
+    "journal": (["-p", "journal", "--lib"], [["--skip", "schedules"], ["schedules"]]),
+    "shards": (["-p", "testkit", "--test", "histories"], [[]]),
+}
 
 
-def cargo_test(workspace: Path, *select: str) -> subprocess.CompletedProcess:
+def environment(workspace: Path) -> dict:
     # No debug information: half the time to build. A planted bug shows itself early in a long run of seeds.
-    environment = dict(os.environ, CARGO_TARGET_DIR=str(workspace / "target"), RUST_BACKTRACE="0",
-                       CARGO_PROFILE_DEV_DEBUG="0", JOURNAL_SCHEDULES=os.environ.get("JOURNAL_SCHEDULES", "3000"),
-                       AUTHSWITCH_HISTORIES=os.environ.get("AUTHSWITCH_HISTORIES", "300"))
-    command = ["cargo", "test", "-q", *select]
-    # Building takes what it takes; only a test that hangs is cut off.
-    build = command[:command.index("--")] if "--" in command else command
-    built = subprocess.run([*build, "--no-run"], cwd=workspace, env=environment, capture_output=True, text=True)
+    return dict(os.environ, CARGO_TARGET_DIR=str(workspace / "target"), RUST_BACKTRACE="0",
+                CARGO_PROFILE_DEV_DEBUG="0", JOURNAL_SCHEDULES=os.environ.get("JOURNAL_SCHEDULES", "3000"),
+                AUTHSWITCH_HISTORIES=os.environ.get("AUTHSWITCH_HISTORIES", "300"))
+
+
+def build(workspace: Path, suite: str) -> str:
+    """Builds a suite's tests; where its executable is. Building takes what it takes."""
+    command = ["cargo", "test", "-q", *SUITES[suite][0], "--no-run", "--message-format=json"]
+    built = subprocess.run(command, cwd=workspace, env=environment(workspace), capture_output=True, text=True)
     if built.returncode != 0:
-        return built
-    try:
-        return subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, timeout=600)
-    except subprocess.TimeoutExpired:
+        messages = [json.loads(line).get("message", {}) for line in built.stdout.splitlines() if line.startswith("{")]
+        said = "".join(message.get("rendered") or "" for message in messages if message.get("level") == "error")
+        raise NotBuilt(said or built.stderr)
+    artifacts = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    return [artifact["executable"] for artifact in artifacts if artifact.get("executable")][-1]
+
+
+class NotBuilt(Exception):
+    """The compiler refuses it."""
+
+
+def first_red_test(workspace: Path, suite: str) -> str | None:
+    """Runs the tests that must notice until one of them does; its name, and None when all pass."""
+    package = workspace / "crates" / SUITES[suite][0][1]
+    executable = build(workspace, suite)
+    for select in SUITES[suite][1]:
+        tests = subprocess.Popen([executable, *select], cwd=package, env=environment(workspace), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         # A journal that hangs is caught as well.
-        return subprocess.CompletedProcess(command, 1, "FAILED (timeout)", "")
+        hangs = threading.Timer(600, tests.kill)
+        hangs.start()
+        red = next((name for line in tests.stdout for name in re.findall(r"^test (\S+) .*\.\.\. FAILED", line)), None)
+        hangs.cancel()
+        if red is not None:
+            tests.kill()
+        tests.stdout.close()
+        if tests.wait() != 0:
+            return red or "timeout, or the end of the process"
+    return None
+
+
+def without_a_bug(workspace: Path, suites: list[str], short: bool) -> None:
+    """Builds everything once, for all workers to copy. That all tests pass without a bug is known to CI already."""
+    for suite in suites:
+        red = build(workspace, suite) and None if short else first_red_test(workspace, suite)
+        if red:
+            raise NotBuilt(red)
 
 
 def suite_of(bug: tuple) -> str:
@@ -151,14 +184,13 @@ def try_bug(workspace: Path, bug: tuple) -> tuple[bool, str]:
     if find not in good:
         return False, f"STALE   {name}: its text is no longer in {file}"
     path.write_text(good.replace(find, replace))
-    outcome = run_tests(workspace, suite_of(bug))
-    path.write_text(good)
-    if "could not compile" in outcome.stderr or "error: " in outcome.stderr and not outcome.stdout:
-        return False, f"BROKEN  {name}: does not compile\n{outcome.stderr}"
-    if outcome.returncode == 0:
-        return False, f"MISSED  {name}"
-    failed = re.findall(r"^    (\S+::\S+|\w+)$", outcome.stdout, flags=re.M)
-    return True, f"caught  {name}: {', '.join(dict.fromkeys(failed)) or 'timeout'}"
+    try:
+        red = first_red_test(workspace, suite_of(bug))
+    except NotBuilt as error:
+        return False, f"BROKEN  {name}: does not compile\n{error}"
+    finally:
+        path.write_text(good)
+    return red is not None, f"caught  {name}: {red}" if red else f"MISSED  {name}"
 
 
 def main() -> int:
@@ -170,19 +202,21 @@ def main() -> int:
         waiting.put(bug)
     with tempfile.TemporaryDirectory() as made:
         root = Path(os.environ.get("PLANTED_BUGS_TARGET", made)).resolve()
-
-        def work(number: int) -> None:
-            workspace = root / f"worker-{number}"
+        workspaces = [root / f"worker-{number}" for number in range(os.cpu_count() or 1)]
+        for workspace in workspaces:
             shutil.rmtree(workspace / "crates", ignore_errors=True)
             workspace.mkdir(parents=True, exist_ok=True)
             copy_workspace(workspace)
-            if number == 0:
-                for suite in {suite_of(bug) for bug in wanted}:
-                    clean = run_tests(workspace, suite)
-                    if clean.returncode != 0:
-                        print(clean.stdout, clean.stderr, "the tests fail without any bug", sep="\n")
-                        verdicts.append(False)
-                        return
+        try:
+            without_a_bug(workspaces[0], sorted({suite_of(bug) for bug in wanted}), short)
+        except NotBuilt as error:
+            print(error, "the tests cannot be built, or fail, without any bug", sep="\n")
+            return 1
+        for other in workspaces[1:]:
+            if not (other / "target").exists():
+                shutil.copytree(workspaces[0] / "target", other / "target", copy_function=shutil.copy2)
+
+        def work(workspace: Path) -> None:
             while True:
                 try:
                     bug = waiting.get_nowait()
@@ -192,7 +226,7 @@ def main() -> int:
                 print(said, flush=True)
                 verdicts.append(caught)
 
-        workers = [threading.Thread(target=work, args=(number,)) for number in range(os.cpu_count() or 1)]
+        workers = [threading.Thread(target=work, args=(workspace,)) for workspace in workspaces]
         for worker in workers:
             worker.start()
         for worker in workers:
