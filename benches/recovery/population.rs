@@ -2,12 +2,12 @@
 
 use crate::moment;
 use anyhow::{Context as _, bail};
-use authorizer::{Caller, Command, Context, Effects, Policy, Shard};
+use authorizer::{Context, Effects, Policy, Shard};
+use benches::shards::{purchase, token};
 use domain::{
-    AccountId, AccountNo, AcquirerId, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus, CardToken,
-    Currency, Details, Expiry, Fact, FundingMode, LimitRule, Merchant, MessageClass, Moment, Money, Mono,
-    Pan, PartialApproval, PostingKind, ProcessingCode, Rate, RateTable, RequestKey, ShardId, Stan, Text,
-    Timestamp, Transmission, Units, Window, ZoneName,
+    AccountId, AccountNo, Asset, AssetCode, CardId, CardNo, CardStatus, Currency, Expiry, Fact, FundingMode,
+    LimitRule, Moment, Mono, Pan, PostingKind, Rate, RateTable, RequestKey, ShardId, Text, Timestamp, Units,
+    Window, ZoneName,
 };
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Population {
         let mut effects = Effects::default();
         let rates = RateTable::default();
         let context = Context::new(Moment { utc: at, mono: Mono::from_nanos(1) }, &rates);
-        self.decider.decide(purchase(number, self.usd), context, &mut effects);
+        self.decider.decide(purchase(ShardId(0), 0, u64::from(number))?, context, &mut effects);
         let mut fact = effects.facts.into_iter().next();
         let Some(Fact::Approved { card: owner, .. }) = &mut fact else {
             bail!("a purchase on a card with money is approved, found {fact:?}");
@@ -109,34 +109,4 @@ fn shard(id: ShardId, cards: u32, policy: Policy, usd: Currency) -> Shard {
         apply(Fact::CardLimitsSet { card, limits: limits.clone() });
     }
     shard
-}
-
-/// What stands for the number of a card.
-fn token(shard: ShardId, number: u32) -> CardToken {
-    let mut token = [0; 16];
-    token[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
-    token[4..8].copy_from_slice(&number.to_be_bytes());
-    token[8..10].copy_from_slice(&shard.0.to_be_bytes());
-    CardToken(token)
-}
-
-fn purchase(number: u32, usd: Currency) -> Command {
-    let request = Authorization {
-        class: MessageClass::AuthorizationRequest,
-        card: token(ShardId(0), 0),
-        processing_code: ProcessingCode(0),
-        amount: Money::new(1, usd),
-        billing: None,
-        transmission: Transmission::new(1_120_120_000 + u64::from(number) / 1_000_000 % 60).expect("a time"),
-        stan: Stan::new(u64::from(number) % 1_000_000).expect("six digits"),
-        acquirer: AcquirerId::new(12_345).expect("digits"),
-        rrn: None,
-        entry_mode: None,
-        merchant: Merchant::default(),
-        partial: PartialApproval::NotSupported,
-        details: Details::default(),
-        expiry: None,
-        deadline: Mono::MAX,
-    };
-    Command::Authorize { card: CardNo(0), request, caller: Caller(u64::from(number)) }
 }

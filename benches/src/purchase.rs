@@ -35,7 +35,7 @@ impl Purchases {
     /// The request cannot be encoded.
     pub fn new(first: u32, count: u32, pick: Pick) -> Result<Self> {
         let (pan, stan, rrn) = ("4242424242424242", 987_654, "135791357913");
-        let body = encode(pan, 1_119_235_959, stan, rrn)?;
+        let body = encode(&dialect()?, pan, 1_119_235_959, stan, rrn)?;
         let mut frame = u16::try_from(body.len())?.to_be_bytes().to_vec();
         frame.extend_from_slice(&body);
         let find = |text: &str| {
@@ -95,10 +95,9 @@ const fn mixed(number: u64) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-fn encode(pan: &str, transmission: u64, stan: u64, rrn: &str) -> Result<BytesMut> {
-    let dialect = dialect()?;
+fn encode(dialect: &Dialect, pan: &str, transmission: u64, stan: u64, rrn: &str) -> Result<BytesMut> {
     let mut body = BytesMut::new();
-    Draft::new(&dialect, Mti::parse("0100").context("an MTI")?)
+    Draft::new(dialect, Mti::parse("0100").context("an MTI")?)
         .text(2, pan)
         .text(3, "000000")
         .number(4, 100)
@@ -134,7 +133,15 @@ pub fn dialect() -> Result<Dialect> {
 /// # Errors
 /// The request cannot be encoded.
 pub fn body() -> Result<Vec<u8>> {
-    Ok(encode("4242424242424242", 1_120_120_000, 123, "123456789012")?.to_vec())
+    Ok(body_in(&dialect()?)?.to_vec())
+}
+
+/// The same request in another dialect.
+///
+/// # Errors
+/// The request cannot be encoded.
+pub fn body_in(dialect: &Dialect) -> Result<BytesMut> {
+    encode(dialect, "4242424242424242", 1_120_120_000, 123, "123456789012")
 }
 
 /// A card number of the test range with a right check digit.

@@ -77,7 +77,15 @@ impl System {
         self.folder.path().join("journal")
     }
 
-    /// The value of a metric without labels on its metrics page.
+    /// Makes a snapshot of everything that is durable; returns when it is verified.
+    ///
+    /// # Errors
+    /// None could be made.
+    pub fn make_snapshot(&self) -> Result<()> {
+        Api { stream: TcpStream::connect(self.switch.admin())? }.post("snapshots", "{}")
+    }
+
+    /// The value of a metric on its metrics page; `name` has its labels, if it has any.
     ///
     /// # Errors
     /// There is no such page or metric.

@@ -7,22 +7,25 @@
 //! machine's own noise is in both. The latencies that the client sees have the journal's sync in them, which shares the disk
 //! with the snapshot's.
 
+mod known;
 #[path = "../../recovery/population.rs"]
 #[allow(dead_code)] // the measurement of a start makes records with it, too
 mod population;
-mod system;
 
 use anyhow::{Result, ensure};
 use benches::client::{Client, Framed, Run};
 use benches::histogram::{Latencies, latencies, micros, ratio};
 use benches::purchase::{Pick, Purchases};
+use benches::system::{Cards, System};
 use domain::Timestamp;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use system::{CARDS, System};
 
 /// Seconds of one phase; one in which a snapshot is being made lasts until it is verified.
 const SECONDS: u32 = 10;
+/// Cards that the purchases are made with, funded from memory; as many that are not come before them.
+const CARDS: u32 = 500;
 /// Phases of each kind.
 const ROUNDS: usize = 3;
 
@@ -59,7 +62,8 @@ fn main() -> Result<()> {
         "cores: {}; {cards} cards in the snapshot, {rate} purchases a second, {ROUNDS} x {SECONDS} s of each kind\n",
         std::thread::available_parallelism()?
     );
-    let system = System::start(cards)?;
+    let folder = tempfile::tempdir_in(".")?;
+    let system = start(cards, &std::path::absolute(folder.path().join("journal"))?)?;
     purchases(&system, rate, 2)?;
     let new =
         || -> Result<Kind> { Ok(Kind { latencies: latencies()?, waits: Counts::default(), snapshots: 0 }) };
@@ -99,9 +103,32 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// A switch that knows many cards from a snapshot, and makes snapshots only when this program says so.
+fn start(known: u32, journal: &Path) -> Result<System> {
+    known::know(known, journal)?;
+    System::start(Cards { jit: CARDS, pre_funded: CARDS }, |file| {
+        file.journal.directory = journal.into();
+        file.journal.snapshot_after_bytes = 0;
+        file.journal.snapshot_every = Duration::ZERO;
+        file.journal.snapshot_at_stop = false;
+        for link in &mut file.link {
+            link.in_flight_max = 100_000;
+        }
+    })
+}
+
+/// Decisions so far, and those of them that the lane took up within a millisecond.
+fn waits(system: &System) -> Result<Counts> {
+    Ok(Counts {
+        all: system.metric(r#"authswitch_stage_duration_seconds_count{stage="queue"}"#)?,
+        within_a_millisecond: system
+            .metric(r#"authswitch_stage_duration_seconds_bucket{stage="queue",le="0.001"}"#)?,
+    })
+}
+
 /// Purchases for a while, and snapshots beside them if there are to be any.
 fn phase(system: &System, rate: u32, kind: &mut Kind, fold: bool) -> Result<()> {
-    let before = system.waits()?;
+    let before = waits(system)?;
     let over = AtomicBool::new(false);
     let (outcome, snapshots) = std::thread::scope(|scope| -> Result<_> {
         let folding = scope.spawn(|| -> Result<u64> {
@@ -119,7 +146,7 @@ fn phase(system: &System, rate: u32, kind: &mut Kind, fold: bool) -> Result<()> 
     })?;
     outcome.all_approved()?;
     kind.latencies.add(&outcome.latencies)?;
-    kind.waits.add(before, system.waits()?);
+    kind.waits.add(before, waits(system)?);
     kind.snapshots += snapshots;
     Ok(())
 }
