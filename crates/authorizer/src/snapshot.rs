@@ -167,9 +167,14 @@ impl Shard {
         (0..).map(AccountNo).zip(self.accounts.iter().map(|account| account.id))
     }
 
-    /// The name and the token of every card, in the order of their numbers.
-    pub fn card_names(&self) -> impl Iterator<Item = (CardNo, CardId, CardToken)> {
-        (0..).zip(&self.cards).map(|(number, card)| (CardNo(number), card.id, card.token))
+    /// The name of every card, in the order of their numbers.
+    pub fn card_names(&self) -> impl Iterator<Item = (CardNo, CardId)> {
+        (0..).map(CardNo).zip(self.cards.iter().map(|card| card.id))
+    }
+
+    /// The token of every card, in the order of their numbers.
+    pub fn card_tokens(&self) -> impl Iterator<Item = (CardNo, CardToken)> {
+        (0..).map(CardNo).zip(self.cards.iter().map(|card| card.token))
     }
 }
 

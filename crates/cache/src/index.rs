@@ -3,7 +3,10 @@
 //! It also makes names unique across shards: a name is reserved before its card or account is created, and the
 //! reservation frees it again when nothing came of it. Sized at start, because growing a `DashMap` stalls
 //! readers. No guard is ever held across an await: every method copies out.
+//!
+//! An entry takes 21 bytes of any name, because names stand in the rows of their shards already: see [`Digest`].
 
+use crate::digest::{Digest, Digester};
 use authorizer::Shard;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -44,50 +47,72 @@ pub enum Taken {
     CardNumber,
 }
 
-/// A place in the index: taken by something that exists, or reserved for something that may.
-#[derive(Clone, Copy, Debug)]
-enum Place<T> {
-    Reserved,
-    At(T),
+/// A place in the index: a shard, and a number there. Bytes, so that an entry has no gaps: this table is the largest thing
+/// that a card without limits needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Place {
+    shard: u8,
+    number: [u8; 4],
+}
+
+// One byte names every shard.
+const _: () = assert!(ShardId::COUNT == 256);
+
+impl Place {
+    /// Kept for something that may come to exist. No card or account has this number: it would be the last of 2^32.
+    const RESERVED: Self = Self { shard: 0, number: [u8::MAX; 4] };
+
+    fn new(shard: ShardId, number: u32) -> Self {
+        // A shard above the last one exists in no journal: facts of it are refused before they come here.
+        Self { shard: u8::try_from(shard.0).unwrap_or(u8::MAX), number: number.to_le_bytes() }
+    }
+
+    /// What is there, unless it is only reserved.
+    fn found(self) -> Option<(ShardId, u32)> {
+        (self != Self::RESERVED).then(|| (ShardId(self.shard.into()), u32::from_le_bytes(self.number)))
+    }
 }
 
 /// Locks of one map. A start fills the maps by as many threads as there are cores, and two that meet at a lock put one
 /// another to sleep: with so many they hardly ever meet.
 const LOCKS: usize = 256;
 
-type Map<K, T> = DashMap<K, Place<T>, RandomState>;
+type Map<K> = DashMap<K, Place, RandomState>;
 
 /// Card numbers, card names and account names.
 #[derive(Debug)]
 pub struct Index {
-    tokens: Map<CardToken, Route>,
-    cards: Map<CardId, Route>,
-    accounts: Map<AccountId, AccountPlace>,
+    tokens: Map<CardToken>,
+    cards: Map<Digest>,
+    accounts: Map<Digest>,
+    digester: Digester,
 }
 
 impl Index {
     /// An index with room for so many cards and accounts before it has to grow.
     #[must_use]
     pub fn with_room(cards: usize, accounts: usize) -> Self {
-        Self { tokens: map(cards), cards: map(cards), accounts: map(accounts) }
+        let digester = Digester::default();
+        Self { tokens: map(cards), cards: map(cards), accounts: map(accounts), digester }
     }
 
     /// The card with this token.
     #[must_use]
     pub fn route(&self, token: &CardToken) -> Option<Route> {
-        find(&self.tokens, token)
+        find(&self.tokens, token).map(route)
     }
 
     /// The card of this name.
     #[must_use]
     pub fn card(&self, id: &CardId) -> Option<Route> {
-        find(&self.cards, id)
+        find(&self.cards, &self.digester.card(id)).map(route)
     }
 
     /// The account of this name.
     #[must_use]
     pub fn account(&self, id: &AccountId) -> Option<AccountPlace> {
-        find(&self.accounts, id)
+        let (shard, number) = find(&self.accounts, &self.digester.account(id))?;
+        Some(AccountPlace { shard, account: AccountNo(number) })
     }
 
     /// How many cards there are, counting those just being issued.
@@ -105,48 +130,54 @@ impl Index {
     /// Takes in what a fact says about names.
     pub fn learn(&self, shard: ShardId, fact: &Fact) {
         if let Fact::AccountOpened { account, id, .. } = fact {
-            self.accounts.insert(*id, Place::At(AccountPlace { shard, account: *account }));
+            self.accounts.insert(self.digester.account(id), Place::new(shard, account.0));
         }
         if let Fact::CardIssued { card, id, token, .. } = fact {
-            let route = Route { shard, card: *card };
-            self.cards.insert(*id, Place::At(route));
-            self.tokens.insert(*token, Place::At(route));
+            let place = Place::new(shard, card.0);
+            self.cards.insert(self.digester.card(id), place);
+            self.tokens.insert(*token, place);
         }
     }
 
     /// Takes in every name of shards that were restored as a whole. Many names at once are cheaper: see `fill`.
     pub fn learn_shards<'s>(&self, shards: impl Iterator<Item = &'s Shard> + Clone) {
-        let account = |shard: ShardId, account| AccountPlace { shard, account };
         let accounts = shards.clone().flat_map(|shard| {
-            shard.account_names().map(move |(number, name)| (name, account(shard.id(), number)))
+            let names = shard.account_names();
+            names.map(|(account, name)| (self.digester.account(&name), Place::new(shard.id(), account.0)))
         });
         fill(&self.accounts, accounts);
-        let cards = |shard: &'s Shard| {
-            let id = shard.id();
-            shard.card_names().map(move |(card, name, token)| (name, token, Route { shard: id, card }))
-        };
-        fill(&self.cards, shards.clone().flat_map(cards).map(|(name, _, route)| (name, route)));
-        fill(&self.tokens, shards.flat_map(cards).map(|(_, token, route)| (token, route)));
+        let cards = shards.clone().flat_map(|shard| {
+            let names = shard.card_names();
+            names.map(|(card, name)| (self.digester.card(&name), Place::new(shard.id(), card.0)))
+        });
+        fill(&self.cards, cards);
+        let tokens = shards.flat_map(|shard| {
+            let tokens = shard.card_tokens();
+            tokens.map(|(card, token)| (token, Place::new(shard.id(), card.0)))
+        });
+        fill(&self.tokens, tokens);
     }
 
     /// Keeps an account name for the caller until the account is opened or the reservation is dropped.
     pub fn reserve_account(self: &Arc<Self>, id: AccountId) -> Result<Reservation, Taken> {
-        if !reserve(&self.accounts, id) {
+        let name = self.digester.account(&id);
+        if !reserve(&self.accounts, name) {
             return Err(Taken::Account);
         }
-        Ok(Reservation { index: Arc::clone(self), names: Names::Account(id) })
+        Ok(Reservation { index: Arc::clone(self), names: Names::Account(name) })
     }
 
     /// Keeps a card's name and number for the caller until the card is issued or the reservation is dropped.
     pub fn reserve_card(self: &Arc<Self>, id: CardId, token: CardToken) -> Result<Reservation, Taken> {
-        if !reserve(&self.cards, id) {
+        let name = self.digester.card(&id);
+        if !reserve(&self.cards, name) {
             return Err(Taken::CardId);
         }
         if !reserve(&self.tokens, token) {
-            release(&self.cards, &id);
+            release(&self.cards, &name);
             return Err(Taken::CardNumber);
         }
-        Ok(Reservation { index: Arc::clone(self), names: Names::Card(id, token) })
+        Ok(Reservation { index: Arc::clone(self), names: Names::Card(name, token) })
     }
 }
 
@@ -159,30 +190,34 @@ pub struct Reservation {
 
 #[derive(Debug)]
 enum Names {
-    Account(AccountId),
-    Card(CardId, CardToken),
+    Account(Digest),
+    Card(Digest, CardToken),
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         match &self.names {
-            Names::Account(id) => release(&self.index.accounts, id),
-            Names::Card(id, token) => {
-                release(&self.index.cards, id);
+            Names::Account(name) => release(&self.index.accounts, name),
+            Names::Card(name, token) => {
+                release(&self.index.cards, name);
                 release(&self.index.tokens, token);
             }
         }
     }
 }
 
-fn map<K: Eq + Hash, T>(room: usize) -> Map<K, T> {
+fn route((shard, number): (ShardId, u32)) -> Route {
+    Route { shard, card: CardNo(number) }
+}
+
+fn map<K: Eq + Hash>(room: usize) -> Map<K> {
     DashMap::with_capacity_and_hasher_and_shard_amount(room, RandomState::default(), LOCKS)
 }
 
 /// Inserts in the order in which the map lies in memory. In any other order each insertion waits for memory three
 /// times over, and at millions of names that is most of what a start takes.
-fn fill<K: Eq + Hash + Copy, T: Copy>(map: &Map<K, T>, entries: impl Iterator<Item = (K, T)>) {
-    let entries: Vec<(K, T)> = entries.collect();
+fn fill<K: Eq + Hash + Copy>(map: &Map<K>, entries: impl Iterator<Item = (K, Place)>) {
+    let entries: Vec<(K, Place)> = entries.collect();
     // A map's table is found by the hash's upper bits behind the first seven, the place in it by its lower ones. Should
     // that ever change, the order is a worse one and nothing is wrong.
     let places = (map.capacity() / LOCKS).next_power_of_two().saturating_sub(1);
@@ -199,31 +234,28 @@ fn fill<K: Eq + Hash + Copy, T: Copy>(map: &Map<K, T>, entries: impl Iterator<It
         .collect();
     sorted.sort_unstable();
     for (_, _, place) in sorted {
-        if let Some((key, value)) = entries.get(place) {
-            map.insert(*key, Place::At(*value));
+        if let Some((key, place)) = entries.get(place) {
+            map.insert(*key, *place);
         }
     }
 }
 
-fn find<K: Eq + Hash, T: Copy>(map: &Map<K, T>, key: &K) -> Option<T> {
-    match *map.get(key)? {
-        Place::At(place) => Some(place),
-        Place::Reserved => None,
-    }
+fn find<K: Eq + Hash>(map: &Map<K>, key: &K) -> Option<(ShardId, u32)> {
+    map.get(key)?.found()
 }
 
-fn reserve<K: Eq + Hash, T>(map: &Map<K, T>, key: K) -> bool {
+fn reserve<K: Eq + Hash>(map: &Map<K>, key: K) -> bool {
     match map.entry(key) {
         Entry::Occupied(_) => false,
         Entry::Vacant(place) => {
-            place.insert(Place::Reserved);
+            place.insert(Place::RESERVED);
             true
         }
     }
 }
 
-fn release<K: Eq + Hash, T>(map: &Map<K, T>, key: &K) {
-    map.remove_if(key, |_, place| matches!(place, Place::Reserved));
+fn release<K: Eq + Hash>(map: &Map<K>, key: &K) {
+    map.remove_if(key, |_, place| *place == Place::RESERVED);
 }
 
 #[cfg(test)]
@@ -281,6 +313,31 @@ mod tests {
             let expected = AccountPlace { shard: ShardId(number), account: AccountNo(place) };
             assert_eq!(index.account(&account(&format!("a{number}-{place}"))), Some(expected));
         }
+    }
+
+    #[test]
+    fn the_first_card_of_the_first_shard_and_the_last_one_of_the_last_are_found() {
+        let index = Arc::new(Index::with_room(8, 8));
+        let usd = domain::Currency::from_alpha("USD").unwrap();
+        let issued = |number, name, token| Fact::CardIssued {
+            card: CardNo(number),
+            id: card(name),
+            token,
+            last_four: domain::Pan::from_digits(b"4242424242424242").unwrap().last_four(),
+            account: AccountNo(0),
+            currency: usd,
+            expiry: domain::Expiry::new(2030, 1).unwrap(),
+            funding: domain::FundingMode::PreFunded,
+            status: domain::CardStatus::Active,
+        };
+        for (shard, number, name, token) in
+            [(0, 0, "first", CardToken([0; 16])), (255, u32::MAX - 1, "last", CardToken([255; 16]))]
+        {
+            index.learn(ShardId(shard), &issued(number, name, token));
+            let route = Route { shard: ShardId(shard), card: CardNo(number) };
+            assert_eq!((index.route(&token), index.card(&card(name))), (Some(route), Some(route)));
+        }
+        assert_eq!(index.account(&account("first")), None, "a card's name is no account's");
     }
 
     #[test]

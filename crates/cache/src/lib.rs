@@ -18,6 +18,7 @@
 //! (the [`Clock`]).
 
 mod cache;
+mod digest;
 mod exposures;
 mod index;
 mod lane;
