@@ -96,7 +96,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let number = transaction.number;
-        let Some(asked) = transaction.held else { return };
+        let Some(asked) = transaction.held() else { return };
         if let Some(reason) = self.why_unusable(transaction, asked, units, context) {
             let end = End::of(reason).cancelled(CancelCause::Unused);
             self.end(transaction, end, context, &mut 0, effects);
@@ -225,7 +225,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let account = self.card(transaction.card).and_then(|card| self.account(card.account));
-        let (Ok(account), Some(held)) = (account, transaction.held) else { return };
+        let (Ok(account), Some(held)) = (account, transaction.held()) else { return };
         let kind = DutyKind::Cancel(cause);
         self.order(
             Order { transaction: transaction.number, account, kind, units: held.units },

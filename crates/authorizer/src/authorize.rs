@@ -148,7 +148,7 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let Some(amounts) = asked.held else { return };
+        let Some(amounts) = asked.held() else { return };
         let fits = account.balance.credit(amounts.units).and_then(|balance| balance.place(amounts.units));
         if fits.is_err() {
             // Absurd sums only: the ask goes on, and the advice is taken note of with whoever waits for it.

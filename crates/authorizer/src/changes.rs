@@ -95,7 +95,7 @@ impl Shard {
         effects: &mut Effects,
     ) -> Result<Shown, Refusal> {
         let found = self.store.find(transaction).ok_or(Refusal::NoSuchTransaction)?;
-        match (found.state, found.held) {
+        match (found.state, found.held()) {
             (TransactionState::Approved, Some(amounts)) => {
                 effects.fact(Fact::HoldReleased { transaction, amounts, note });
                 self.owe_expiry(found, &mut 0, context, effects);
@@ -121,8 +121,8 @@ impl Shard {
     fn post_money(&self, posting: Posting, effects: &mut Effects) -> Result<Shown, Refusal> {
         let Posting { account, kind, units, request, note } = posting;
         let found = self.account(account).map_err(|_| Refusal::NoSuchAccount)?;
-        if let Some(before) = self.requests.known.get(&request) {
-            let same = *before == (account, kind, units);
+        if let Some(before) = self.requests.find(&request) {
+            let same = before == (account, kind, units);
             let shown = Shown::State(Inquiry::Posting { account, repeated: true });
             return if same { Ok(shown) } else { Err(Refusal::RequestKeyReused) };
         }

@@ -158,7 +158,9 @@ impl Shard {
         let mut pieces = Vec::new();
         let ends = self.ends_the_hold(case);
         for hold in self.holds_of(case.question.card_no, parent) {
-            let Some(held) = hold.held.filter(|_| hold.state == TransactionState::Approved) else { continue };
+            let Some(held) = hold.held().filter(|_| hold.state == TransactionState::Approved) else {
+                continue;
+            };
             let take = Money::new(left.minor().min(held.card.minor()), money.currency());
             let from_hold = Amounts { card: take, units: units_of_part(hold, held, take)? };
             let rest = less(held, from_hold);
@@ -198,8 +200,9 @@ impl Shard {
     ) -> impl Iterator<Item = &'a Transaction> {
         let number = parent.map(|parent| parent.number);
         let linked = self.store.of_card(card).take(SEARCH_MAX);
-        let mut linked: Vec<_> =
-            linked.filter(|found| number.is_some() && found.of == number && found.state.is_open()).collect();
+        let mut linked: Vec<_> = linked
+            .filter(|found| number.is_some() && found.parent() == number && found.state.is_open())
+            .collect();
         linked.sort_by_key(|found| found.number);
         parent.into_iter().chain(linked)
     }
@@ -216,7 +219,8 @@ impl Shard {
         let Some(parent) = parent else { return ClearingFlags { forced: true, ..ClearingFlags::default() } };
         // Increments that are holds of their own count too, also where they have ended.
         let linked = self.store.of_card(case.question.card_no).take(SEARCH_MAX);
-        let increments = linked.filter(|found| found.of == Some(parent.number) && found.class.is_request());
+        let increments =
+            linked.filter(|found| found.parent() == Some(parent.number) && found.class.is_request());
         let promised = std::iter::once(parent).chain(increments).filter_map(promised_by);
         let promised = promised.fold(0_i64, |sum, part| sum.saturating_add(part.card.minor()));
         let before = parent.more.as_ref().map_or(0, |more| more.paid.card.minor());
@@ -237,7 +241,7 @@ impl Shard {
 /// What a hold has promised in all: what is left of it and what clearings took.
 pub(crate) fn promised_by(hold: &Transaction) -> Option<Amounts> {
     let taken = hold.more.as_ref().map(|more| more.taken);
-    match (hold.held, taken) {
+    match (hold.held(), taken) {
         (Some(held), Some(taken)) => Some(plus(held, taken)),
         (Some(amounts), None) | (None, Some(amounts)) => Some(amounts),
         (None, None) => None,

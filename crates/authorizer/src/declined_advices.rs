@@ -34,7 +34,7 @@ impl Shard {
             let speaks_of = |found: &&Transaction| {
                 found.class.is_request()
                     && found.acquirer == Some(request.acquirer)
-                    && found.of.is_none()
+                    && found.parent().is_none()
                     && found.state != TransactionState::ReversedFirst
             };
             let of = recent().find(speaks_of).map(|found| found.number);

@@ -52,7 +52,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let found = self.card(hold.card).and_then(|card| Ok((card.funding, self.account(card.account)?)));
-        let (Ok((FundingMode::Jit, account)), Some(held)) = (found, hold.held) else { return };
+        let (Ok((FundingMode::Jit, account)), Some(held)) = (found, hold.held()) else { return };
         let order = Order { transaction: hold.number, account, kind: DutyKind::Expire, units: held.units };
         self.order(order, given, context, effects);
     }

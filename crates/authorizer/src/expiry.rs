@@ -13,7 +13,7 @@ impl Shard {
     pub(crate) fn tick(&self, context: Context<'_>, effects: &mut Effects) {
         let mut given = 0;
         for transaction in self.store.expired(context.now.utc).take(END_AT_ONCE_MAX) {
-            let Some(amounts) = transaction.held else { continue };
+            let Some(amounts) = transaction.held() else { continue };
             effects.fact(Fact::HoldExpired { transaction: transaction.number, amounts });
             self.owe_expiry(transaction, &mut given, context, effects);
         }

@@ -47,7 +47,7 @@ impl Shard {
     /// The open hold that a message speaks of.
     fn open_hold(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
         let found = self.followed(case.question.card_no, &case.question.request, context);
-        found.filter(|found| found.state == TransactionState::Approved && found.held.is_some())
+        found.filter(|found| found.state == TransactionState::Approved && found.held().is_some())
     }
 
     fn raise(
@@ -60,7 +60,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Question { number, card_no, request, caller, of: _ } = case.question;
-        let Some(held) = parent.held else { return };
+        let Some(held) = parent.held() else { return };
         let hold = HoldTerms {
             amounts: plus(held, added.amounts),
             rate: added.rate,
@@ -87,7 +87,7 @@ impl Shard {
         let request = &case.question.request;
         let names_one = request.details.original.is_some_and(|original| !original.is_empty());
         let parent = self.open_hold(case, context).filter(|_| names_one || request.details.incremental);
-        let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held?))) else {
+        let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held()?))) else {
             return false;
         };
         let mut flags = Vec::new();
@@ -136,7 +136,7 @@ fn together(parent: &Transaction, added: HoldTerms) -> Option<Price> {
     if before.is_none() && added.price.is_none() {
         return None;
     }
-    let held = parent.held.map_or(Units::ZERO, |held| held.units);
+    let held = parent.held().map_or(Units::ZERO, |held| held.units);
     let before = before.unwrap_or_else(|| Price::plain(held));
     Some(before.with(added.price.unwrap_or_else(|| Price::plain(added.amounts.units))))
 }

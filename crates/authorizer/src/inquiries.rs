@@ -38,7 +38,7 @@ impl Shard {
     fn follow_ups(&self, number: TransactionNo) -> Result<Vec<TransactionView>, Refusal> {
         let found = self.store.find(number).ok_or(Refusal::NoSuchTransaction)?;
         let of_card = self.store.of_card(found.card).take(SEARCH_MAX);
-        let linked = of_card.filter(|other| other.of == Some(number));
+        let linked = of_card.filter(|other| other.parent() == Some(number));
         Ok(linked.filter_map(|other| self.transaction_view(other)).collect())
     }
 
@@ -87,12 +87,12 @@ impl Shard {
             class: (found.state != TransactionState::ReversedFirst).then_some(found.class),
             state: found.state,
             amount: found.amount,
-            part: found.part,
-            held: found.held,
+            part: found.part(),
+            held: found.held(),
             rate: found.rate.as_deref().copied(),
-            expires_at: found.held.map(|_| found.expires_at),
+            expires_at: found.held().map(|_| found.expires_at),
             reason: found.reason,
-            failures: found.failures.to_vec(),
+            failures: found.failures().to_vec(),
             approval_code: approved.then(|| found.network_code().unwrap_or_else(|| ApprovalCode::of(id))),
             mcc: found.mcc,
             stan: found.stan,
@@ -100,7 +100,7 @@ impl Shard {
             rrn: found.rrn,
             kind: found.kind,
             by: approved.then_some(found.by),
-            of: found.of.map(|of| self.transaction_id(of)),
+            of: found.parent().map(|of| self.transaction_id(of)),
             network_reference: found.network_reference,
             paid: moved(found, |more| more.paid),
             refunded: moved(found, |more| more.refunded),

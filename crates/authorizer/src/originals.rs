@@ -126,7 +126,7 @@ impl Shard {
 
     /// Whether it is the first message of a payment, and not what followed or came before.
     fn is_payment(&self, found: &Transaction, context: Context<'_>) -> bool {
-        found.of.is_none()
+        found.parent().is_none()
             && found.kind.is_debit()
             && !matches!(found.state, TransactionState::ReversedFirst | TransactionState::Answered)
             && !matches!(found.class, MessageClass::Clearing)
@@ -141,7 +141,7 @@ impl Shard {
 
     /// The hold that a transaction adds to or is paid from, as long as it counts as known.
     pub(crate) fn parent_of(&self, found: &Transaction, now: Timestamp) -> Option<&Transaction> {
-        found.of.and_then(|of| self.store.find(of)).filter(|parent| self.is_kept(parent, now))
+        found.parent().and_then(|of| self.store.find(of)).filter(|parent| self.is_kept(parent, now))
     }
 
     /// Whether the payment of a hold has its place in the counters: while it stands, and where it ended with something

@@ -72,11 +72,11 @@ impl Shard {
         let reason = transaction.reason.unwrap_or(Reason::Overloaded);
         let id = self.transaction_id(transaction.number);
         let jit = self.card(transaction.card).is_ok_and(|card| card.funding == FundingMode::Jit);
-        let deciding = transaction.failures.first().filter(|failure| failure.reason == reason);
+        let deciding = transaction.failures().first().filter(|failure| failure.reason == reason);
         Answer::Authorization {
             reason,
             approval_code: reason.is_approval().then(|| ApprovalCode::of(id)),
-            part: transaction.part,
+            part: transaction.part(),
             balances: transaction.told(),
             limit: deciding.and_then(|failure| decline_detail(failure).limit),
             path: if jit { FundingPath::Jit } else { FundingPath::Cache },
@@ -135,6 +135,6 @@ fn is_told_of_ours(found: &Transaction, request: &Authorization) -> bool {
     );
     of_its_kind
         && found.acquirer == Some(request.acquirer)
-        && (found.amount == amount || found.part == amount)
+        && (found.amount == amount || found.part() == amount)
         && (found.state == TransactionState::Asked || found.reason.is_some_and(Reason::is_approval))
 }

@@ -106,10 +106,12 @@ impl Shard {
         let Some(reversal) = asked.more.as_ref().and_then(|more| more.deferred.as_deref()).copied() else {
             return;
         };
-        let mut funded = Transaction { state: TransactionState::Approved, part, ..asked.clone() };
-        funded.held = Some(amounts);
+        let mut funded = Transaction { state: TransactionState::Approved, ..asked.clone() };
+        funded.set_part(part);
+        funded.set_held(Some(amounts));
         if funded.class.is_financial() {
-            (funded.state, funded.held) = (TransactionState::Cleared, None);
+            funded.state = TransactionState::Cleared;
+            funded.set_held(None);
             funded.more_mut(Money::new(0, amounts.card.currency())).paid = amounts;
         }
         self.undo_original(&funded, reversal, given, context, effects);
@@ -183,7 +185,7 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
-        let Some(amounts) = hold.held else { return ReversalMatch::NothingLeft };
+        let Some(amounts) = hold.held() else { return ReversalMatch::NothingLeft };
         effects.fact(Fact::Reversed { transaction: hold.number, amounts, reversal });
         let jit = self.card(hold.card).is_ok_and(|card| card.funding == FundingMode::Jit);
         if jit {
@@ -212,7 +214,7 @@ impl Shard {
     /// than what stands releases nothing.
     fn part_to_undo(&self, hold: &Transaction, reversal: &Reversal) -> Option<Amounts> {
         let total = reversal.new_total.filter(|total| total.minor() > 0)?;
-        let (held, promised) = (hold.held?, promised_by(hold)?);
+        let (held, promised) = (hold.held()?, promised_by(hold)?);
         let asked = hold.standing()?;
         let Some(total) = on_card(total, asked, promised.card) else {
             return Some(Amounts { card: Money::new(0, held.card.currency()), units: Units::ZERO });
@@ -236,7 +238,7 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
-        let Some(held) = hold.held else { return ReversalMatch::NothingLeft };
+        let Some(held) = hold.held() else { return ReversalMatch::NothingLeft };
         if released.card.minor() <= 0 && !released.units.is_positive() {
             return ReversalMatch::NothingLeft;
         }
@@ -260,12 +262,12 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
-        let hold = increment.of.and_then(|of| self.store.find(of));
+        let hold = increment.parent().and_then(|of| self.store.find(of));
         let hold = hold.filter(|hold| hold.state == TransactionState::Approved);
         let added = hold.and_then(|hold| {
             let increments = &hold.more.as_ref()?.increments;
             let part = increments.iter().find(|part| part.number == increment.number)?;
-            let held = hold.held?;
+            let held = hold.held()?;
             let card = Money::new(part.amounts.card.minor().min(held.card.minor()), held.card.currency());
             Some((hold, Amounts { card, units: part.amounts.units.min(held.units) }))
         });
@@ -364,7 +366,7 @@ impl Shard {
         let mut found = self.store.of_card(card).take(SEARCH_MAX).filter(|found| {
             found.network_reference == Some(reference)
                 && found.state.is_open()
-                && found.of.is_none()
+                && found.parent().is_none()
                 && self.is_within_window(found, now)
                 && (reversal.amount.is_none() || found.amount == reversal.amount)
         });
@@ -414,6 +416,6 @@ fn best_fit<'a>(
 fn fit(reversal: &Reversal, found: &Transaction) -> (bool, bool, bool) {
     let rrn = reversal.rrn.is_some() && found.rrn == reversal.rrn;
     let amount =
-        reversal.amount.is_some() && (found.amount == reversal.amount || found.part == reversal.amount);
+        reversal.amount.is_some() && (found.amount == reversal.amount || found.part() == reversal.amount);
     (rrn, amount, found.state.is_open())
 }

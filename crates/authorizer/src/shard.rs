@@ -5,19 +5,19 @@
 use crate::calendar::Calendar;
 use crate::limits::Limits;
 use crate::policy::Policy;
+use crate::requests::Requests;
 use crate::stand_in_rules::Exposure;
 use crate::store::{Store, index};
 use crate::told::Word;
 use crate::velocity_ring::{Countries, Ring};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
-    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, PostingKind, Rate,
-    RequestKey, ShardId, StandInOrders, Text, Timestamp, TransactionId, TransactionNo, Units,
+    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, Rate, ShardId,
+    StandInOrders, Text, TransactionId, TransactionNo, Units,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A set of funding accounts with all their cards, holds, counters and recent transactions.
 #[derive(Clone, Debug)]
@@ -92,16 +92,6 @@ pub(crate) struct Card {
     pub(crate) countries: Countries,
     /// What it has done of late, where a rule looks back.
     pub(crate) recent: Option<Box<Ring>>,
-}
-
-/// What was booked: on which account, in or out, how much.
-pub(crate) type Posting = (AccountNo, PostingKind, Units);
-
-/// Idempotency keys that were used, oldest first.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Requests {
-    pub(crate) known: BTreeMap<RequestKey, Posting>,
-    order: VecDeque<(Timestamp, RequestKey)>,
 }
 
 /// Money that moved, in one asset: what the books are checked against.
@@ -269,30 +259,5 @@ impl Shard {
             total.held.grow(account.balance.held);
         }
         totals
-    }
-}
-
-impl Requests {
-    /// What was booked under which key and when, oldest first.
-    pub(crate) fn oldest_first(&self) -> impl Iterator<Item = (RequestKey, Timestamp, Posting)> {
-        self.order.iter().filter_map(|(at, key)| self.known.get(key).map(|posting| (*key, *at, *posting)))
-    }
-
-    /// Remembers a posting under its key.
-    pub(crate) fn remember(&mut self, key: RequestKey, at: Timestamp, posting: Posting) {
-        if self.known.insert(key, posting).is_none() {
-            self.order.push_back((at, key));
-        }
-    }
-
-    /// Forgets the oldest above `max`, and those that are older than `keep_for`.
-    pub(crate) fn forget(&mut self, now: Timestamp, max: usize, keep_for: Duration) {
-        while let Some((at, key)) = self.order.front().copied() {
-            if self.order.len() <= max.max(1) && now.since(at) <= keep_for {
-                break;
-            }
-            self.order.pop_front();
-            self.known.remove(&key);
-        }
     }
 }

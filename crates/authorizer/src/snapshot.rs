@@ -9,11 +9,11 @@
 //! row that was lost or taken twice shows there even if every byte on disk is whole.
 //!
 //! The rows are a format on disk (`ROWS_VERSION`). The order of the variants and the fields of `Account`, `Card`,
-//! `Transaction`, `Limit` and `Duty` are part of it; a golden file in the tests of `switch` pins them.
+//! `TransactionRow`, `Limit` and `Duty` are part of it; a golden file in the tests of `switch` pins them.
 
 use crate::policy::Policy;
+use crate::rows::TransactionRow;
 use crate::shard::{Account, Card, OpenAsk, Shard, Totals};
-use crate::transaction::Transaction;
 use domain::{
     AccountId, AccountNo, ApprovalCode, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, Money,
     PostingKind, Rate, RequestKey, ShardId, StandInOrder, Timestamp, TransactionNo, Units, ZoneName,
@@ -46,7 +46,7 @@ enum Kind<'a> {
     Account(Cow<'a, Account>),
     Card(Cow<'a, Card>),
     /// By number, oldest first.
-    Transaction(Cow<'a, Transaction>),
+    Transaction(TransactionRow<'a>),
     /// A transaction that may be forgotten, in the order of forgetting.
     Finished(Timestamp, TransactionNo),
     /// When a hold runs out.
@@ -129,7 +129,7 @@ impl Shard {
         self.cards.iter().try_for_each(|card| put(Kind::Card(Cow::Borrowed(card))))?;
         let mut transactions = self.store.by_number().into_iter();
         transactions.try_for_each(|transaction| {
-            put(Kind::Transaction(Cow::Borrowed(transaction)))?;
+            put(Kind::Transaction(transaction.into()))?;
             let Some(more) = &transaction.more else { return Ok(()) };
             more.stands.map_or(Ok(()), |stands| put(Kind::Stands(transaction.number, stands)))?;
             more.network_code.map_or(Ok(()), |code| put(Kind::NetworkCode(transaction.number, code)))
@@ -153,9 +153,9 @@ impl Shard {
             cards: count(self.cards.len()),
             transactions: count(self.store.len()),
             finished: count(self.store.finished().count()),
-            expiries: count(self.store.expiries().count()),
+            expiries: count(self.store.expiries_len()),
             asked: count(self.asked.len()),
-            requests: count(self.requests.known.len()),
+            requests: count(self.requests.len()),
             duties: count(self.duties.len()),
             last_number: self.last_number,
             books: self.totals(),
@@ -244,17 +244,17 @@ impl Restoring {
                 fits
             }
             Kind::Transaction(transaction) => {
-                let mut transaction = transaction.into_owned();
                 let fits =
                     shard.card(transaction.card).is_ok() && shard.store.find(transaction.number).is_none();
-                if let Some(rate) = transaction.rate {
-                    let before = self.rate.iter().chain(&shard.newest_rate).find(|before| **before == rate);
-                    let shared = before.map_or(rate, Arc::clone);
-                    transaction.rate = Some(Arc::clone(&shared));
-                    self.rate = Some(shared);
+                let rate = transaction.rate.as_deref().map(|rate| {
+                    let before = self.rate.iter().chain(&shard.newest_rate).find(|before| ***before == *rate);
+                    before.map_or_else(|| Arc::new(*rate), Arc::clone)
+                });
+                if rate.is_some() {
+                    self.rate.clone_from(&rate);
                 }
                 if fits {
-                    shard.store.link(transaction);
+                    shard.store.link(transaction.kept(rate));
                 }
                 fits
             }

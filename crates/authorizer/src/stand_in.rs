@@ -82,7 +82,7 @@ impl Shard {
                 let account = self.account(self.card(asked.card).ok()?.account).ok()?;
                 self.program_for(account, failure, orders)?;
                 let (slot, max) = self.policy.stand_in.slot_of(&account.id, &account.asset)?;
-                Some(Exposes { slot, wanted: asked.held?.units, max })
+                Some(Exposes { slot, wanted: asked.held()?.units, max })
             }
             Command::Authorize { card, .. } => {
                 let card = self.card(*card).ok().filter(|card| card.funding == FundingMode::Jit)?;
@@ -150,7 +150,7 @@ impl Shard {
         let due = self.asked.get(&asked.number).is_none_or(|open| context.now.mono >= open.deadline);
         let card = self.card(asked.card).ok();
         let account = card.and_then(|card| self.account(card.account).ok());
-        let (Some(card), Some(account), Some(amounts), false) = (card, account, asked.held, due) else {
+        let (Some(card), Some(account), Some(amounts), false) = (card, account, asked.held(), due) else {
             return Verdict::NotServed;
         };
         let Some(program) = self.program_for(account, failure, context.stand_in.orders) else {
@@ -225,7 +225,7 @@ impl Shard {
             row.by == Approver::StandIn && stands && lately && row.number != but
         });
         stood_in.fold((0, 0), |(sum, count): (i128, u32), row| {
-            let held = row.held.map_or(0, |held| held.card.minor());
+            let held = row.held().map_or(0, |held| held.card.minor());
             let taken = row.more.as_ref().map_or(0, |more| more.taken.card.minor());
             (sum.saturating_add(held.into()).saturating_add(taken.into()), count.saturating_add(1))
         })
@@ -246,7 +246,7 @@ impl Shard {
             let card = self.card(row.card).ok();
             card.and_then(|card| self.account(card.account).ok()).is_some_and(|found| found.id == account.id)
         });
-        let units = of_account.filter_map(|row| row.held).map(|held| held.units.0);
+        let units = of_account.filter_map(Transaction::held).map(|held| held.units.0);
         Units(units.fold(0, i128::saturating_add))
     }
 
@@ -260,7 +260,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let account = self.card(asked.card).and_then(|card| self.account(card.account));
-        let (Ok(account), Some(amounts)) = (account, asked.held) else { return };
+        let (Ok(account), Some(amounts)) = (account, asked.held()) else { return };
         let told = self.told_with(asked, amounts, context);
         let promise = Promise {
             transaction: asked.number,

@@ -1,38 +1,64 @@
 //! The transactions of a shard: found by number, by references and by card, in constant time.
 //!
+//! Rows lie in chunks and are linked by their places, four bytes each, because there are millions of them; keys are looked
+//! up by a part of their hash and compared in the row. What grows here grows in pieces: no insertion copies or rehashes
+//! more than a fraction of the store.
+//!
 //! Bounded: finished transactions older than the repeat window are forgotten, and the oldest finished ones
 //! also when there are too many. Open ones are never forgotten.
 
+use crate::chunks::Chunks;
+use crate::due::Due;
+use crate::lookup::{Fingerprint, Lookup};
 use crate::policy::Policy;
 use crate::transaction::{MatchKey, Transaction};
 use domain::{CardNo, Timestamp, TransactionNo};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use std::collections::{BTreeSet, VecDeque};
-
-/// Keys are references of a trusted processor and replay must not depend on a seed, so the hash has none.
-type Map<K, V> = HashMap<K, V, FixedState>;
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 /// How many transactions one insertion may forget, so that no decision pays for a long backlog.
 const FORGET_AT_ONCE_MAX: usize = 4;
 
-/// A place in `slots`.
-type Slot = u32;
+/// A place in `slots`, counted from one: so that none is as small as one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Slot(NonZeroU32);
+
+impl Slot {
+    fn at(place: usize) -> Self {
+        let number = u32::try_from(place).ok().and_then(|place| NonZeroU32::MIN.checked_add(place));
+        assert!(number.is_some(), "a shard holds fewer than 2^32 transactions");
+        Self(number.unwrap_or(NonZeroU32::MAX))
+    }
+
+    /// A slot that a lookup has: it was entered by `number`.
+    fn entered(number: u32) -> Option<Self> {
+        NonZeroU32::new(number).map(Self)
+    }
+
+    const fn number(self) -> u32 {
+        self.0.get()
+    }
+
+    fn place(self) -> usize {
+        index(self.number() - 1)
+    }
+}
 
 /// All transactions that the shard remembers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
-    slots: Vec<Option<Entry>>,
+    slots: Chunks<Option<Entry>>,
     free: Vec<Slot>,
-    by_number: Map<TransactionNo, Slot>,
-    by_key: Map<MatchKey, Slot>,
-    newest_of_card: Vec<Option<Slot>>,
+    by_number: Lookup,
+    /// Where the oldest transaction with each match key is.
+    by_key: Lookup,
+    newest_of_card: Chunks<Option<Slot>>,
     finished: VecDeque<(Timestamp, TransactionNo)>,
     /// Payments that were declined: a clearing may come for one all the same.
     declined: VecDeque<(Timestamp, TransactionNo)>,
     /// Finished payments, for which clearings and refunds may come late: they are kept longer.
     paid: VecDeque<(Timestamp, TransactionNo)>,
-    expiries: BTreeSet<(Timestamp, TransactionNo)>,
+    expiries: Due,
     without_transmission: usize,
 }
 
@@ -58,18 +84,18 @@ impl Store {
 
     /// The transaction of that number.
     pub(crate) fn find(&self, number: TransactionNo) -> Option<&Transaction> {
-        self.entry(*self.by_number.get(&number)?).map(|entry| &entry.transaction)
+        self.entry(self.slot_of(number)?).map(|entry| &entry.transaction)
     }
 
     /// The transaction of that number, to be changed. Its references must stay as they are.
     pub(crate) fn find_mut(&mut self, number: TransactionNo) -> Option<&mut Transaction> {
-        let slot = *self.by_number.get(&number)?;
+        let slot = self.slot_of(number)?;
         self.entry_mut(slot).map(|entry| &mut entry.transaction)
     }
 
     /// All transactions with these references, oldest first.
     pub(crate) fn with_key(&self, key: MatchKey) -> impl Iterator<Item = &Transaction> {
-        let first = self.by_key.get(&key).and_then(|slot| self.entry(*slot));
+        let first = self.first_of(key).and_then(|slot| self.entry(slot));
         std::iter::successors(first, |entry| self.entry(entry.next_of_key?)).map(|entry| &entry.transaction)
     }
 
@@ -97,13 +123,13 @@ impl Store {
         let older_of_card = self.newest_of_card.get(index(card.0)).copied().flatten();
         let entry = Entry { transaction, next_of_key: None, older_of_card, newer_of_card: None };
         let slot = self.place(entry);
-        self.by_number.insert(number, slot);
+        self.by_number.insert(Fingerprint::of(number), slot.number());
         self.append_to_key(key, slot);
         if let Some(older) = older_of_card.and_then(|older| self.entry_mut(older)) {
             older.newer_of_card = Some(slot);
         }
-        if self.newest_of_card.len() <= index(card.0) {
-            self.newest_of_card.resize(index(card.0) + 1, None);
+        while self.newest_of_card.len() <= index(card.0) {
+            self.newest_of_card.push(None);
         }
         self.set_newest(card, Some(slot));
     }
@@ -125,7 +151,7 @@ impl Store {
 
     /// Forgets when a hold would have run out: it is finished.
     pub(crate) fn cancel_expiry(&mut self, number: TransactionNo, expires_at: Timestamp) {
-        self.expiries.remove(&(expires_at, number));
+        self.expiries.remove((expires_at, number));
     }
 
     /// All transactions in the order of their numbers, which is the order they were entered in.
@@ -141,15 +167,20 @@ impl Store {
         self.finished.iter().chain(&self.declined).chain(&self.paid).copied()
     }
 
+    /// How many holds are to run out.
+    pub(crate) const fn expiries_len(&self) -> usize {
+        self.expiries.len()
+    }
+
     /// When each hold runs out, soonest first.
     pub(crate) fn expiries(&self) -> impl Iterator<Item = (Timestamp, TransactionNo)> {
-        self.expiries.iter().copied()
+        self.expiries.iter()
     }
 
     /// Holds that have run out at `now`, oldest first.
     pub(crate) fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Transaction> {
-        let due = self.expiries.range(..=(now, TransactionNo(u64::MAX)));
-        due.filter_map(|(_, number)| self.find(*number))
+        let due = self.expiries.iter().take_while(move |(at, _)| *at <= now);
+        due.filter_map(|(_, number)| self.find(number))
     }
 
     /// Forgets what is older than it has to be, and the oldest above the bound: first what nothing can follow, then
@@ -186,8 +217,9 @@ impl Store {
     }
 
     fn forget(&mut self, number: TransactionNo) {
-        let Some(slot) = self.by_number.remove(&number) else { return };
-        let Some(entry) = self.slots.get_mut(index(slot)).and_then(Option::take) else { return };
+        let Some(slot) = self.slot_of(number) else { return };
+        self.by_number.remove(Fingerprint::of(number), slot.number());
+        let Some(entry) = self.slots.get_mut(slot.place()).and_then(Option::take) else { return };
         self.free.push(slot);
         let key = entry.transaction.key();
         self.without_transmission -= usize::from(key.transmission.is_none());
@@ -205,9 +237,23 @@ impl Store {
         }
     }
 
+    fn slot_of(&self, number: TransactionNo) -> Option<Slot> {
+        let is_it = |slot| self.row(slot).is_some_and(|row| row.number == number);
+        self.by_number.find(Fingerprint::of(number), is_it).and_then(Slot::entered)
+    }
+
+    fn first_of(&self, key: MatchKey) -> Option<Slot> {
+        let is_it = |slot| self.row(slot).is_some_and(|row| row.key() == key);
+        self.by_key.find(Fingerprint::of(key), is_it).and_then(Slot::entered)
+    }
+
+    fn row(&self, slot: u32) -> Option<&Transaction> {
+        self.entry(Slot::entered(slot)?).map(|entry| &entry.transaction)
+    }
+
     fn append_to_key(&mut self, key: MatchKey, slot: Slot) {
-        let Some(first) = self.by_key.get(&key).copied() else {
-            self.by_key.insert(key, slot);
+        let Some(first) = self.first_of(key) else {
+            self.by_key.insert(Fingerprint::of(key), slot.number());
             return;
         };
         let mut last = first;
@@ -219,16 +265,17 @@ impl Store {
         }
     }
 
+    /// Takes a row out of the list of its key. It is gone already, so the list is found by its place.
     fn remove_from_key(&mut self, key: MatchKey, slot: Slot, next: Option<Slot>) {
-        let Some(first) = self.by_key.get(&key).copied() else { return };
-        if first == slot {
+        let fingerprint = Fingerprint::of(key);
+        if self.by_key.find(fingerprint, |first| first == slot.number()).is_some() {
             match next {
-                Some(next) => self.by_key.insert(key, next),
-                None => self.by_key.remove(&key),
-            };
+                Some(next) => self.by_key.replace(fingerprint, slot.number(), next.number()),
+                None => self.by_key.remove(fingerprint, slot.number()),
+            }
             return;
         }
-        let mut before = Some(first);
+        let mut before = self.first_of(key);
         while let Some(entry) = before.and_then(|before| self.entry_mut(before)) {
             if entry.next_of_key == Some(slot) {
                 entry.next_of_key = next;
@@ -240,23 +287,22 @@ impl Store {
 
     fn place(&mut self, entry: Entry) -> Slot {
         if let Some(slot) = self.free.pop()
-            && let Some(place) = self.slots.get_mut(index(slot))
+            && let Some(place) = self.slots.get_mut(slot.place())
         {
             *place = Some(entry);
             return slot;
         }
-        let slot = Slot::try_from(self.slots.len()).unwrap_or(Slot::MAX);
-        assert!(slot < Slot::MAX, "a shard holds fewer than 2^32 transactions");
+        let slot = Slot::at(self.slots.len());
         self.slots.push(Some(entry));
         slot
     }
 
     fn entry(&self, slot: Slot) -> Option<&Entry> {
-        self.slots.get(index(slot)).and_then(Option::as_ref)
+        self.slots.get(slot.place()).and_then(Option::as_ref)
     }
 
     fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
-        self.slots.get_mut(index(slot)).and_then(Option::as_mut)
+        self.slots.get_mut(slot.place()).and_then(Option::as_mut)
     }
 
     fn set_newest(&mut self, card: CardNo, slot: Option<Slot>) {
@@ -274,6 +320,7 @@ pub(crate) fn index(number: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::held::Held;
     use crate::life::Life;
     use crate::transaction::TransactionState;
     use domain::{MessageClass, PartialApproval, ProcessingCode, Stan, Transmission};
@@ -300,17 +347,15 @@ mod tests {
             amount: None,
             state,
             reason: None,
-            part: None,
-            held: None,
+            held: Held::default(),
             rate: None,
             expires_at: Timestamp::MAX,
-            failures: Box::default(),
             kind: domain::TransactionType::Purchase,
             by: domain::Approver::Switch,
-            of: None,
             network_reference: None,
             balances_wanted: false,
             duties: 0,
+            unusual: None,
             more: None,
         }
     }
@@ -383,6 +428,15 @@ mod tests {
             }
             prop_assert!(kept.iter().filter(|found| found.state.is_open()).all(|open| store.find(open.number).is_some()));
         }
+    }
+
+    #[test]
+    fn a_transaction_takes_three_cache_lines() {
+        assert_eq!(
+            size_of::<Option<Entry>>(),
+            192,
+            "there are millions: a field that few need belongs in `Unusual`"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@
 //!   Answered  a question that moved nothing
 //! ```
 
+use crate::held::Held;
 use domain::{
     AcquirerId, Amounts, ApprovalCode, Approver, Arn, Authorization, Balances, CardNo, ClearingFlags,
     CountryCode, Failure, Mcc, MessageClass, Money, NetworkReference, PartialApproval, Price, ProcessingCode,
@@ -64,8 +65,9 @@ pub(crate) struct MatchKey {
     pub(crate) transmission: Option<Transmission>,
 }
 
-/// One transaction as the shard keeps it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// One transaction as the shard keeps it. Millions lie in memory, so what few have stands apart; how it is written to disk
+/// is in `rows.rs`.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Transaction {
     pub(crate) number: TransactionNo,
     pub(crate) at: Timestamp,
@@ -86,25 +88,29 @@ pub(crate) struct Transaction {
     pub(crate) state: TransactionState,
     /// The first answer; it stays when the transaction is reversed later.
     pub(crate) reason: Option<Reason>,
-    /// The amount approved in the transaction's currency, when it was less than asked.
-    pub(crate) part: Option<Money>,
-    /// What is reserved or held now.
-    pub(crate) held: Option<Amounts>,
+    pub(crate) held: Held,
     pub(crate) rate: Option<Arc<Rate>>,
     pub(crate) expires_at: Timestamp,
-    pub(crate) failures: Box<[Failure]>,
     pub(crate) kind: TransactionType,
     /// Who said yes.
     pub(crate) by: Approver,
-    /// The transaction that an increment, a clearing or a refund belongs to.
-    pub(crate) of: Option<TransactionNo>,
     pub(crate) network_reference: Option<NetworkReference>,
     /// Whether its answer is to carry the balances.
     pub(crate) balances_wanted: bool,
     /// How many duties towards the balance service it has led to.
     pub(crate) duties: u32,
+    /// What an approved purchase does not have; never there with nothing in it.
+    pub(crate) unusual: Option<Box<Unusual>>,
     /// What most transactions do not have (yet).
     pub(crate) more: Option<Box<More>>,
+}
+
+/// What a plain approval of a purchase does not have.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Unusual {
+    part: Option<Money>,
+    failures: Box<[Failure]>,
+    parent: Option<TransactionNo>,
 }
 
 /// What became of a transaction after its approval, and what only some need.
@@ -183,18 +189,73 @@ impl Transaction {
             amount: Some(request.amount),
             state,
             reason: None,
-            part: None,
-            held: None,
+            held: Held::default(),
             rate: None,
             expires_at: Timestamp::MAX,
-            failures: Box::default(),
             kind: request.transaction_type(),
             by: Approver::Switch,
-            of: None,
             network_reference: request.details.network_reference,
             balances_wanted: request.details.balances_wanted,
             duties: 0,
+            unusual: None,
             more: None,
+        }
+    }
+
+    /// What is reserved or held now.
+    pub(crate) fn held(&self) -> Option<Amounts> {
+        self.held.amounts()
+    }
+
+    /// Sets what is reserved or held.
+    pub(crate) fn set_held(&mut self, held: Option<Amounts>) {
+        self.held = Held::of(held);
+    }
+
+    /// The amount approved in the transaction's currency, when it was less than asked.
+    pub(crate) fn part(&self) -> Option<Money> {
+        self.unusual.as_ref().and_then(|unusual| unusual.part)
+    }
+
+    /// Sets the amount approved in the transaction's currency, where it is less than asked.
+    pub(crate) fn set_part(&mut self, part: Option<Money>) {
+        self.change_unusual(|unusual| unusual.part = part);
+    }
+
+    /// Every rule that said no, the deciding one first.
+    pub(crate) fn failures(&self) -> &[Failure] {
+        self.unusual.as_ref().map_or(&[], |unusual| &unusual.failures)
+    }
+
+    /// Sets the rules that said no.
+    pub(crate) fn set_failures(&mut self, failures: &[Failure]) {
+        self.change_unusual(|unusual| unusual.failures = failures.into());
+    }
+
+    /// The transaction that an increment, a clearing or a refund belongs to.
+    pub(crate) fn parent(&self) -> Option<TransactionNo> {
+        self.unusual.as_ref().and_then(|unusual| unusual.parent)
+    }
+
+    /// Sets the transaction that this one belongs to.
+    pub(crate) fn set_parent(&mut self, parent: Option<TransactionNo>) {
+        self.change_unusual(|unusual| unusual.parent = parent);
+    }
+
+    /// Changes what is unusual, and keeps it only where something is.
+    fn change_unusual(&mut self, change: impl FnOnce(&mut Unusual)) {
+        match &mut self.unusual {
+            Some(unusual) => {
+                change(unusual);
+                if **unusual == Unusual::default() {
+                    self.unusual = None;
+                }
+            }
+            None => {
+                let mut unusual = Unusual::default();
+                change(&mut unusual);
+                self.unusual = (unusual != Unusual::default()).then(|| Box::new(unusual));
+            }
         }
     }
 
@@ -235,7 +296,7 @@ impl Transaction {
 
     /// Whether it is a payment that was declined. Some merchants clear one all the same (E19).
     pub(crate) fn is_declined_payment(&self) -> bool {
-        self.state == TransactionState::Declined && self.kind.is_debit() && self.of.is_none()
+        self.state == TransactionState::Declined && self.kind.is_debit() && self.parent().is_none()
     }
 
     /// What is held beyond the charge.
@@ -246,7 +307,7 @@ impl Transaction {
     /// What stands of the amount in the merchant's currency: what was asked or approved, unless a reversal of a part, an
     /// increment or an advice has changed it. A new total is a share of this, so that its repeat changes nothing.
     pub(crate) fn standing(&self) -> Option<Money> {
-        self.more.as_ref().and_then(|more| more.stands).or(self.part).or(self.amount)
+        self.more.as_ref().and_then(|more| more.stands).or(self.part()).or(self.amount)
     }
 
     /// The network's own approval code, where it approved in our name and said one.

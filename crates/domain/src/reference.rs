@@ -3,6 +3,7 @@
 use crate::text::{Text, TextError};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// Why a reference was refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -58,7 +59,7 @@ impl fmt::Display for Stan {
 /// It is a reference, not a time: nothing is ever computed from it.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
-pub struct Transmission(u32);
+pub struct Transmission(NonZeroU32);
 
 impl Transmission {
     /// Checks that the ten digits are a month, day, hour, minute and second.
@@ -67,16 +68,15 @@ impl Transmission {
         let (hour, minute, second) = (digits / 10_000 % 100, digits / 100 % 100, digits % 100);
         let date = (1..=12).contains(&month) && (1..=31).contains(&day);
         let time = hour < 24 && minute < 60 && second < 60;
-        match u32::try_from(digits) {
-            Ok(number) if date && time => Ok(Self(number)),
-            _ => Err(ReferenceError::Transmission { found: digits }),
-        }
+        // No month is 0, and so no date either.
+        let number = u32::try_from(digits).ok().and_then(NonZeroU32::new).filter(|_| date && time);
+        number.map(Self).ok_or(ReferenceError::Transmission { found: digits })
     }
 
     /// The ten digits as a number.
     #[must_use]
     pub const fn number(self) -> u32 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -86,31 +86,48 @@ impl fmt::Display for Transmission {
     }
 }
 
-/// Acquiring institution identification, DE 32: up to eleven digits.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct AcquirerId(u64);
+/// Acquiring institution identification, DE 32: up to eleven digits. Kept as one more than the number, so that an optional
+/// one is no larger.
+#[derive(Clone, Copy, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct AcquirerId(NonZeroU64);
 
 impl AcquirerId {
     /// Checks that the number has at most eleven digits.
     pub fn new(number: u64) -> Result<Self, ReferenceError> {
-        if number <= 99_999_999_999 {
-            Ok(Self(number))
-        } else {
-            Err(ReferenceError::Acquirer { found: number })
-        }
+        let kept = NonZeroU64::MIN.checked_add(number).filter(|_| number <= 99_999_999_999);
+        kept.map(Self).ok_or(ReferenceError::Acquirer { found: number })
     }
 
     /// The number.
     #[must_use]
     pub const fn number(self) -> u64 {
-        self.0
+        self.0.get() - 1
+    }
+}
+
+impl TryFrom<u64> for AcquirerId {
+    type Error = ReferenceError;
+    fn try_from(number: u64) -> Result<Self, ReferenceError> {
+        Self::new(number)
+    }
+}
+
+impl From<AcquirerId> for u64 {
+    fn from(acquirer: AcquirerId) -> Self {
+        acquirer.number()
+    }
+}
+
+impl fmt::Debug for AcquirerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AcquirerId").field(&self.number()).finish()
     }
 }
 
 impl fmt::Display for AcquirerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -338,6 +355,9 @@ mod tests {
             assert!(Transmission::new(bad).is_err(), "{bad}");
         }
         assert!(AcquirerId::new(100_000_000_000).is_err());
+        for number in [0, 12_345, 99_999_999_999] {
+            assert_eq!(AcquirerId::new(number).map(AcquirerId::number), Ok(number));
+        }
     }
 
     #[test]

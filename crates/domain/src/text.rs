@@ -6,12 +6,14 @@
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::num::NonZeroU8;
 
-/// Text of at most `N` bytes, held inline. `N` must not exceed 255.
+/// Text of at most `N` bytes, held inline. `N` must not exceed 254.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Text<const N: usize> {
     bytes: [u8; N],
-    len: u8,
+    /// One more than there are bytes: so an optional text is no larger than a text.
+    end: NonZeroU8,
 }
 
 /// Why a text was refused.
@@ -38,7 +40,7 @@ pub enum TextError {
 
 impl<const N: usize> Text<N> {
     /// The empty text.
-    pub const EMPTY: Self = Self { bytes: [0; N], len: 0 };
+    pub const EMPTY: Self = Self { bytes: [0; N], end: NonZeroU8::MIN };
 
     /// Checks `text` and copies it. Fails when it is longer than `N` bytes or holds a control character.
     pub fn new(text: &str) -> Result<Self, TextError> {
@@ -47,9 +49,10 @@ impl<const N: usize> Text<N> {
         }
         let too_long = TextError::TooLong { found: text.len(), max: N };
         let len = u8::try_from(text.len()).map_err(|_| too_long)?;
+        let end = NonZeroU8::MIN.checked_add(len).ok_or(too_long)?;
         let mut bytes = [0; N];
         bytes.get_mut(..text.len()).ok_or(too_long)?.copy_from_slice(text.as_bytes());
-        Ok(Self { bytes, len })
+        Ok(Self { bytes, end })
     }
 
     /// As [`Text::new`], and refuses the empty text: for names and identifiers.
@@ -62,7 +65,7 @@ impl<const N: usize> Text<N> {
     pub fn as_str(&self) -> &str {
         // The bytes were copied from a `str` and are never changed, so the fallback is unreachable.
         self.bytes
-            .get(..usize::from(self.len))
+            .get(..usize::from(self.end.get() - 1))
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or("")
     }
@@ -70,7 +73,7 @@ impl<const N: usize> Text<N> {
     /// Whether there is no text at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.end == NonZeroU8::MIN
     }
 }
 
@@ -122,6 +125,8 @@ mod tests {
     fn a_text_keeps_what_it_was_given() {
         assert_eq!(Text::<5>::new("café").unwrap().as_str(), "café");
         assert!(Text::<5>::EMPTY.is_empty());
+        assert_eq!(Text::<5>::default().as_str(), "");
+        assert_eq!(size_of::<Option<Text<12>>>(), 13, "what may be missing takes no more than what is there");
     }
 
     #[test]

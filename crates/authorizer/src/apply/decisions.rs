@@ -1,5 +1,6 @@
 //! What was decided about a request: approved, declined, asked for, or noted.
 
+use crate::held::Held;
 use crate::shard::{ApplyError, OpenAsk, Shard};
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
@@ -13,8 +14,9 @@ impl Shard {
             return Ok(());
         };
         let mut row = self.row(*transaction, *card, request, TransactionState::Approved, at)?;
-        (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
-        row.failures = flags.as_slice().into();
+        (row.reason, row.by) = (Some(*reason), *by);
+        row.set_part(*part);
+        row.set_failures(flags);
         self.keep_told(&mut row, *told)?;
         let code = request.details.original.and_then(|original| original.approval_code);
         if *by == Approver::Network && code.is_some() {
@@ -28,7 +30,7 @@ impl Shard {
         let Fact::Declined { transaction, card, request, failures } = fact else { return Ok(()) };
         let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
         row.reason = failures.first().map(|failure| failure.reason);
-        row.failures = failures.as_slice().into();
+        row.set_failures(failures);
         self.store.insert(row, &self.policy);
         Ok(())
     }
@@ -36,8 +38,9 @@ impl Shard {
     pub(super) fn decline_advised(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         let Fact::DeclineAdvised { transaction, of, card, request, code: _ } = fact else { return Ok(()) };
         let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
-        (row.reason, row.of, row.by) = (Some(Reason::DeclinedByNetwork), *of, Approver::Network);
-        row.failures = Box::new([Reason::DeclinedByNetwork.into()]);
+        (row.reason, row.by) = (Some(Reason::DeclinedByNetwork), Approver::Network);
+        row.set_parent(*of);
+        row.set_failures(&[Reason::DeclinedByNetwork.into()]);
         self.store.insert(row, &self.policy);
         Ok(())
     }
@@ -46,7 +49,7 @@ impl Shard {
         let Fact::Answered { transaction, card, request, reason, told, flags } = fact else { return Ok(()) };
         let mut row = self.row(*transaction, *card, request, TransactionState::Answered, at)?;
         row.reason = Some(*reason);
-        row.failures = flags.as_slice().into();
+        row.set_failures(flags);
         self.keep_told(&mut row, *told)?;
         self.store.insert(row, &self.policy);
         Ok(())
@@ -59,7 +62,8 @@ impl Shard {
         self.service_promised(*transaction, *by, amounts.units)?;
         let zero = Money::new(0, amounts.card.currency());
         if let Some(row) = self.store.find_mut(*transaction) {
-            (row.reason, row.part, row.by) = (Some(*reason), *part, *by);
+            (row.reason, row.by) = (Some(*reason), *by);
+            row.set_part(*part);
             if told.is_some() {
                 row.more_mut(zero).told = *told;
             }
@@ -115,7 +119,7 @@ impl Shard {
         self.charge(card, hold.amounts, 1, row.at)?;
         self.card_mut(card)?.open_holds += 1;
         row.rate = self.intern(hold.rate);
-        row.held = Some(hold.amounts);
+        row.set_held(Some(hold.amounts));
         row.expires_at = hold.expires_at;
         self.keep_price(&mut row, hold)?;
         self.store.insert(row, &self.policy);
@@ -131,10 +135,10 @@ impl Shard {
         self.charge(card, hold.amounts, u32::from(of.is_none()), at)?;
         self.card_mut(card)?.open_holds += 1;
         row.rate = self.intern(hold.rate);
-        row.held = Some(hold.amounts);
+        row.set_held(Some(hold.amounts));
         row.expires_at = hold.expires_at;
-        row.failures = flags.as_slice().into();
-        row.of = *of;
+        row.set_failures(flags);
+        row.set_parent(*of);
         self.keep_price(&mut row, hold)?;
         self.store.insert(row, &self.policy);
         let merchant = request.merchant.name;
@@ -146,7 +150,7 @@ impl Shard {
     fn fund(&mut self, number: TransactionNo, amounts: Amounts) -> Result<(), ApplyError> {
         let transaction = self.in_state(number, TransactionState::Asked)?;
         let (card, at, expires_at) = (transaction.card, transaction.at, transaction.expires_at);
-        let reserved = transaction.held.unwrap_or(amounts);
+        let reserved = transaction.held().unwrap_or(amounts);
         let account = self.card(card)?.account;
         let funded = self.funded_units(card, amounts.units)?;
         self.book(account, funded, amounts.units)?;
@@ -155,7 +159,7 @@ impl Shard {
         self.store.expect_expiry(number, expires_at);
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.state = TransactionState::Approved;
-            transaction.held = Some(amounts);
+            transaction.set_held(Some(amounts));
             if let Some(price) = transaction.more.as_mut().and_then(|more| more.price.as_mut())
                 && amounts != reserved
             {
@@ -167,7 +171,8 @@ impl Shard {
 
     /// The hold that an increment adds to lasts as long as the increment (E20).
     fn renew_end_of_parent(&mut self, number: TransactionNo) {
-        let Some((of, end)) = self.store.find(number).and_then(|row| Some((row.of?, row.expires_at))) else {
+        let Some((of, end)) = self.store.find(number).and_then(|row| Some((row.parent()?, row.expires_at)))
+        else {
             return;
         };
         let parent = self.store.find(of).filter(|parent| parent.state == TransactionState::Approved);
@@ -193,8 +198,8 @@ impl Shard {
         if let Some(transaction) = self.store.find_mut(number) {
             transaction.reason = failures.first().map(|failure| failure.reason);
             // What rules in shadow mode recorded when the ask began stays recorded.
-            let recorded = std::mem::take(&mut transaction.failures);
-            transaction.failures = failures.iter().chain(&recorded).copied().collect();
+            let all: Vec<Failure> = failures.iter().chain(transaction.failures()).copied().collect();
+            transaction.set_failures(&all);
         }
         Ok(())
     }
@@ -225,17 +230,15 @@ impl Shard {
             amount: reversal.amount,
             state: TransactionState::ReversedFirst,
             reason: None,
-            part: None,
-            held: None,
+            held: Held::default(),
             rate: None,
             expires_at: Timestamp::MAX,
-            failures: Box::default(),
             kind: TransactionType::Other,
             by: Approver::Switch,
-            of: None,
             network_reference: reversal.network_reference,
             balances_wanted: false,
             duties: 0,
+            unusual: None,
             more: None,
         };
         self.store.insert(tombstone, &self.policy);

@@ -8,8 +8,9 @@ impl Shard {
     pub(super) fn answer_withheld(&mut self, number: TransactionNo) -> Result<(), ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
         let row = self.store.find_mut(number).ok_or(missing)?;
-        (row.reason, row.part) = (Some(Reason::DeadlinePassed), None);
-        row.failures = Box::new([Reason::DeadlinePassed.into()]);
+        row.reason = Some(Reason::DeadlinePassed);
+        row.set_part(None);
+        row.set_failures(&[Reason::DeadlinePassed.into()]);
         Ok(())
     }
 

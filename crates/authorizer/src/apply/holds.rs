@@ -24,7 +24,7 @@ impl Shard {
         self.stands(*of, said, before.card, after.card)?;
         let zero = self.zero(*card)?;
         if let Some(row) = self.store.find_mut(*transaction) {
-            row.failures = flags.as_slice().into();
+            row.set_failures(flags);
             if told.is_some() {
                 row.more_mut(zero).told = *told;
             }
@@ -88,7 +88,7 @@ impl Shard {
             self.free(of, difference(held, hold.amounts), None)?;
         }
         if let Some(row) = self.store.find_mut(of) {
-            row.held = Some(hold.amounts);
+            row.set_held(Some(hold.amounts));
             if hold.price.is_some() || row.more.is_some() {
                 row.more_mut(zero).price = hold.price;
             }
@@ -97,7 +97,8 @@ impl Shard {
             self.store.expect_expiry(of, hold.expires_at);
         }
         let mut row = self.row(number, card, request, TransactionState::Added, at)?;
-        (row.reason, row.of, row.rate) = (Some(Reason::Approved), Some(of), self.intern(hold.rate));
+        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(hold.rate));
+        row.set_parent(Some(of));
         self.store.insert(row, &self.policy);
         Ok(())
     }
@@ -116,7 +117,7 @@ impl Shard {
         });
         self.free(number, released, increment)?;
         if let Some(row) = self.store.find_mut(number) {
-            row.held = Some(left);
+            row.set_held(Some(left));
             // What an increment had brought of the buffer leaves with it; a part undone otherwise leaves it whole.
             if let Some(price) = row.more.as_mut().and_then(|more| more.price.as_mut()) {
                 *price = price.without_buffer(buffer.unwrap_or_default());
@@ -134,7 +135,7 @@ impl Shard {
     /// What an open hold holds.
     pub(super) fn held_by(&self, number: TransactionNo) -> Result<Amounts, ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
-        self.in_state(number, TransactionState::Approved)?.held.ok_or(missing)
+        self.in_state(number, TransactionState::Approved)?.held().ok_or(missing)
     }
 
     /// Gives a part of an open hold back: the balance, and the limits in the windows that it was charged to.
@@ -190,7 +191,7 @@ impl Shard {
     ) -> Result<(), ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
         let transaction = self.store.find(number).filter(|found| found.state.is_open()).ok_or(missing)?;
-        let (card, was, held) = (transaction.card, transaction.state, transaction.held);
+        let (card, was, held) = (transaction.card, transaction.state, transaction.held());
         if was == TransactionState::Asked {
             self.asked.remove(&number);
         } else {
@@ -223,16 +224,17 @@ impl Shard {
     ) -> Result<(), ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
         let row = self.store.find(number).ok_or(missing)?;
-        let (card, held) = (row.card, row.held);
+        let (card, held) = (row.card, row.held());
         let paid = row.more.as_ref().is_some_and(|more| more.paid.card.minor() > 0);
         // An increment was never counted as a payment of its own.
-        let counted = row.of.is_none() && !paid;
+        let counted = row.parent().is_none() && !paid;
         let none = Amounts { card: Money::new(0, self.card(card)?.currency), units: Units::ZERO };
         self.free_limits(number, held.unwrap_or(none), u32::from(counted), None)?;
         let open = &mut self.card_mut(card)?.open_holds;
         *open = open.saturating_sub(1);
         if let Some(row) = self.store.find_mut(number) {
-            (row.state, row.held, row.ended_at) = (state, None, at);
+            (row.state, row.ended_at) = (state, at);
+            row.set_held(None);
         }
         self.store.finish(number, at);
         Ok(())

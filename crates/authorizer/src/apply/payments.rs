@@ -21,7 +21,8 @@ impl Shard {
         if let Some(request) = request.as_ref().filter(|_| *of != Some(number)) {
             let mut row = self.row(number, card, request, TransactionState::Posted, at)?;
             let zero = self.zero(card)?;
-            (row.reason, row.of, row.rate) = (Some(Reason::Approved), *of, self.intern(*rate));
+            (row.reason, row.rate) = (Some(Reason::Approved), self.intern(*rate));
+            row.set_parent(*of);
             let more = row.more_mut(zero);
             (more.paid, more.taken, more.clearing_flags) = (*paid, *from_hold, *flags);
             if let Some(clearing) = &request.details.clearing {
@@ -69,7 +70,7 @@ impl Shard {
         self.book(account, Units::ZERO, Units(-from_hold.units.0))?;
         self.free(number, released, None)?;
         if let Some(row) = self.store.find_mut(number) {
-            row.held = Some(difference(difference(held, from_hold), released));
+            row.set_held(Some(difference(difference(held, from_hold), released)));
         }
         Ok(())
     }
@@ -148,7 +149,8 @@ impl Shard {
         let (number, card) = (*transaction, *card);
         let mut row = self.row(number, card, request, TransactionState::Posted, at)?;
         let zero = self.zero(card)?;
-        (row.reason, row.of, row.rate) = (Some(Reason::Approved), *of, self.intern(*rate));
+        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(*rate));
+        row.set_parent(*of);
         let more = row.more_mut(zero);
         (more.paid, more.refund_flags, more.told) = (*amounts, *flags, *told);
         more.merchant = request.merchant.id;
@@ -174,7 +176,7 @@ impl Shard {
         at: Timestamp,
     ) -> Result<(), ApplyError> {
         let row = self.payment(number)?;
-        let (card, of) = (row.card, row.of);
+        let (card, of) = (row.card, row.parent());
         let account = self.card(card)?.account;
         let funded = self.funded_units(card, amounts.units)?;
         let flows = self.flows_of(card)?;
