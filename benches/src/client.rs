@@ -111,6 +111,12 @@ pub struct Run {
     pub refused: Latencies,
     /// Of all answers: from the moment at which the question left.
     pub waited: Latencies,
+    /// The same, of those that said yes.
+    pub approved_waited: Latencies,
+    /// The same, of the others.
+    pub refused_waited: Latencies,
+    /// How late questions left, which is the client's own share of the latencies.
+    pub left_late: Latencies,
 }
 
 impl Run {
@@ -124,6 +130,9 @@ impl Run {
             latencies: latencies()?,
             refused: latencies()?,
             waited: latencies()?,
+            approved_waited: latencies()?,
+            refused_waited: latencies()?,
+            left_late: latencies()?,
         })
     }
 
@@ -145,6 +154,9 @@ impl Run {
         self.latencies.add(&other.latencies)?;
         self.refused.add(&other.refused)?;
         self.waited.add(&other.waited)?;
+        self.approved_waited.add(&other.approved_waited)?;
+        self.refused_waited.add(&other.refused_waited)?;
+        self.left_late.add(&other.left_late)?;
         Ok(self)
     }
 
@@ -180,12 +192,15 @@ impl Run {
     fn count(&mut self, answer: Answer, latency: Duration, waited: Duration) {
         self.answers += 1;
         record(&mut self.waited, waited);
+        record(&mut self.left_late, latency.saturating_sub(waited));
         if answer.approved {
             self.approved += 1;
             record(&mut self.latencies, latency);
+            record(&mut self.approved_waited, waited);
         } else {
             self.first_refusal = self.first_refusal.or(Some(answer.code));
             record(&mut self.refused, latency);
+            record(&mut self.refused_waited, waited);
         }
     }
 }

@@ -63,7 +63,8 @@ pub(crate) struct Arguments {
     /// Some cards are used far more than others: the card of rank k with a weight of 1/k^EXPONENT.
     #[arg(long, value_name = "EXPONENT")]
     zipf: Option<f64>,
-    /// So many messages in a hundred go to the cards of the first few accounts, for example "1,100".
+    /// So many messages in a hundred go to the cards of the first few accounts, for example "1,100". The switch declines
+    /// a card that has more open holds than its decision.open_holds_per_card_max: raise that for a long run.
     #[arg(long, value_name = "ACCOUNTS,PERCENT", value_parser = hot, conflicts_with = "zipf")]
     hot_accounts: Option<Skew>,
     /// Sends to an echo server in this process instead of the links, and says what the generator itself costs.
@@ -249,13 +250,28 @@ fn conditions(arguments: &Arguments) -> Vec<(String, String)> {
     };
     [
         ("offered", format!("{offered}, for {:?}", arguments.duration)),
-        ("links", arguments.link.join(" and ")),
+        ("links", links(arguments)),
         ("connections", arguments.connections.to_string()),
-        ("cards drawn", format!("{:?}", skew(arguments)).to_lowercase()),
+        ("cards drawn", drawn(skew(arguments))),
         ("seed", arguments.seed.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
+}
+
+fn links(arguments: &Arguments) -> String {
+    let links = arguments.link.join(" and ");
+    if arguments.against_echo { format!("an echo server in this process instead of {links}") } else { links }
+}
+
+fn drawn(skew: Skew) -> String {
+    match skew {
+        Skew::Even => "all alike".to_owned(),
+        Skew::Zipf { exponent } => format!("the card of rank k with a weight of 1/k^{exponent} (zipf)"),
+        Skew::Hot { accounts, percent } => {
+            format!("{percent} of 100 from the first {accounts} accounts, the others all alike")
+        }
+    }
 }
 
 fn write_histograms(folder: &Path, latencies: &Latencies) -> anyhow::Result<()> {

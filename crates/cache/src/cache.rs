@@ -1,14 +1,15 @@
 //! The cache as the daemon sees it: post a command, and its effects come out of the recorder.
 
+use crate::admission::{Admission, Overload};
 use crate::exposures::Exposures;
 use crate::index::Index;
 use crate::lane::{Lane, lane_of};
 use crate::queue::{Full, Outbox, Posted, queue};
-use crate::recorder::{Clock, LaneObserver, Recorder};
+use crate::recorder::{Clock, LaneObserver, Passage, Recorder};
 use crate::recovering::Recovering;
 use arc_swap::ArcSwap;
 use authorizer::Exposure;
-use domain::{RateTable, StandInOrders};
+use domain::{Mono, RateTable, ShardId, StandInOrders};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
@@ -29,12 +30,16 @@ pub struct CacheConfig {
     pub batch_bytes_max: usize,
     /// How often holds and asks are looked over for what has run out.
     pub tick_every: Duration,
+    /// When requests are shed although there is room for them.
+    pub overload: Overload,
 }
 
 /// The lanes, the index and the rates.
 #[derive(Debug)]
 pub struct Cache {
     outboxes: Box<[Outbox]>,
+    /// One for each lane.
+    admissions: Box<[Arc<Admission>]>,
     index: Arc<Index>,
     rates: Arc<ArcSwap<RateTable>>,
     orders: Arc<ArcSwap<StandInOrders>>,
@@ -83,14 +88,16 @@ impl Cache {
             }
         }
         let mut outboxes = Vec::with_capacity(lanes);
+        let admissions: Box<[_]> = (0..lanes).map(|_| Arc::new(Admission::new(config.overload))).collect();
         let mut threads = Vec::with_capacity(lanes);
-        for (number, shards) in shards_of_lane.into_iter().enumerate() {
+        for ((number, shards), admission) in shards_of_lane.into_iter().enumerate().zip(&admissions) {
             let (outbox, inbox) = queue(config.requests_max, config.follow_ups_max);
             let lane = Lane {
                 number,
                 lanes,
                 shards,
                 inbox,
+                admission: Arc::clone(admission),
                 recorder: recorder(number),
                 clock: Arc::clone(clock),
                 observer: Arc::clone(observer),
@@ -106,12 +113,13 @@ impl Cache {
             let thread = std::thread::Builder::new().name(format!("lane-{number}"));
             threads.push(thread.spawn(move || run_or_abort(lane))?);
         }
-        Ok(Self { outboxes: outboxes.into(), index, rates, orders, exposures, threads: Mutex::new(threads) })
+        let threads = Mutex::new(threads);
+        Ok(Self { outboxes: outboxes.into(), admissions, index, rates, orders, exposures, threads })
     }
 
     /// Hands a new request to its lane, or gives it back at once when the queue is full.
     pub fn post_request(&self, posted: Posted) -> Result<(), Full> {
-        match self.outboxes.get(lane_of(&posted, self.outboxes.len())) {
+        match self.outboxes.get(lane_of(posted.shard, self.outboxes.len())) {
             Some(outbox) => outbox.post_request(posted),
             None => Err(Full(Box::new(posted))),
         }
@@ -119,9 +127,43 @@ impl Cache {
 
     /// Hands a follow-up to its lane, or gives it back when the queue is full; the caller tries again.
     pub fn post_follow_up(&self, posted: Posted) -> Result<(), Full> {
-        match self.outboxes.get(lane_of(&posted, self.outboxes.len())) {
+        match self.outboxes.get(lane_of(posted.shard, self.outboxes.len())) {
             Some(outbox) => outbox.post_follow_up(posted),
             None => Err(Full(Box::new(posted))),
+        }
+    }
+
+    /// Whether a new request would wait too long, whichever lane it is for, and is to be shed. Cheap enough to be asked
+    /// of every request before anything else is made of it.
+    #[must_use]
+    pub fn sheds(&self, now: Mono) -> bool {
+        let sheds = (0..self.outboxes.len()).all(|lane| self.is_overloaded(lane, now));
+        if sheds {
+            self.admissions.iter().for_each(|admission| admission.shed(now));
+        }
+        sheds
+    }
+
+    /// Whether a new request of this shard would wait too long, and is to be shed.
+    #[must_use]
+    pub fn sheds_for(&self, shard: ShardId, now: Mono) -> bool {
+        let lane = lane_of(shard, self.outboxes.len());
+        let sheds = self.is_overloaded(lane, now);
+        if let Some(admission) = self.admissions.get(lane).filter(|_| sheds) {
+            admission.shed(now);
+        }
+        sheds
+    }
+
+    fn is_overloaded(&self, lane: usize, now: Mono) -> bool {
+        let lane = self.outboxes.get(lane).zip(self.admissions.get(lane));
+        lane.is_some_and(|(outbox, admission)| admission.is_overloaded(|| outbox.lengths().0, now))
+    }
+
+    /// A batch was let go; see [`crate::Release::Passed`].
+    pub fn passed(&self, passage: Passage, now: Mono) {
+        if let Some(admission) = self.admissions.get(passage.lane) {
+            admission.passed(passage.commands, passage.oldest, now);
         }
     }
 

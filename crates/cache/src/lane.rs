@@ -1,12 +1,13 @@
 //! The thread that owns shards: take a batch, decide, hand to the recorder, and never wait for the disk.
 
+use crate::admission::Admission;
 use crate::exposures::Exposures;
 use crate::index::Index;
 use crate::queue::{Inbox, Posted};
-use crate::recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
+use crate::recorder::{BatchReport, Clock, LaneObserver, Passage, Readiness, Recorder, Release};
 use arc_swap::ArcSwap;
 use authorizer::{Action, Answer, Caller, Command, Context, Effects, Exposure, FundingPath, Shard, Standing};
-use domain::{Fact, Moment, RateTable, Reason, ShardId, StandInOrders, TransactionId, Units};
+use domain::{Fact, Moment, Mono, RateTable, Reason, ShardId, StandInOrders, TransactionId, Units};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(crate) struct Lane<R> {
     pub(crate) lanes: usize,
     pub(crate) shards: Vec<Shard>,
     pub(crate) inbox: Inbox,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) recorder: R,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn LaneObserver>,
@@ -84,6 +86,7 @@ impl<R: Recorder> Lane<R> {
     fn work(&mut self, now: Moment, readiness: Readiness, desk: &mut Desk) -> bool {
         let mut report =
             BatchReport { commands: 0, facts: 0, queue_wait: Duration::ZERO, deciding: Duration::ZERO };
+        let mut oldest = Mono::MAX;
         let rates = self.rates.load_full();
         while report.commands < self.batch_commands_max && self.recorder.batch_bytes() < self.batch_bytes_max
         {
@@ -95,7 +98,7 @@ impl<R: Recorder> Lane<R> {
             };
             let Some(posted) = taken else { break };
             report.commands += 1;
-            report.queue_wait = report.queue_wait.max(now.mono.since(posted.received.mono));
+            oldest = oldest.min(posted.received.mono);
             let Posted { shard, command, received } = posted;
             if self.may_decide(readiness, shard, &command, now) {
                 let moment = Moment { utc: received.utc, mono: now.mono };
@@ -110,9 +113,13 @@ impl<R: Recorder> Lane<R> {
             }
         }
         if self.recorder.batch_bytes() > 0 || !desk.releases.is_empty() {
+            let passage = Passage { lane: self.number, commands: report.commands, oldest };
+            self.admission.decided(report.commands);
+            desk.releases.push(Release::Passed(passage));
             self.recorder.seal(&mut desk.releases);
         }
         if report.commands > 0 {
+            report.queue_wait = now.mono.since(oldest);
             report.deciding = self.clock.now().mono.since(now.mono);
             self.observer.batch_decided(self.number, report);
         }
@@ -284,7 +291,7 @@ fn rates_changed(before: &Arc<RateTable>, now: &ArcSwap<RateTable>) -> bool {
     !Arc::ptr_eq(before, &now.load())
 }
 
-/// Places a command in the shard's lane; see [`Lane::lanes`].
-pub(crate) fn lane_of(posted: &Posted, lanes: usize) -> usize {
-    usize::from(posted.shard.0) % lanes
+/// The lane that owns a shard; see [`Lane::lanes`].
+pub(crate) fn lane_of(shard: ShardId, lanes: usize) -> usize {
+    usize::from(shard.0) % lanes
 }

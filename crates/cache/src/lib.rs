@@ -17,6 +17,7 @@
 //! What it leaves out: what to decide (`authorizer`), where facts are kept (the [`Recorder`]), what time it is
 //! (the [`Clock`]).
 
+mod admission;
 mod cache;
 mod digest;
 mod exposures;
@@ -26,8 +27,9 @@ mod queue;
 mod recorder;
 mod recovering;
 
+pub use admission::Overload;
 pub use cache::{Cache, CacheConfig, LaneGauges};
 pub use index::{AccountPlace, Index, Reservation, Route, Taken};
 pub use queue::{Full, Posted};
-pub use recorder::{BatchReport, Clock, LaneObserver, Readiness, Recorder, Release};
+pub use recorder::{BatchReport, Clock, LaneObserver, Passage, Readiness, Recorder, Release};
 pub use recovering::{Recovering, RecoveringPart};

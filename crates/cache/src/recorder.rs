@@ -1,7 +1,7 @@
 //! What a lane needs of the world: a clock, somewhere to record facts, and someone who watches.
 
 use authorizer::{Answer, Caller, Reply};
-use domain::{Ask, Duty, Fact, Moment, ShardId, Timestamp};
+use domain::{Ask, Duty, Fact, Moment, Mono, ShardId, Timestamp};
 use std::time::Duration;
 
 /// The time. A lane reads it once a batch.
@@ -36,6 +36,19 @@ pub enum Release {
         /// What is replied.
         reply: Box<Reply>,
     },
+    /// Tell the cache, by [`crate::Cache::passed`], that a batch was let go: what it sheds follows from that.
+    Passed(Passage),
+}
+
+/// A batch that has gone all the way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Passage {
+    /// Whose batch.
+    pub lane: usize,
+    /// How many commands.
+    pub commands: usize,
+    /// When the oldest of them was read.
+    pub oldest: Mono,
 }
 
 /// What may be decided now.

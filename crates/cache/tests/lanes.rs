@@ -4,8 +4,8 @@
 
 use authorizer::{Answer, Caller, Change, Command, Inquiry, NewCard, Policy, Reply};
 use cache::{
-    BatchReport, Cache, CacheConfig, Clock, Full, LaneObserver, Posted, Readiness, Recorder, Recovering,
-    Release,
+    BatchReport, Cache, CacheConfig, Clock, Full, LaneObserver, Overload, Passage, Posted, Readiness,
+    Recorder, Recovering, Release,
 };
 use domain::{
     AccountId, AccountNo, AcquirerId, Asset, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
@@ -86,7 +86,8 @@ impl Recorder for Desk {
 
     fn seal(&mut self, releases: &mut Vec<Release>) {
         self.shared.recorded.lock().unwrap().append(&mut self.batch);
-        self.shared.released.lock().unwrap().append(releases);
+        let done = releases.drain(..).filter(|release| !matches!(release, Release::Passed(_)));
+        self.shared.released.lock().unwrap().extend(done);
         self.shared.changed.notify_all();
     }
 
@@ -96,6 +97,9 @@ impl Recorder for Desk {
     }
 }
 
+const OVERLOAD: Overload =
+    Overload { wait_max: Duration::from_millis(10), wait_max_after: Duration::from_millis(100) };
+
 fn config(lanes: usize) -> CacheConfig {
     CacheConfig {
         lanes,
@@ -104,6 +108,7 @@ fn config(lanes: usize) -> CacheConfig {
         batch_commands_max: 16,
         batch_bytes_max: 1_000,
         tick_every: Duration::from_secs(3_600),
+        overload: OVERLOAD,
     }
 }
 
@@ -168,7 +173,7 @@ fn purchase(caller: u64) -> Command {
 fn caller_of(release: &Release) -> u64 {
     match release {
         Release::Answer { caller, .. } | Release::Reply { caller, .. } => caller.0,
-        Release::Ask(_) | Release::Owe { .. } => u64::MAX,
+        Release::Ask(_) | Release::Owe { .. } | Release::Passed(_) => u64::MAX,
     }
 }
 
@@ -206,6 +211,30 @@ fn a_full_queue_is_said_at_once_and_follow_ups_still_find_room() {
 }
 
 #[test]
+fn a_lane_that_lets_everybody_wait_too_long_sheds_and_the_others_do_not() {
+    let desk = Desk::default();
+    desk.set(FULL);
+    let config = CacheConfig { requests_max: 1_000, ..config(2) };
+    let cache = start(empty(), config, &desk);
+    let at = |millis: u64| Mono::from_nanos(millis * 1_000_000);
+    for now in 1_000..1_200 {
+        cache.passed(Passage { lane: 1, commands: 10, oldest: at(now - 50) }, at(now));
+    }
+    // Ten a millisecond are served, so a hundred may wait.
+    for caller in 0..99 {
+        cache.post_request(posted(ShardId(1), purchase(caller))).unwrap();
+    }
+    assert!(!cache.sheds_for(ShardId(1), at(1_200)));
+    cache.post_request(posted(ShardId(1), purchase(99))).unwrap();
+    assert!(cache.sheds_for(ShardId(1), at(1_200)));
+    assert!(!cache.sheds_for(ShardId(0), at(1_200)), "the other lane has nothing to do");
+    assert!(!cache.sheds(at(1_200)), "so nothing is shed before it is known whose it is");
+    desk.set(0);
+    desk.releases(100);
+    cache.shutdown();
+}
+
+#[test]
 fn without_space_requests_are_declined_and_follow_ups_are_recorded() {
     let desk = Desk::default();
     desk.set(FOLLOW_UPS_ONLY);
@@ -216,7 +245,11 @@ fn without_space_requests_are_declined_and_follow_ups_are_recorded() {
     let releases = desk.releases(2);
     let reason_of_request = releases.iter().find_map(|release| match release {
         Release::Answer { answer: Answer::Authorization { reason, .. }, .. } => Some(*reason),
-        Release::Answer { .. } | Release::Ask(_) | Release::Owe { .. } | Release::Reply { .. } => None,
+        Release::Answer { .. }
+        | Release::Ask(_)
+        | Release::Owe { .. }
+        | Release::Reply { .. }
+        | Release::Passed(_) => None,
     });
     assert_eq!(reason_of_request, Some(Reason::JournalUnavailable));
     assert_eq!(desk.recorded().len(), 1);

@@ -18,7 +18,7 @@ use crate::translate::{self, ElementFault, Incoming, Plain, Reading};
 use authorizer::{Answer, Caller, Command, FundingPath, References};
 use bytes::{Bytes, BytesMut};
 use cache::{Clock, Full, Posted, Route};
-use domain::{Authorization, Moment, Mono, Reason, Reversal, Text};
+use domain::{Authorization, Moment, Mono, Reason, Reversal, ShardId, Text};
 use iso8583::{EmptyFrame, EncodeError, Frame, Message, NetworkFunction, Rejected};
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub(crate) struct Conversation {
     /// Why the session cannot go on, if so.
     breach: Option<Breach>,
     unsent: Unsent,
+    /// Whether so much is unread that requests are shed to get to it.
+    behind: bool,
 }
 
 /// A follow-up that waits for room: in flight, or in the lane's queue.
@@ -59,6 +61,7 @@ impl Conversation {
             session,
             breach: None,
             unsent: Unsent::default(),
+            behind: false,
         }
     }
 
@@ -111,6 +114,12 @@ impl Conversation {
         if let Some(answer) = translate::network_answer(&message) {
             return self.hear_answer(answer.stan, &answer.code);
         }
+        // Before any work is put into it: shedding must be cheaper than serving.
+        if translate::is_new_request(&message, &self.link.settings.dialect)
+            && self.is_overloaded(received.mono)
+        {
+            return self.shed(&message, received);
+        }
         let reading = Reading {
             tokens: &self.hub.tokens,
             dialect: &self.link.settings.dialect,
@@ -156,6 +165,28 @@ impl Conversation {
         }
     }
 
+    /// Whether a new request is shed, whatever it asks for.
+    fn is_overloaded(&self, now: Mono) -> bool {
+        self.behind || self.in_flight.is_full() || self.hub.cache().sheds(now)
+    }
+
+    /// Whether a request is shed now that its shard is known. A repeat is not shed for the time that it would wait: its
+    /// first answer may have been an approval.
+    fn has_no_room_for(&self, message: &Message, shard: ShardId, now: Mono) -> bool {
+        self.in_flight.is_full() || !message.mti().is_repeat() && self.hub.cache().sheds_for(shard, now)
+    }
+
+    /// Whether the requests that are read next are shed, because too many others wait to be read.
+    pub(crate) const fn shed_requests(&mut self, shed: bool) {
+        self.behind = shed;
+    }
+
+    /// Declines a request at once that cannot be served in time.
+    fn shed(&mut self, message: &Message, received: Moment) {
+        self.hub.metrics.overload_declines.increment(1);
+        self.decline(message, Reason::Overloaded, received);
+    }
+
     /// Finds the card, keeps the request for its answer, and posts it to the lane.
     fn authorize(&mut self, message: Message, request: Authorization, received: Moment) {
         let is_request = request.class.is_request();
@@ -168,11 +199,10 @@ impl Conversation {
             }
             return self.decline(&message, Reason::UnknownCard, received);
         };
-        if self.in_flight.is_full() {
-            if is_request {
-                self.hub.metrics.overload_declines.increment(1);
-                return self.decline(&message, Reason::Overloaded, received);
-            }
+        if is_request && self.has_no_room_for(&message, route.shard, received.mono) {
+            return self.shed(&message, received);
+        }
+        if !is_request && self.in_flight.is_full_of_follow_ups() {
             return self.hold_back(message, Incoming::Authorization(request), received);
         }
         let references = References::of(&request);
@@ -189,7 +219,7 @@ impl Conversation {
             self.hub.metrics.unknown_card_follow_ups.increment(1);
             return self.plain(&message, Plain::Accepted);
         };
-        if self.in_flight.is_full() {
+        if self.in_flight.is_full_of_follow_ups() {
             return self.hold_back(message, Incoming::Reversal(reversal), received);
         }
         self.hub.metrics.reversals.increment(1);
@@ -203,7 +233,7 @@ impl Conversation {
             self.hub.metrics.unknown_card_follow_ups.increment(1);
             return self.plain(&message, Plain::Accepted);
         };
-        if self.in_flight.is_full() {
+        if self.in_flight.is_full_of_follow_ups() {
             return self.hold_back(message, Incoming::DeclinedAdvice(Some((request, code))), received);
         }
         self.hub.metrics.noted_follow_ups.increment(1);

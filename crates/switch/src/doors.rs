@@ -1,7 +1,7 @@
 //! Where answers find their way back: one door a connection.
 //!
 //! A caller is a connection and a slot in it. Answers are handed over from the journal's thread through a bounded
-//! lock-free queue with as many places as the connection may have requests in flight, so it is never full. Each
+//! lock-free queue with as many places as the connection may have messages in flight, so it is never full. Each
 //! connection is woken once for all answers of a batch.
 
 use crate::in_flight::Origin;
@@ -45,7 +45,7 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Opens a door for a connection with so many requests in flight at most.
+    /// Opens a door for a connection with so many messages in flight at most.
     pub(crate) fn open(&self, in_flight_max: usize) -> Arc<Door> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let answers = ArrayQueue::new(in_flight_max.max(1));

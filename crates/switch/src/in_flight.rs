@@ -1,6 +1,7 @@
 //! The requests of one connection that are not answered yet, in numbered slots.
 //!
-//! Bounded by the connection's maximum. A slot is used again only after its answer was taken, and every request
+//! Bounded by the connection's maximum. Follow-ups have places of their own, a quarter as many again: they cannot be
+//! refused, and a connection that is full of requests must go on being read, if only to say so. A slot is used again only after its answer was taken, and every request
 //! gets exactly one answer, so an answer never finds another request in its slot. Requests that must be answered by
 //! a deadline are chained in the order in which they came, which is that of their deadlines: the next one that is due
 //! is found, and an answered one taken out, without a search.
@@ -52,7 +53,8 @@ pub(crate) enum Taken {
 pub(crate) struct InFlight {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    max: usize,
+    requests: usize,
+    requests_max: usize,
     oldest: Option<u32>,
     newest: Option<u32>,
 }
@@ -70,10 +72,21 @@ enum State {
     Withheld(Option<Origin>),
 }
 
+/// Places for follow-ups beside those of so many requests.
+const fn follow_ups_max(requests_max: usize) -> usize {
+    requests_max.div_ceil(4)
+}
+
 impl InFlight {
-    /// No requests, and room for `max`.
-    pub(crate) fn new(max: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), max, oldest: None, newest: None }
+    /// No requests, and room for so many.
+    pub(crate) fn new(requests_max: usize) -> Self {
+        let (slots, free) = (Vec::new(), Vec::new());
+        Self { slots, free, requests: 0, requests_max, oldest: None, newest: None }
+    }
+
+    /// How many requests and follow-ups there can be at once.
+    pub(crate) const fn places(requests_max: usize) -> usize {
+        requests_max.saturating_add(follow_ups_max(requests_max))
     }
 
     /// How many slots are taken.
@@ -81,16 +94,24 @@ impl InFlight {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether no more fit.
-    pub(crate) fn is_full(&self) -> bool {
-        self.len() >= self.max
+    /// Whether no more requests fit.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.requests >= self.requests_max
+    }
+
+    /// Whether no more follow-ups fit.
+    pub(crate) fn is_full_of_follow_ups(&self) -> bool {
+        self.len() - self.requests >= follow_ups_max(self.requests_max)
     }
 
     /// Keeps a request and returns its slot, or gives it back when there is no room.
     pub(crate) fn insert(&mut self, waiting: Waiting) -> Result<u32, Box<Waiting>> {
-        if self.is_full() {
+        let is_request = waiting.origin.is_some();
+        let is_full = if is_request { self.is_full() } else { self.is_full_of_follow_ups() };
+        if is_full {
             return Err(Box::new(waiting));
         }
+        self.requests += usize::from(is_request);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot { state: State::Free, older: None, newer: None });
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
@@ -109,8 +130,12 @@ impl InFlight {
     pub(crate) fn take(&mut self, slot: u32) -> Option<Taken> {
         let taken = match std::mem::replace(&mut self.slot(slot)?.state, State::Free) {
             State::Free => return None,
-            State::Withheld(origin) => Taken::Withheld(origin),
+            State::Withheld(origin) => {
+                self.requests -= usize::from(origin.is_some());
+                Taken::Withheld(origin)
+            }
             State::Waiting(waiting) => {
+                self.requests -= usize::from(waiting.origin.is_some());
                 if waiting.ends_at_its_deadline() {
                     self.unchain(slot);
                 }
@@ -271,6 +296,22 @@ mod tests {
         let again = in_flight.insert(waiting(7)).ok().unwrap();
         assert_eq!((again, due(&mut in_flight)), (slots[1], Some(7)));
     }
+
+    #[test]
+    fn follow_ups_have_places_of_their_own() {
+        let mut in_flight = InFlight::new(4);
+        let slots: Vec<u32> = (0..4).map(|at| in_flight.insert(waiting(at)).ok().unwrap()).collect();
+        assert!(in_flight.is_full() && !in_flight.is_full_of_follow_ups());
+        let follow_up = in_flight.insert(waiting_or(9, None)).ok().unwrap();
+        assert!(in_flight.is_full_of_follow_ups());
+        assert!(in_flight.insert(waiting_or(10, None)).is_err());
+        in_flight.take(slots[0]);
+        assert!(!in_flight.is_full() && in_flight.is_full_of_follow_ups(), "a request's place stays one");
+        in_flight.take(follow_up);
+        assert!(!in_flight.is_full_of_follow_ups());
+        assert_eq!((in_flight.len(), InFlight::places(4), InFlight::places(1)), (3, 5, 2));
+    }
+
     #[test]
     fn a_repeat_is_never_answered_without_its_first_answer() {
         let mut in_flight = InFlight::new(2);

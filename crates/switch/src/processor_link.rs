@@ -5,6 +5,7 @@
 //! silent, or nothing at all for long, is closed; one that does not take its answers is not read from any more. No
 //! connection can hold another one up, and no link another link.
 
+mod backlog;
 mod connection;
 mod dial;
 mod listen;

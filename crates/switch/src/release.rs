@@ -7,7 +7,7 @@ use crate::authorize::is_approval;
 use crate::control_desk::Tickets;
 use crate::doors::{Delivered, Door};
 use crate::hub::Hub;
-use cache::{Clock, Release};
+use cache::{Clock, Passage, Release};
 use funding::Funding;
 use std::sync::Arc;
 
@@ -40,10 +40,18 @@ impl Dispatcher {
                 Release::Ask(ask) => self.funding.ask(*ask),
                 Release::Owe { shard, duty } => self.funding.owe(shard, duty),
                 Release::Reply { caller, reply } => self.tickets.reply(caller, *reply),
+                Release::Passed(passage) => self.passed(passage),
             }
         }
         for door in to_wake {
             door.wake();
+        }
+    }
+
+    fn passed(&self, passage: Passage) {
+        // Whatever is posted is posted to a cache that is there.
+        if let Some(cache) = self.hub.cache_if_started() {
+            cache.passed(passage, self.hub.clock.now().mono);
         }
     }
 }

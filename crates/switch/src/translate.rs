@@ -101,6 +101,12 @@ pub(crate) fn read(message: &Message, reading: Reading<'_>) -> Result<Incoming, 
     }
 }
 
+/// Whether a message asks for something for the first time: what may be declined before it is read any further.
+pub(crate) fn is_new_request(message: &Message, dialect: &Dialect) -> bool {
+    let mti = message.mti();
+    !mti.is_repeat() && matches!(kind_of(mti, dialect), Kind::Money(class) if class.is_request())
+}
+
 /// What a message type stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {

@@ -299,6 +299,10 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     let stop_within = file.journal.snapshot_stop_within;
     faults.duration("journal.snapshot_stop_within", stop_within, Duration::ZERO, second * 3_600);
     faults.duration("cache.tick_every", cache.tick_every, Duration::from_millis(1), second * 60);
+    let overload = &file.overload;
+    faults.duration("overload.wait_max", overload.wait_max, Duration::from_millis(1), second * 60);
+    let after = overload.wait_max_after;
+    faults.duration("overload.wait_max_after", after, Duration::from_millis(10), second * 60);
     faults.duration("admin.answer_within", admin.answer_within, Duration::from_millis(10), second * 60);
     // What is lost when follow-ups find no room cannot be made good, so there is room for every one at once.
     let endpoints = 2_usize.saturating_mul(file.funding.range.len().saturating_add(1));
@@ -348,5 +352,6 @@ fn cache_config(file: &ConfigFile) -> CacheConfig {
         batch_commands_max: file.cache.batch_commands_max,
         batch_bytes_max: file.cache.batch_bytes_max,
         tick_every: file.cache.tick_every,
+        overload: file.overload.into(),
     }
 }

@@ -1,11 +1,12 @@
 //! `[[link]]` as checked: one end of a connection, what is spoken there, and its bounds.
 
 use crate::config::faults::Faults;
-use crate::config::file::ConfigFile;
+use crate::config::file::{ConfigFile, OverloadSection};
 use crate::config::link_file::{DialSection, EchoSection, FrameSection, LinkSection, TlsSection};
 use crate::keys;
 use crate::response_code::known_words;
 use crate::tls::{self, Tls, TlsError, TlsFiles, TlsRole};
+use cache::Overload;
 use domain::NetworkName;
 use iso8583::{Dialect, DialectError, FrameFormat, LengthHeader, MacAlgorithm, MacKey, MacPadding};
 use serde::Deserialize;
@@ -48,6 +49,8 @@ pub struct LinkSettings {
     pub(crate) idle_max: Duration,
     /// Unsent bytes before reading stops.
     pub(crate) unsent_bytes_max: usize,
+    /// When requests are shed although there is room for them.
+    pub(crate) overload: Overload,
     /// Sign-on and echo.
     pub(crate) session: SessionSettings,
     /// How a terminal says that it can take a part, where that is not as the dialect says.
@@ -104,7 +107,8 @@ pub(crate) fn check_links(file: &ConfigFile, base: &Path, faults: &mut Faults) -
         if earlier.any(|link| link.name == section.name) {
             faults.add(format!("{key}.name"), format!("{:?} names two links, names differ", section.name));
         }
-        links.extend(check_link(section, &key, base, faults));
+        let settings = check_link(section, &key, base, faults);
+        links.extend(settings.map(|settings| LinkSettings { overload: file.overload.into(), ..settings }));
     }
     links
 }
@@ -138,6 +142,8 @@ fn check_link(section: &LinkSection, key: &str, base: &Path, faults: &mut Faults
         frame_within: section.frame_within,
         idle_max: section.idle_max,
         unsent_bytes_max: section.unsent_bytes_max,
+        // As for the whole switch.
+        overload: OverloadSection::default().into(),
         session: SessionSettings {
             require_sign_on: section.require_sign_on,
             sign_on: section.sign_on,

@@ -5,6 +5,7 @@ use crate::config::link_file::LinkSection;
 use crate::config::rates_file::RatesSection;
 use crate::config::rules_file::{RuleSection, SecuritySection};
 use crate::config::stand_in_file::StandInSection;
+use cache::Overload;
 use journal::Acknowledge;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -29,6 +30,8 @@ pub struct ConfigFile {
     pub security: SecuritySection,
     /// Lanes and their queues.
     pub cache: CacheSection,
+    /// When requests are shed although there is room for them.
+    pub overload: OverloadSection,
     /// The write-behind journal.
     pub journal: JournalSection,
     /// The balance service.
@@ -57,6 +60,7 @@ impl Default for ConfigFile {
             decision: DecisionSection::default(),
             security: SecuritySection::default(),
             cache: CacheSection::default(),
+            overload: OverloadSection::default(),
             journal: JournalSection::default(),
             funding: FundingSection::default(),
             rates: RatesSection::default(),
@@ -249,6 +253,30 @@ impl Default for CacheSection {
             batch_bytes_max: 128 * 1024,
             tick_every: Duration::from_millis(100),
         }
+    }
+}
+
+/// `[overload]`
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OverloadSection {
+    /// How long a request may wait while more comes than can be served.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wait_max: Duration,
+    /// For how long waits must have been longer before any request is shed.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub wait_max_after: Duration,
+}
+
+impl Default for OverloadSection {
+    fn default() -> Self {
+        Self { wait_max: Duration::from_millis(100), wait_max_after: Duration::from_millis(500) }
+    }
+}
+
+impl From<OverloadSection> for Overload {
+    fn from(section: OverloadSection) -> Self {
+        Self { wait_max: section.wait_max, wait_max_after: section.wait_max_after }
     }
 }
 

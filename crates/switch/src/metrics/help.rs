@@ -40,7 +40,10 @@ pub(super) fn describe() {
             "Messages whose authentication code was missing or wrong, by link",
         ),
         ("authswitch_link_tls_failures_total", "TLS handshakes that failed, by link"),
-        ("authswitch_overload_declines_total", "Requests declined because a queue was full"),
+        (
+            "authswitch_overload_declines_total",
+            "Requests declined because a queue was full or waits were too long",
+        ),
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
         (
             "authswitch_withheld_answers_total",
@@ -82,7 +85,7 @@ pub(super) fn describe() {
         ("authswitch_link_connections", "Connections open, by link"),
         ("authswitch_link_connections_max", "Connections that may be open, by link"),
         ("authswitch_link_signed_on_connections", "Connections whose requests are served, by link"),
-        ("authswitch_link_in_flight", "Requests not yet answered, by link"),
+        ("authswitch_link_in_flight", "Requests and follow-ups not yet answered, by link"),
         ("authswitch_link_in_flight_max", "Requests that one connection may have unanswered, by link"),
         ("authswitch_queue_records", "Entries waiting, by queue"),
         ("authswitch_queue_records_max", "Entries that may wait, by queue"),

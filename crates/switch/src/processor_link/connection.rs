@@ -1,15 +1,17 @@
 //! One connection: frames in, answers out, time-outs, and an end in good order.
 
 use super::Shared;
+use super::backlog::Backlog;
 use super::wire::{Reader, Wire, Writer};
 use crate::authorize::Conversation;
 use crate::doors::Door;
 use crate::hub::Hub;
+use crate::in_flight::InFlight;
 use crate::link::Link;
 use crate::session::Breach;
 use bytes::BytesMut;
 use cache::Clock;
-use domain::Mono;
+use domain::{Moment, Mono};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,8 +54,9 @@ pub(super) async fn converse(wire: Wire, shared: &Shared) -> io::Result<End> {
     let Shared { hub, link, stopping } = shared;
     wire.send_at_once()?;
     let (reader, writer) = wire.split();
-    let door = hub.doors.open(link.settings.in_flight_max);
+    let door = hub.doors.open(InFlight::places(link.settings.in_flight_max));
     let conversation = Conversation::new(Arc::clone(hub), Arc::clone(link), Arc::clone(&door));
+    let now = hub.clock.now().mono;
     let mut connection = Connection {
         hub: Arc::clone(hub),
         link: Arc::clone(link),
@@ -62,8 +65,9 @@ pub(super) async fn converse(wire: Wire, shared: &Shared) -> io::Result<End> {
         writer,
         inbound: BytesMut::with_capacity(READ_BYTES),
         frames_left: false,
+        backlog: Backlog::new(link.settings.overload, now),
         frame_began: None,
-        last_heard: hub.clock.now().mono,
+        last_heard: now,
         ending: None,
         counted: Counted::default(),
     };
@@ -83,6 +87,7 @@ struct Connection {
     inbound: BytesMut,
     /// `inbound` may hold whole frames that could not be taken yet.
     frames_left: bool,
+    backlog: Backlog,
     /// When the first byte of the frame that is not whole yet came.
     frame_began: Option<Mono>,
     last_heard: Mono,
@@ -111,7 +116,7 @@ impl Connection {
                 self.end(End::Session(breach));
             }
             if self.frames_left && self.ending.is_none() {
-                self.take_frames();
+                self.take_frames(self.hub.clock.now());
             }
             if let Some(end) = self.ended() {
                 self.writer.finish().await?;
@@ -135,11 +140,14 @@ impl Connection {
         }
         tokio::select! {
             read = self.reader.read(&mut self.inbound), if may_read => {
-                if read? == 0 {
+                match read? {
                     // Who has said all may still be waiting for answers.
-                    self.end(End::ByProcessor);
-                } else {
-                    self.take_frames();
+                    0 => self.end(End::ByProcessor),
+                    read => {
+                        let received = self.hub.clock.now();
+                        self.judge_backlog(read, received.mono);
+                        self.take_frames(received);
+                    }
                 }
             }
             () = door.woken() => self.conversation.write_answers(),
@@ -159,9 +167,15 @@ impl Connection {
         Ok(())
     }
 
+    /// So much was read: says whether the requests in it are to be shed.
+    fn judge_backlog(&mut self, read: usize, now: Mono) {
+        // Less than was asked for is all that there was.
+        let unread = if read < READ_BYTES { 0 } else { self.reader.unread() };
+        self.conversation.shed_requests(self.backlog.sheds(read, unread, now));
+    }
+
     /// Hands every whole frame to the conversation; stops early when it may take no more.
-    fn take_frames(&mut self) {
-        let received = self.hub.clock.now();
+    fn take_frames(&mut self, received: Moment) {
         let mut any = false;
         self.last_heard = received.mono;
         self.frames_left = true;

@@ -1,5 +1,5 @@
-//! Answers that come too late, or when nobody is there any more (E17): a connection, a lane, and a journal that the
-//! test holds back.
+//! Answers that come too late, or when nobody is there any more (E17), and what a connection does meanwhile: a
+//! connection, a lane, and a journal that the test holds back.
 
 use super::{Shared, serve};
 use crate::clock::SystemClock;
@@ -55,7 +55,8 @@ impl Gate {
     }
 
     fn waiting(&self) -> usize {
-        self.shared.lock().unwrap().waiting.len()
+        let behind = self.shared.lock().unwrap();
+        behind.waiting.iter().filter(|release| !matches!(release, Release::Passed(_))).count()
     }
 
     fn count(&self, wanted: impl Fn(&Fact) -> bool) -> usize {
@@ -99,9 +100,13 @@ struct Bench {
 }
 
 async fn bench(answer_within: Duration) -> Bench {
+    bench_with(|file| file.link[0].answer_within = answer_within).await
+}
+
+async fn bench_with(adjust: impl FnOnce(&mut ConfigFile)) -> Bench {
     let mut file = ConfigFile::default();
     file.link[0].listen = Some("127.0.0.1:0".parse().unwrap());
-    file.link[0].answer_within = answer_within;
+    adjust(&mut file);
     file.funding.connections_warm = 1;
     let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config");
     let config = Config::check(file, &base).unwrap();
@@ -197,8 +202,12 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 /// A purchase of 12.34 US dollars: DE 2, 3, 4, 7, 11, 32 and 49.
 fn purchase(stan: u32) -> Vec<u8> {
+    message("0100", stan)
+}
+
+fn message(mti: &str, stan: u32) -> Vec<u8> {
     let body =
-        format!("010072200001000080001642424242424242420000000000000012341120193000{stan:06}0512345840");
+        format!("{mti}72200001000080001642424242424242420000000000000012341120193000{stan:06}0512345840");
     let mut frame = u16::try_from(body.len()).unwrap().to_be_bytes().to_vec();
     frame.extend_from_slice(body.as_bytes());
     frame
@@ -279,4 +288,29 @@ async fn an_answer_that_was_handed_to_the_network_counts_as_delivered() {
     assert_eq!(code(&mut other).await, "00");
     assert_eq!(bench.gate.count(|fact| matches!(fact, Fact::AnswerUndelivered { .. })), 0);
     assert_eq!(bench.metric("authswitch_undelivered_answers_total"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_full_of_requests_is_read_on_and_one_full_of_follow_ups_waits_for_room() {
+    let bench = bench_with(|file| {
+        file.link[0].answer_within = Duration::from_secs(60);
+        file.link[0].in_flight_max = 1;
+    })
+    .await;
+    let mut processor = bench.connect().await;
+    bench.gate.close();
+    for stan in [1, 2] {
+        processor.write_all(&purchase(stan)).await.unwrap();
+    }
+    assert_eq!(code(&mut processor).await, "91", "the second has no place, and is told at once");
+    for stan in [3, 4] {
+        processor.write_all(&message("0120", stan)).await.unwrap();
+    }
+    processor.write_all(&purchase(5)).await.unwrap();
+    eventually("an answer to the first purchase and advice", || bench.gate.waiting() == 2).await;
+    bench.gate.open();
+    for _ in 0..4 {
+        assert_eq!(code(&mut processor).await, "00");
+    }
+    bench.expect_facts("all but the second", 4, |fact| matches!(fact, Fact::Approved { .. })).await;
 }

@@ -56,6 +56,14 @@ impl Wire {
 }
 
 impl Reader {
+    /// How many bytes can be read at once; nothing of an encrypted stream, whose bytes are not the messages' own.
+    pub(crate) fn unread(&self) -> u64 {
+        match self {
+            Self::Plain(stream) => rustix::io::ioctl_fionread(stream.as_ref()).unwrap_or(0),
+            Self::Encrypted(_) => 0,
+        }
+    }
+
     /// Adds what has come to `buffer`; 0 is the end. Safe to abandon.
     pub(crate) async fn read(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
         match self {

@@ -369,7 +369,7 @@ async fn one_connection_too_many_is_refused_and_a_place_that_is_free_again_is_gi
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_too_many_in_flight_is_91_at_once_and_follow_ups_wait() {
+async fn one_request_too_many_in_flight_is_91_at_once_and_follow_ups_have_room() {
     let (daemon, service) = with_jit_card(|file| {
         file.link[0].in_flight_max = 2;
         file.link[0].answer_within = Duration::from_millis(600);
@@ -377,21 +377,26 @@ async fn one_request_too_many_in_flight_is_91_at_once_and_follow_ups_wait() {
     .await;
     service.says(Says::Nothing);
     let mut processor = daemon.ascii().await;
-    for stan in 1..=3 {
+    for stan in 1..=2 {
         processor.send(&usual(stan, 1_00)).await;
     }
-    let answer = processor.receive().await;
-    assert_eq!((answer.get(11), answer.code()), ("000003", "91"));
-    assert_eq!(daemon.api().metric("authswitch_overload_declines_total").await, 1);
+    // The connection is full of requests, and goes on being read.
+    for stan in ["000003", "000005"] {
+        processor.send(&usual(stan.parse().unwrap(), 1_00)).await;
+        let answer = processor.receive().await;
+        assert_eq!((answer.get(11), answer.code()), (stan, "91"));
+    }
+    assert_eq!(daemon.api().metric("authswitch_overload_declines_total").await, 2);
     processor.send(&reversal(&usual(1, 1_00), 4)).await;
-    daemon.ascii().await.expect_echo(5).await;
+    daemon.ascii().await.expect_echo(6).await;
     let mut answers = Vec::new();
     for _ in 0..3 {
         let answer = processor.receive().await;
         answers.push((answer.get(11).to_owned(), answer.code().to_owned()));
     }
     answers.sort();
-    let expected = [("000001", "91"), ("000002", "91"), ("000004", "00")];
+    // The first is undone while the balance service is asked.
+    let expected = [("000001", "05"), ("000002", "91"), ("000004", "00")];
     assert_eq!(answers, expected.map(|(stan, code)| (stan.to_owned(), code.to_owned())));
 }
 
