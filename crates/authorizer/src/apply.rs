@@ -98,6 +98,7 @@ impl Shard {
             Fact::AnswerUndelivered { transaction, until } => self.answer_undelivered(*transaction, *until),
             Fact::AnswerRepeated { transaction } => self.answer_repeated(*transaction),
             Fact::DeclineAdvised { .. } => self.decline_advised(fact, at),
+            Fact::Priced { transaction, price } => self.keep_own_price(*transaction, *price),
             Fact::ReversalDeferred { transaction, reversal } => self.defer_reversal(*transaction, reversal),
             Fact::TokenKeySeen { fingerprint } => {
                 self.token_key = Some(*fingerprint);

@@ -1,8 +1,7 @@
 //! What was paid: completions, clearings, forced posts, and messages that approve and book at once.
 //!
-//! A clearing is never refused (E40). It is paid out of the hold that it belongs to, in proportion to what the hold
-//! promised, so that the parts of several clearings add up to the hold exactly (E12, E14); what exceeds the hold is
-//! converted at today's rate, taken past the balance if it must be, counted by the limits of the current window without
+//! A clearing is never refused (E40). It is paid out of the hold that it belongs to, at the rate that the hold has locked,
+//! so that all clearings together are rounded once (E12, E14, `rounding.rs`); what exceeds the hold is converted at today's rate, taken past the balance if it must be, counted by the limits of the current window without
 //! being stopped by them (E27), and flagged (E16). A clearing without an authorization is a forced post (E18), and one
 //! after the end of its hold is linked to it, posted and flagged (E19).
 
@@ -11,12 +10,11 @@ use crate::case::{Case, path_of};
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
-use crate::parts::covering;
 use crate::shard::{Account, Shard};
 use crate::transaction::{More, Transaction, TransactionState};
 use domain::{
-    Amounts, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Rate, Reason,
-    TransactionNo, Units,
+    Amounts, CardNo, ClearingFlags, DutyKind, Fact, Failure, FundingMode, Merchant, Money, Price, Rate,
+    Reason, TransactionNo, Units,
 };
 
 /// What was approved and is booked at once.
@@ -35,6 +33,8 @@ struct Piece<'a> {
     released: Amounts,
     last: bool,
     rate: Option<Rate>,
+    /// What was paid beyond the hold is made of, where that is more than the amount at one rate.
+    price: Option<Price>,
 }
 
 impl Shard {
@@ -49,22 +49,27 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Booked { transaction, card_no, amounts } = booked;
+        // A part that the balance service approved may come to more than the amount costs: that goes back.
+        let asked = self.store.find(transaction);
+        let charge = asked.and_then(|asked| self.units_of_rest(asked, amounts, amounts.card));
+        let charged = Amounts { units: charge.unwrap_or(amounts.units), ..amounts };
+        let released = less(amounts, charged);
         effects.fact(Fact::Cleared {
             transaction,
             of: Some(transaction),
             card: card_no,
             request: None,
-            paid: amounts,
-            from_hold: amounts,
-            released: nothing(amounts),
+            paid: charged,
+            from_hold: charged,
+            released,
             last: true,
             rate: None,
             flags: ClearingFlags::default(),
         });
         if self.card(card_no).is_ok_and(|card| card.funding == FundingMode::Jit) {
-            let (reserved, released, merchant) = (amounts.units, Units::ZERO, merchant.name);
+            let (reserved, released, merchant) = (charged.units, released.units, merchant.name);
             let kind = DutyKind::Clear { reserved, released, last: true, merchant };
-            self.order(Order { transaction, account, kind, units: amounts.units }, given, context, effects);
+            self.order(Order { transaction, account, kind, units: charged.units }, given, context, effects);
         }
     }
 
@@ -114,6 +119,7 @@ impl Shard {
                 rate: piece.rate,
                 flags: if place + 1 == places { flags } else { ClearingFlags::default() },
             });
+            self.show_price(transaction, piece.price, effects);
             if card.funding == FundingMode::Jit {
                 let told_as = piece.hold.map_or(transaction, |hold| hold.number);
                 let kind = DutyKind::Clear {
@@ -162,7 +168,8 @@ impl Shard {
                 continue;
             };
             let take = Money::new(left.minor().min(held.card.minor()), money.currency());
-            let from_hold = Amounts { card: take, units: units_of_part(hold, held, take)? };
+            let paid = Amounts { card: take, units: self.units_of_part(hold, held, take)? };
+            let from_hold = lesser(paid, held);
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { none };
@@ -170,15 +177,18 @@ impl Shard {
                 // It pays nothing and stays as it is.
                 continue;
             }
-            pieces.push(Piece { hold: Some(hold), paid: from_hold, from_hold, released, last, rate: None });
+            pieces.push(Piece { hold: Some(hold), paid, from_hold, released, last, rate: None, price: None });
             left = left.minus(take).ok()?;
         }
         if left.minor() > 0 || pieces.is_empty() {
             let priced =
                 self.price_on_account((case.card, case.account), request, left, context, failures)?;
-            let (surplus, rate) = (Amounts { card: left, units: priced.units }, priced.rate);
+            let surplus = Amounts { card: left, units: priced.units };
+            let (rate, price) = (priced.rate, priced.price);
             match pieces.last_mut() {
-                Some(piece) => (piece.paid, piece.rate) = (plus(piece.paid, surplus), rate),
+                Some(piece) => {
+                    (piece.paid, piece.rate, piece.price) = (plus(piece.paid, surplus), rate, price);
+                }
                 None => pieces.push(Piece {
                     hold: parent,
                     paid: surplus,
@@ -186,6 +196,7 @@ impl Shard {
                     released: none,
                     last: false,
                     rate,
+                    price,
                 }),
             }
         }
@@ -215,12 +226,19 @@ impl Shard {
         data.ends_the_hold() || !one_of_several
     }
 
+    /// Notes what units are made of that were moved by the fact before.
+    pub(crate) fn show_price(&self, transaction: TransactionNo, price: Option<Price>, effects: &mut Effects) {
+        if let Some(price) = price {
+            effects.fact(Fact::Priced { transaction, price });
+        }
+    }
+
     fn flags_of(&self, case: Case<'_>, parent: Option<&Transaction>, money: Option<Money>) -> ClearingFlags {
         let Some(parent) = parent else { return ClearingFlags { forced: true, ..ClearingFlags::default() } };
         // Increments that are holds of their own count too, also where they have ended.
         let linked = self.store.of_card(case.question.card_no).take(SEARCH_MAX);
-        let increments =
-            linked.filter(|found| found.parent() == Some(parent.number) && found.class.is_request());
+        let apart = |found: &&Transaction| found.class.is_request() && !self.is_part(found);
+        let increments = linked.filter(|found| found.parent() == Some(parent.number)).filter(apart);
         let promised = std::iter::once(parent).chain(increments).filter_map(promised_by);
         let promised = promised.fold(0_i64, |sum, part| sum.saturating_add(part.card.minor()));
         let before = parent.more.as_ref().map_or(0, |more| more.paid.card.minor());
@@ -248,30 +266,9 @@ pub(crate) fn promised_by(hold: &Transaction) -> Option<Amounts> {
     }
 }
 
-/// What `take` of a hold costs, by what all clearings together have cost so far (E12).
-pub(crate) fn units_of_part(hold: &Transaction, held: Amounts, take: Money) -> Option<Units> {
-    // The buffer is no part of the charge: it is released with what is left at the end (E13).
-    let buffer = hold.buffer();
-    let without = |amounts: Amounts| Amounts { units: Units((amounts.units.0 - buffer.0).max(0)), ..amounts };
-    let held = without(held);
-    if take.minor() >= held.card.minor() {
-        return Some(held.units);
-    }
-    let promised = without(promised_by(hold)?);
-    let before = less(promised, held);
-    let taken = before.card.plus(take).ok()?;
-    let upto = covering(promised, taken)?;
-    // A hold that was changed may have less left than its share.
-    Some(Units(upto.minus(before.units)?.0.clamp(0, held.units.0)))
-}
-
 fn surplus_of(pieces: &[Piece<'_>]) -> Units {
     let surplus = pieces.iter().map(|piece| less(piece.paid, piece.from_hold).units.0);
     Units(surplus.fold(0, i128::saturating_add))
-}
-
-fn nothing(of: Amounts) -> Amounts {
-    Amounts { card: Money::new(0, of.card.currency()), units: Units::ZERO }
 }
 
 /// One amount less another, held at the ends of the range.

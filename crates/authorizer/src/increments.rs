@@ -33,10 +33,7 @@ impl Shard {
             return;
         };
         match card.funding {
-            FundingMode::PreFunded => {
-                let added = HoldTerms { price: together(parent, added), ..added };
-                self.raise(case, parent, added, failures, context, effects);
-            }
+            FundingMode::PreFunded => self.raise(case, parent, added, failures, context, effects),
             FundingMode::Jit => {
                 let question = Question { of: Some(parent.number), ..question };
                 self.fund_hold(Case { question, ..case }, added, failures, context, effects);
@@ -61,11 +58,12 @@ impl Shard {
     ) {
         let Question { number, card_no, request, caller, of: _ } = case.question;
         let Some(held) = parent.held() else { return };
+        let is_raised = added.amounts.card.minor() > 0;
         let hold = HoldTerms {
             amounts: plus(held, added.amounts),
             rate: added.rate,
             expires_at: added.expires_at.max(parent.expires_at),
-            price: added.price,
+            price: if is_raised { together(parent, added) } else { added.price },
         };
         let told = self.told(case.card, case.account, &request, added.amounts.units, context);
         let of = parent.number;
@@ -78,6 +76,9 @@ impl Shard {
             told,
             flags,
         });
+        // What was added has a rate and margins of its own, until the last clearing.
+        let own = added.price.or_else(|| hold.price.map(|_| Price::plain(added.amounts.units)));
+        self.show_price(number, own.filter(|_| is_raised), effects);
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
 
@@ -97,22 +98,9 @@ impl Shard {
         flags.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
         self.check_rules(case, Some(told.amounts), context, &mut flags);
         let added = if request.details.incremental {
-            HoldTerms { price: together(parent, told), ..told }
+            told
         } else {
-            // Downwards at the rate that the hold has locked.
-            let units = if told.amounts.card.minor() <= held.card.minor() {
-                covering(held, told.amounts.card).unwrap_or(held.units)
-            } else {
-                told.amounts.units.max(held.units)
-            };
-            let total = Amounts { card: told.amounts.card, units };
-            let before = parent.more.as_ref().and_then(|more| more.price);
-            let price = if units > held.units {
-                told.price
-            } else {
-                before.map(|price| price.share(units, held.units))
-            };
-            HoldTerms { amounts: less(total, held), price, ..told }
+            self.change_to(case, parent, held, told, context)
         };
         let after = plus(held, added.amounts);
         self.raise(case, parent, added, flags, context, effects);
@@ -127,6 +115,34 @@ impl Shard {
             self.order(order, &mut 1, context, effects);
         }
         true
+    }
+
+    /// What changes a hold to the total that an advice tells: upwards by the difference at the rate of the day, downwards
+    /// at the rate that the hold has locked (E14).
+    fn change_to(
+        &self,
+        case: Case<'_>,
+        parent: &Transaction,
+        held: Amounts,
+        told: HoldTerms,
+        context: Context<'_>,
+    ) -> HoldTerms {
+        let change = less(told.amounts, held).card;
+        if change.minor() > 0 {
+            let (request, mut ignored) = (&case.question.request, Vec::new());
+            let owners = (case.card, case.account);
+            let priced = self.price_on_account(owners, request, change, context, &mut ignored);
+            let (units, price) = priced.map_or((Units::ZERO, None), |priced| (priced.units, priced.price));
+            return HoldTerms { amounts: Amounts { card: change, units }, price, ..told };
+        }
+        let left = told.amounts.card;
+        let share = covering(held, left).unwrap_or(held.units);
+        let before = parent.more.as_ref().and_then(|more| more.price);
+        let price = before.map(|price| price.share(share, held.units));
+        let buffer = price.map_or(Units::ZERO, |price| price.buffer);
+        let charge = self.units_of_part(parent, held, left).and_then(|charge| charge.plus(buffer));
+        let units = if left == held.card { held.units } else { charge.unwrap_or(share).min(held.units) };
+        HoldTerms { amounts: less(Amounts { card: left, units }, held), price, ..told }
     }
 }
 

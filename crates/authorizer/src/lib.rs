@@ -50,6 +50,7 @@ mod reversals;
 mod risk;
 mod risk_check;
 mod risk_conditions;
+mod rounding;
 mod rows;
 mod security;
 mod service_word;

@@ -2,7 +2,8 @@
 
 use crate::shard::{Account, Card, Shard};
 use domain::{
-    Amounts, Authorization, Failure, FundingMode, HoldTerms, Money, PartialApproval, Reason, Units,
+    Amounts, Authorization, Failure, FundingMode, HoldTerms, Money, PartialApproval, Reason, Side, Units,
+    exact_at,
 };
 
 impl Shard {
@@ -25,7 +26,13 @@ impl Shard {
         }
         let whole = hold.amounts;
         let money = part(whole.card, account.balance.available(), whole.units)?;
-        let units = covering(whole, money)?;
+        let share = covering(whole, money)?;
+        // What is booked at once costs what it costs; a buffer keeps its share.
+        let price = hold.price.filter(|price| !price.buffer.is_positive());
+        let plain = price.is_some() == hold.price.is_some();
+        let exact = exact_at(money, account.asset, Side::Debit, hold.rate.as_ref(), hold.price.as_ref());
+        let exact = exact.ok().and_then(|exact| exact.rounded_up().ok()).filter(|_| plain).map(Units);
+        let units = exact.map_or(share, |exact| exact.min(share));
         let merchant = if request.amount.currency() == money.currency() && request.amount == whole.card {
             money
         } else {

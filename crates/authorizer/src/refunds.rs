@@ -15,9 +15,17 @@ use crate::originals::SEARCH_MAX;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, Asset, CardStatus, DutyKind, Fact, Failure, FundingMode, MessageClass, Money, Rate, Reason,
-    RefundFlags, Side, TransactionType, Units,
+    Amounts, Asset, CardStatus, DutyKind, Fact, Failure, FundingMode, MessageClass, Money, Price, Priced,
+    Rate, Reason, RefundFlags, Side, TransactionType, Units, exact_at,
 };
+
+/// What a refund brings in.
+#[derive(Clone, Copy)]
+struct Brought {
+    amounts: Amounts,
+    rate: Option<Rate>,
+    price: Option<Price>,
+}
 
 impl Shard {
     /// A request, an advice or a clearing that brings money.
@@ -56,7 +64,7 @@ impl Shard {
         if context.now.mono >= request.deadline {
             failures.push(Reason::DeadlinePassed.into());
         }
-        let brought = self.brought_in(case, None, context).map(|(amounts, _)| amounts);
+        let brought = self.brought_in(case, None, context).map(|brought| brought.amounts);
         if request.class == MessageClass::FinancialRequest && brought.is_none() {
             failures.push(Reason::RateUnavailable.into());
         }
@@ -69,7 +77,8 @@ impl Shard {
         let parent = self.refunded_payment(case, context);
         let brought = self.brought_in(case, parent, context);
         let none = Amounts { card: Money::new(0, card.currency), units: Units::ZERO };
-        let (amounts, rate) = brought.unwrap_or((none, None));
+        let Brought { amounts, rate, price } =
+            brought.unwrap_or(Brought { amounts: none, rate: None, price: None });
         if account.balance.credit(amounts.units).is_err() {
             return self.note(case, Reason::Approved, None, vec![Reason::AmountOutOfRange.into()], effects);
         }
@@ -85,6 +94,7 @@ impl Shard {
         let (transaction, of) = (question.number, parent.map(|parent| parent.number));
         let card_no = question.card_no;
         effects.fact(Fact::Refunded { transaction, of, card: card_no, request, amounts, rate, told, flags });
+        self.show_price(transaction, price, effects);
         if card.funding == FundingMode::Jit {
             let kind = DutyKind::Refund { merchant: request.merchant.name };
             let order = Order { transaction: of.unwrap_or(transaction), account, kind, units: amounts.units };
@@ -93,20 +103,21 @@ impl Shard {
         effects.answer(question.caller, self.approval_with(transaction, told, path_of(card)));
     }
 
-    /// What comes in, rounded down; exactly what was taken where all of a recent payment comes back (E12, E14).
+    /// What comes in: with all that came for the payment before, rounded down; exactly what was taken where all of a recent
+    /// payment comes back (E12, E14).
     fn brought_in(
         &self,
         case: Case<'_>,
         parent: Option<&Transaction>,
         context: Context<'_>,
-    ) -> Option<(Amounts, Option<Rate>)> {
+    ) -> Option<Brought> {
         let mut ignored = Vec::new();
         let (card, _) = self.price_on_card(case.card, &case.question.request, context, &mut ignored)?;
         let recent =
             |parent: &&Transaction| context.now.utc.since(parent.at) <= self.policy.life.exact_refund_for;
         let whole = parent.filter(recent).and_then(left_to_refund).filter(|left| left.card == card);
         if let Some(whole) = whole {
-            return Some((whole, None));
+            return Some(Brought { amounts: whole, rate: None, price: None });
         }
         let (request, asset) = (&case.question.request, case.account.asset);
         let pricing = &self.policy.pricing;
@@ -118,7 +129,13 @@ impl Shard {
             let newest = || rates.price_at_any_rate(card, asset, Side::Credit, margins, terms);
             (!request.class.is_request()).then(newest).flatten()
         })?;
-        Some((Amounts { card, units: priced.units }, priced.rate))
+        let Priced { units, rate, price } = priced;
+        let together = parent.and_then(|parent| {
+            let exact = exact_at(card, asset, Side::Credit, rate.as_ref(), price.as_ref()).ok()?;
+            self.units_of_refund(parent, exact)
+        });
+        let amounts = Amounts { card, units: together.unwrap_or(units) };
+        Some(Brought { amounts, rate, price })
     }
 
     /// The payment that is refunded: the one it names, or else the newest to the same merchant with as much left.

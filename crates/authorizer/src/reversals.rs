@@ -4,13 +4,13 @@
 //! when it comes; money never moves because of it.
 
 use crate::action::{Action, Answer, Effects, FundingPath};
-use crate::clearings::{greater, less, lesser, promised_by, units_of_part};
+use crate::clearings::{greater, less, lesser, promised_by};
 use crate::command::Caller;
 use crate::decide::Context;
 use crate::declined_advices::is_advised_decline;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
-use crate::parts::{covering, part};
+use crate::parts::part;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{
@@ -222,8 +222,11 @@ impl Shard {
         let taken = less(promised, held).card.minor();
         let left = total.minor().saturating_sub(taken).clamp(0, held.card.minor().max(0));
         let left = Money::new(left, held.card.currency());
+        if left == held.card {
+            return Some(less(held, held));
+        }
         // The buffer stays until the last clearing.
-        let units = units_of_part(hold, held, left)?.plus(hold.buffer())?.min(held.units);
+        let units = self.units_of_part(hold, held, left)?.plus(hold.buffer())?.min(held.units);
         Some(less(held, Amounts { card: left, units }))
     }
 
@@ -301,7 +304,8 @@ impl Shard {
                 // A total that cannot be compared undoes nothing: too little can be undone again, too much cannot.
                 let left = on_card(total, asked, first).map_or(paid.card.minor(), Money::minor);
                 let left = Money::new(left.clamp(0, paid.card.minor()), paid.card.currency());
-                covering(paid, left).map_or(paid, |units| less(paid, Amounts { card: left, units }))
+                self.units_of_rest(payment, paid, left)
+                    .map_or(paid, |units| less(paid, Amounts { card: left, units }))
             }
             None => paid,
         };

@@ -120,7 +120,8 @@ pub(crate) struct More {
     pub(crate) merchant: Text<15>,
     /// The balances that the first answer carried.
     pub(crate) told: Option<Balances>,
-    /// What the clearings took out of the hold; `held` is what is left of it.
+    /// What the clearings took out of the hold; `held` is what is left of it. Of a clearing, what it took; of a message that
+    /// raised a hold, what is in the hold of that still, or was paid.
     pub(crate) taken: Amounts,
     /// What was paid, or what a refund brought in.
     pub(crate) paid: Amounts,

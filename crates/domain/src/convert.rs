@@ -5,6 +5,7 @@
 //! left its band, converts nothing (E11).
 
 use crate::asset::{Asset, AssetCode, Units};
+use crate::fraction::Fraction;
 use crate::money::Money;
 use crate::rate::{Rate, RateError, RateTable};
 use crate::time::Timestamp;
@@ -125,6 +126,28 @@ impl RateTable {
         legs.price(amount, asset, side, margins)
     }
 
+    /// How much of `currency` can be paid with `units` of `asset`, in minor units and rounded down: with all that `margins`
+    /// add, the buffer too, so that what is shown can be spent. Below zero where the units are.
+    pub fn affordable(
+        &self,
+        units: Units,
+        asset: Asset,
+        currency: Asset,
+        margins: Margins,
+        terms: &RateTerms,
+        now: Timestamp,
+    ) -> Result<i128, RateError> {
+        let legs = match currency == asset {
+            true => Legs::default(),
+            false => self.legs(currency.code(), asset.code(), terms, |rate| terms.check(rate, now))?,
+        };
+        let (charged, held) =
+            (i128::from(margins.markup) + i128::from(margins.fee), i128::from(margins.buffer));
+        let minor = legs.convert(Fraction::whole(1), currency, asset, Side::Debit)?;
+        let minor = minor.times(WHOLE + charged, WHOLE)?.times(WHOLE + held, WHOLE)?;
+        minor.within(units.0)
+    }
+
     /// The same at the newest rates, however old and wherever they are; nothing where there are none. Only for what
     /// must be recorded whatever the rate, such as an advice.
     #[must_use]
@@ -171,9 +194,13 @@ struct Legs {
 }
 
 impl Legs {
-    fn price(self, amount: Money, asset: Asset, side: Side, margins: Margins) -> Result<Priced, RateError> {
-        let from = Asset::of(amount.currency());
-        let mut exact = Fraction::of(i128::from(amount.minor()), 1)?;
+    /// The amount at the rates, before anything is added and not rounded.
+    fn exact(self, amount: Money, asset: Asset, side: Side) -> Result<Fraction, RateError> {
+        self.convert(Fraction::from(amount.minor()), Asset::of(amount.currency()), asset, side)
+    }
+
+    fn convert(self, minor: Fraction, from: Asset, asset: Asset, side: Side) -> Result<Fraction, RateError> {
+        let mut exact = minor;
         for rate in [self.first, self.second].into_iter().flatten() {
             let value = match side {
                 Side::Debit => rate.value,
@@ -184,6 +211,11 @@ impl Legs {
         if self.first.is_some() {
             exact = exact.times(power(asset.decimals().into())?, power(from.decimals().into())?)?;
         }
+        Ok(exact)
+    }
+
+    fn price(self, amount: Money, asset: Asset, side: Side, margins: Margins) -> Result<Priced, RateError> {
+        let exact = self.exact(amount, asset, side)?;
         let (markup, fee) = (i128::from(margins.markup), i128::from(margins.fee));
         let price = match side {
             Side::Debit => {
@@ -212,6 +244,33 @@ impl Legs {
         let plain = margins == Margins::default() && self.second.is_none();
         Ok(Priced { units: price.held(), rate: self.first, price: (!plain).then_some(price) })
     }
+}
+
+/// What `amount` costs or brings in `asset` at the rate that a transaction has locked, not rounded: with markup and fee,
+/// without the buffer. `price` has the second leg and the margins, where there are any.
+pub fn exact_at(
+    amount: Money,
+    asset: Asset,
+    side: Side,
+    rate: Option<&Rate>,
+    price: Option<&Price>,
+) -> Result<Fraction, RateError> {
+    let money = Asset::of(amount.currency());
+    let (from, to) = (money.code(), asset.code());
+    let second = price.and_then(|price| price.second_leg);
+    let legs = match rate {
+        _ if money == asset => Legs::default(),
+        Some(first) if first.from == from && second.map_or(first.to, |second| second.to) == to => {
+            Legs { first: Some(*first), second }
+        }
+        Some(_) | None => return Err(RateError::Missing { from, to }),
+    };
+    let margins = price.map(|price| price.margins).unwrap_or_default();
+    let factor = match side {
+        Side::Debit => WHOLE + i128::from(margins.markup) + i128::from(margins.fee),
+        Side::Credit => (WHOLE - i128::from(margins.markup)).max(0),
+    };
+    legs.exact(amount, asset, side)?.times(factor, WHOLE)
 }
 
 impl Price {
@@ -253,6 +312,7 @@ impl Price {
     pub fn without_buffer(self, buffer: Units) -> Self {
         Self { buffer: Units(self.buffer.0.saturating_sub(buffer.0).max(0)), ..self }
     }
+
     /// Everything together: what a hold holds.
     #[must_use]
     pub const fn held(&self) -> Units {
@@ -265,52 +325,6 @@ impl Price {
                 .saturating_add(self.buffer.0),
         )
     }
-}
-
-/// A fraction of integers, reduced so that exact products of rates fit.
-#[derive(Clone, Copy, Debug)]
-struct Fraction {
-    numerator: i128,
-    denominator: i128,
-}
-
-impl Fraction {
-    /// `denominator` is above zero.
-    fn of(numerator: i128, denominator: i128) -> Result<Self, RateError> {
-        let divisor = common_divisor(numerator, denominator);
-        let reduced = |part: i128| part.checked_div(divisor).ok_or(RateError::Overflow);
-        Ok(Self { numerator: reduced(numerator)?, denominator: reduced(denominator)? })
-    }
-
-    fn times(self, numerator: i128, denominator: i128) -> Result<Self, RateError> {
-        // Across first: what cancels out need not fit as a product.
-        let one = Self::of(self.numerator, denominator)?;
-        let other = Self::of(numerator, self.denominator)?;
-        Ok(Self {
-            numerator: one.numerator.checked_mul(other.numerator).ok_or(RateError::Overflow)?,
-            denominator: one.denominator.checked_mul(other.denominator).ok_or(RateError::Overflow)?,
-        })
-    }
-
-    /// Away from zero.
-    fn rounded_up(self) -> Result<i128, RateError> {
-        let (quotient, rest) = (self.numerator / self.denominator, self.numerator % self.denominator);
-        if rest == 0 { Ok(quotient) } else { quotient.checked_add(rest.signum()).ok_or(RateError::Overflow) }
-    }
-
-    /// Towards zero.
-    const fn rounded_down(self) -> i128 {
-        self.numerator / self.denominator
-    }
-}
-
-/// Above zero, unless both are zero or at the end of the range.
-fn common_divisor(one: i128, other: i128) -> i128 {
-    let (mut one, mut other) = (one.unsigned_abs(), other.unsigned_abs());
-    while other != 0 {
-        (one, other) = (other, one % other);
-    }
-    i128::try_from(one).unwrap_or(1).max(1)
 }
 
 fn power(exponent: u32) -> Result<i128, RateError> {
@@ -448,6 +462,45 @@ mod tests {
         };
         assert_eq!(price(Margins::default()), Priced { units: Units(500), rate: None, price: None });
         assert_eq!(price(Margins { buffer: 2_000, ..Margins::default() }).units, Units(600));
+    }
+
+    #[test]
+    fn what_is_affordable_can_be_paid_and_no_more_of_it() {
+        let table = table(&[rate("EUR", "USD", "1.1", None), rate("USD", "USDT", "1.0333", None)]);
+        let terms = RateTerms { base: Some(code("USD")), pairs: Vec::new() };
+        let (usdt, eur) = (asset("USDT", 6), Asset::of(Currency::from_alpha("EUR").unwrap()));
+        for margins in [Margins::default(), Margins { markup: 123, fee: 7, buffer: 1_000 }] {
+            let units = Units(777_777_777);
+            let minor = table.affordable(units, usdt, eur, margins, &terms, NOW).unwrap();
+            let cost = |minor| price(&table, money(minor, "EUR"), Side::Debit, margins, &terms).units;
+            let minor = i64::try_from(minor).unwrap();
+            assert!(cost(minor) <= units && cost(minor + 1) > units, "{minor} for {margins:?}");
+        }
+        let debt = table.affordable(Units(-1), usdt, eur, Margins::default(), &terms, NOW);
+        assert_eq!(debt, Ok(-1), "down on both sides of zero");
+        let late = NOW.plus(Duration::from_secs(1));
+        assert!(table.affordable(Units(1), usdt, eur, Margins::default(), &terms, late).is_err());
+    }
+
+    #[test]
+    fn what_was_locked_gives_the_same_exact_amount_again() {
+        let table = table(&[rate("EUR", "USD", "1.1", Some("1.0")), rate("USD", "USDT", "0.3333333", None)]);
+        let terms = RateTerms { base: Some(code("USD")), pairs: Vec::new() };
+        let margins = Margins { markup: 123, fee: 7, buffer: 1_000 };
+        let (amount, asset) = (money(1_999, "EUR"), asset("USDT", 6));
+        for (side, up) in [(Side::Debit, true), (Side::Credit, false)] {
+            let priced = price(&table, amount, side, margins, &terms);
+            let parts = priced.price.unwrap();
+            let exact = exact_at(amount, asset, side, priced.rate.as_ref(), Some(&parts)).unwrap();
+            let rounded = if up { exact.rounded_up().unwrap() } else { exact.rounded_down() };
+            assert_eq!(rounded, priced.units.0 - parts.buffer.0);
+            let other_rate = table.latest(code("USD"), code("USDT"));
+            assert!(
+                exact_at(amount, asset, side, other_rate, None).is_err(),
+                "not from the amount's currency"
+            );
+        }
+        assert!(exact_at(amount, asset, Side::Debit, None, None).is_err(), "no rate was locked");
     }
 
     proptest! {

@@ -24,6 +24,7 @@ use crate::reference::TransactionNo;
 use crate::stand_in::StandInOrder;
 use crate::text::Text;
 use crate::time::Timestamp;
+use crate::told::{Counts, Said};
 use serde::{Deserialize, Serialize};
 
 /// One thing that has become true in one shard.
@@ -397,26 +398,14 @@ pub enum Fact {
         /// The order.
         order: StandInOrder,
     },
-}
-
-/// Which of our holds a balance that was told has taken off already (E32).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Counts {
-    /// The answer to this ask told it: the ask itself, and all that the service had acknowledged before it was asked.
-    Ask(TransactionNo),
-    /// The service told it by itself, and names the transactions that it has counted.
-    Named(Vec<TransactionNo>),
-}
-
-/// What the balance service said beside its decision.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Said {
-    /// The account that the money is taken from, where that is another one than was asked for.
-    pub account: Option<AccountId>,
-    /// Its name for the quote that its decision rests on.
-    pub quote: Text<40>,
-    /// A sentence for support people.
-    pub text: Text<64>,
+    /// What the units of an increment, a refund, or of what was paid beyond a hold, are made of, where that is more than
+    /// the amount at one rate. Follows the fact that moved them.
+    Priced {
+        /// The message that moved them.
+        transaction: TransactionNo,
+        /// What its units are made of.
+        price: Price,
+    },
 }
 
 impl Fact {
@@ -459,7 +448,8 @@ impl Fact {
             | Self::ClearingReversed { .. }
             | Self::Refunded { .. }
             | Self::RefundReversed { .. }
-            | Self::HoldReleased { .. } => false,
+            | Self::HoldReleased { .. }
+            | Self::Priced { .. } => false,
         }
     }
 
@@ -500,7 +490,8 @@ impl Fact {
             | Self::DeclineAdvised { .. }
             | Self::ReversalDeferred { .. }
             | Self::ServiceSaid { .. }
-            | Self::StandInOrdered { .. } => &[],
+            | Self::StandInOrdered { .. }
+            | Self::Priced { .. } => &[],
         }
     }
 }

@@ -28,6 +28,7 @@ mod duty;
 mod fact;
 mod failure;
 mod flags;
+mod fraction;
 mod funding;
 mod limit;
 mod money;
@@ -40,6 +41,7 @@ mod security;
 mod stand_in;
 mod text;
 mod time;
+mod told;
 mod transaction_type;
 pub mod version_1;
 
@@ -50,18 +52,18 @@ pub use authorization::{
 };
 pub use card::{CardId, CardNo, CardStatus, CardToken, Expiry, ExpiryError, FundingMode, LastFour};
 pub use control::{Controls, ListRule};
-pub use convert::{Margins, PairTerms, Price, Priced, RateTerms, Side};
+pub use convert::{Margins, PairTerms, Price, Priced, RateTerms, Side, exact_at};
 pub use decline::{DeclineDetail, LimitLeft, decline_detail};
 pub use details::{
     Arn, ClearingData, Details, Initiator, NetworkName, OriginalReferences, Presence, Purpose, RiskScore,
 };
 pub use duty::{CancelCause, Duty, DutyKind, DutyNo};
 pub use fact::{
-    Amounts, Approver, Balances, Counts, Fact, HoldTerms, KeyFingerprint, PostingKind, RequestKey,
-    ReversalMatch, Said,
+    Amounts, Approver, Balances, Fact, HoldTerms, KeyFingerprint, PostingKind, RequestKey, ReversalMatch,
 };
 pub use failure::Failure;
 pub use flags::{ClearingFlags, RefundFlags};
+pub use fraction::Fraction;
 pub use funding::{Ask, FundingFailure, FundingOutcome};
 pub use limit::{LimitBreach, LimitOwner, LimitRule, Measure, Span, Window, ZoneName};
 pub use money::{Currency, CurrencyError, Money, MoneyError};
@@ -79,4 +81,5 @@ pub use security::{
 pub use stand_in::{ProgramName, StandInMode, StandInOrder, StandInOrders};
 pub use text::{Text, TextError};
 pub use time::{Moment, Mono, Timestamp};
+pub use told::{Counts, Said};
 pub use transaction_type::TransactionType;

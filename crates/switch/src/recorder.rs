@@ -136,6 +136,7 @@ const fn approved_amount(fact: &Fact) -> Option<Money> {
         | Fact::DeclineAdvised { .. }
         | Fact::ReversalDeferred { .. }
         | Fact::ServiceSaid { .. }
-        | Fact::StandInOrdered { .. } => None,
+        | Fact::StandInOrdered { .. }
+        | Fact::Priced { .. } => None,
     }
 }

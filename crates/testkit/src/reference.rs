@@ -20,6 +20,7 @@ mod questions;
 mod refunds;
 mod requests;
 mod reversals;
+mod rounding;
 mod rules;
 mod uses;
 
@@ -162,6 +163,8 @@ struct Transaction {
     held: Option<Amounts>,
     /// What clearings took of the hold; of a clearing, what it took.
     taken: Amounts,
+    /// How much of its hold a message has added, in the card's currency, less what was released of that.
+    added: i128,
     /// What was paid for the payment in all; of a clearing or a refund, what it moved.
     paid: Amounts,
     refunded: Amounts,
@@ -519,6 +522,7 @@ impl Model {
             of: None,
             held: None,
             taken: nothing,
+            added: 0,
             paid: nothing,
             refunded: nothing,
             part: None,

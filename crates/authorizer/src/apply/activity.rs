@@ -97,7 +97,8 @@ impl Shard {
             | Fact::AnswerRepeated { .. }
             | Fact::ReversalDeferred { .. }
             | Fact::ServiceSaid { .. }
-            | Fact::StandInOrdered { .. } => Ok(()),
+            | Fact::StandInOrdered { .. }
+            | Fact::Priced { .. } => Ok(()),
         }
     }
 

@@ -99,6 +99,9 @@ impl Shard {
         let mut row = self.row(number, card, request, TransactionState::Added, at)?;
         (row.reason, row.rate) = (Some(Reason::Approved), self.intern(hold.rate));
         row.set_parent(Some(of));
+        if change.card.minor() > 0 {
+            row.more_mut(zero).taken = change;
+        }
         self.store.insert(row, &self.policy);
         Ok(())
     }
@@ -149,6 +152,7 @@ impl Shard {
         let account = self.card(card)?.account;
         let returned = self.returned_units(card, released.units)?;
         self.book(account, returned, Units(-released.units.0))?;
+        self.lower_parts(number, released.card, first);
         self.free_limits(number, released, 0, first)
     }
 
@@ -229,7 +233,9 @@ impl Shard {
         // An increment was never counted as a payment of its own.
         let counted = row.parent().is_none() && !paid;
         let none = Amounts { card: Money::new(0, self.card(card)?.currency), units: Units::ZERO };
-        self.free_limits(number, held.unwrap_or(none), u32::from(counted), None)?;
+        let held = held.unwrap_or(none);
+        self.lower_parts(number, held.card, None);
+        self.free_limits(number, held, u32::from(counted), None)?;
         let open = &mut self.card_mut(card)?.open_holds;
         *open = open.saturating_sub(1);
         if let Some(row) = self.store.find_mut(number) {

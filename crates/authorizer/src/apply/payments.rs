@@ -7,7 +7,7 @@ use super::decisions::{difference, sum};
 use crate::clearings::lesser;
 use crate::shard::{ApplyError, Shard};
 use crate::transaction::{Transaction, TransactionState};
-use domain::{Amounts, Fact, Reason, Reversal, Timestamp, TransactionNo, Units};
+use domain::{Amounts, Fact, Price, Reason, Reversal, Timestamp, TransactionNo, Units};
 
 impl Shard {
     pub(super) fn clear(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
@@ -187,6 +187,17 @@ impl Shard {
             more.refunded = difference(more.refunded, amounts);
         }
         self.end_payment(number, at);
+        Ok(())
+    }
+
+    /// What the units are made of that a message has moved.
+    pub(super) fn keep_own_price(&mut self, number: TransactionNo, price: Price) -> Result<(), ApplyError> {
+        let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
+        let card = self.store.find(number).ok_or(missing)?.card;
+        let zero = self.zero(card)?;
+        if let Some(row) = self.store.find_mut(number) {
+            row.more_mut(zero).price = Some(price);
+        }
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! Advices, increments and what else changes a hold that stands (E5, E10, E20, E36).
 
-use super::arithmetic::{cost_of, is_nothing, less, none, plus};
-use super::requests::Incoming;
+use super::arithmetic::{is_nothing, less, none, plus};
+use super::requests::{Incoming, Price};
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome};
 use authorizer::TransactionState;
-use domain::{Amounts, Approver, DutyKind, Failure, Rate, Reason};
+use domain::{Amounts, Approver, DutyKind, Failure, Rate, Reason, Units};
 
 /// What a message would hold, and what it breaks.
 struct Evaluated {
@@ -52,9 +52,14 @@ impl Model {
             told
         } else if told.card.minor() <= held.card.minor() {
             // Downwards at the rate that the hold has locked (E14).
-            less(Amounts { card: told.card, units: cost_of(held, told.card) }, held)
+            let units = if told.card == held.card { held.units } else { self.cost_of_part(index, told.card) };
+            less(Amounts { card: told.card, units }, held)
         } else {
-            less(Amounts { card: told.card, units: told.units.max(held.units) }, held)
+            // Upwards at the rate of the day: the difference alone.
+            let card = told.card.minus(held.card).expect("both are in the card's currency");
+            let asset = self.asset_of(self.account_of(incoming.card));
+            let units = self.converted(&request, card, asset, now.utc, &mut Price::default());
+            Amounts { card, units: Units(units.expect("what tells is priced")) }
         };
         let number = self.transactions[index].number;
         self.raise(incoming, index, (added, rate), failures, out);
@@ -117,6 +122,7 @@ impl Model {
             if self.is_jit(card) {
                 self.book(card, BookingKind::Funded, added.units.0);
             }
+            new.added = added.card.minor().into();
             let hold = &mut self.transactions[index];
             hold.held = hold.held.map(|held| plus(held, added));
         }
@@ -129,6 +135,7 @@ impl Model {
 
     /// Gives a part of a hold back: money, limits, and for a JIT card the service gets it.
     pub(super) fn release(&mut self, index: usize, released: Amounts, first: Option<u64>) {
+        self.lower_parts(index, released.card, first);
         let hold = &mut self.transactions[index];
         hold.held = hold.held.map(|held| less(held, released));
         let (number, card) = (hold.number, hold.card);

@@ -53,6 +53,61 @@ fn at_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> (i128, i128) {
     (dividend, 10_i128.pow(u32::from(from.decimals())) * 10_i128.pow(rate.value.scale()))
 }
 
+/// An exact sum of amounts at rates: a numerator over a power of ten.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exact {
+    dividend: i128,
+    divisor: i128,
+}
+
+impl Exact {
+    pub(super) const fn whole(number: i128) -> Self {
+        Self { dividend: number, divisor: 1 }
+    }
+
+    fn at_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> Self {
+        let (dividend, divisor) = at_rate(minor, rate, from, to);
+        Self { dividend, divisor }
+    }
+
+    /// At the rate that a transaction has locked, where it leads from the one to the other.
+    pub(super) fn locked(minor: i128, rate: Option<&Rate>, from: Asset, to: Asset) -> Option<Self> {
+        if from == to {
+            return Some(Self::whole(minor));
+        }
+        let rate = rate.filter(|rate| (rate.from, rate.to) == (from.code(), to.code()))?;
+        Some(Self::at_rate(minor, rate, from, to))
+    }
+
+    /// At the side that a customer gets.
+    pub(super) fn at_credit_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> Self {
+        Self::at_rate(minor, &Rate { value: rate.bid.unwrap_or(rate.value), ..*rate }, from, to)
+    }
+
+    /// How far it is below a whole number.
+    pub(super) const fn taken_from(self, number: i128) -> Self {
+        Self { dividend: number * self.divisor - self.dividend, ..self }
+    }
+
+    pub(super) const fn is_below_one(self) -> bool {
+        0 <= self.dividend && self.dividend < self.divisor
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        let divisor = self.divisor.max(other.divisor);
+        let scaled = |one: Self| one.dividend * (divisor / one.divisor);
+        Self { dividend: scaled(self) + scaled(other), divisor }
+    }
+
+    pub(super) fn up(self) -> i128 {
+        share_up(self.dividend, 1, self.divisor)
+    }
+
+    pub(super) fn down(self) -> i128 {
+        self.dividend.div_euclid(self.divisor)
+    }
+}
+
 /// What a customer pays.
 pub(super) fn converted_up(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
     let (dividend, divisor) = at_rate(minor, rate, from, to);

@@ -1,6 +1,6 @@
 //! What was paid: completions, clearings and forced posts. None is ever refused (E15, E16, E18, E19, E40).
 
-use super::arithmetic::{cost_of, less, none, plus, smaller};
+use super::arithmetic::{less, lesser, none, plus, smaller};
 use super::requests::{Incoming, Price};
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
@@ -65,14 +65,16 @@ impl Model {
             let hold = &self.transactions[index];
             let Some(held) = hold.held.filter(|_| hold.state == TransactionState::Approved) else { continue };
             let take = smaller(left, held.card);
-            let from_hold = Amounts { card: take, units: self.cost_of_part(index, take) };
+            let paid = Amounts { card: take, units: self.cost_of_part(index, take) };
+            let from_hold = lesser(paid, held);
             let rest = less(held, from_hold);
             let last = ends || rest.card.minor() <= 0;
             let released = if last { rest } else { nothing };
             if take.minor() <= 0 && !last && !pieces.is_empty() {
                 continue;
             }
-            pieces.push(Piece { hold: Some(index), from_hold, surplus: nothing, released, last, rate: None });
+            let surplus = less(paid, from_hold);
+            pieces.push(Piece { hold: Some(index), from_hold, surplus, released, last, rate: None });
             left = left.minus(take).expect("no more than is left");
         }
         if left.minor() > 0 || pieces.is_empty() {
@@ -81,10 +83,10 @@ impl Model {
             let surplus = Amounts { card: left, units: Units(units) };
             if pieces.is_empty() {
                 let (hold, from_hold, released) = (parent, nothing, nothing);
-                pieces.push(Piece { hold, from_hold, surplus, released, last: false, rate: None });
+                pieces.push(Piece { hold, from_hold, surplus: nothing, released, last: false, rate: None });
             }
             let beyond = pieces.last_mut().expect("there is one now");
-            (beyond.surplus, beyond.rate) = (surplus, price.rate);
+            (beyond.surplus, beyond.rate) = (plus(beyond.surplus, surplus), price.rate);
         }
         pieces
     }
@@ -153,18 +155,6 @@ impl Model {
     pub(super) fn promised(&self, index: usize) -> Amounts {
         let hold = &self.transactions[index];
         plus(hold.held.unwrap_or(none(hold.taken.card.currency())), hold.taken)
-    }
-
-    /// What a part of a hold costs: the parts of several clearings add up to the whole hold (E12).
-    pub(super) fn cost_of_part(&self, index: usize, take: Money) -> Units {
-        let hold = &self.transactions[index];
-        let held = hold.held.expect("an open hold");
-        if take.minor() >= held.card.minor() {
-            return held.units;
-        }
-        let promised = self.promised(index);
-        let upto = cost_of(promised, hold.taken.card.plus(take).expect("no more than was promised"));
-        Units((upto.0 - hold.taken.units.0).clamp(0, held.units.0))
     }
 
     fn flags_of(&self, incoming: &Incoming, parent: Option<usize>, amount: Money) -> ClearingFlags {

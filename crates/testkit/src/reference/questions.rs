@@ -7,7 +7,7 @@ use super::{Model, Outcome};
 use authorizer::{Change, Command, TransactionState};
 use domain::{
     Amounts, Asset, Authorization, Balances, Failure, Initiator, Moment, Money, PartialApproval, Presence,
-    Purpose, Reason, TransactionType, Units,
+    Purpose, Rate, Reason, TransactionType, Units,
 };
 use std::time::Duration;
 
@@ -128,7 +128,7 @@ impl Model {
         &self,
         card: u32,
         request: &Authorization,
-        whole: Amounts,
+        (whole, rate): (Amounts, Option<Rate>),
         failures: &[Failure],
     ) -> Option<(Amounts, Money)> {
         let deciding = || failures.iter().filter(|failure| !is_shadow(failure));
@@ -144,8 +144,11 @@ impl Model {
         if available <= 0 || covered < i128::from(self.policy.life.partial_minor_min.max(1)) {
             return None;
         }
-        // Rounded up: the part costs at least its share of the whole.
-        let units = (whole.units.0 * covered + minor - 1) / minor;
+        // Rounded up: what the part costs by itself, and where no rate is known its share of the whole.
+        let share = (whole.units.0 * covered + minor - 1) / minor;
+        let (from, to) = (Asset::of(whole.card.currency()), self.asset_of(self.account_of(card)));
+        let exact = arithmetic::Exact::locked(covered, rate.as_ref(), from, to);
+        let units = exact.map_or(share, |exact| exact.up().min(share));
         let asked = i128::from(request.amount.minor());
         let merchant = if request.amount == whole.card { covered } else { asked * covered / minor };
         let amounts =

@@ -99,7 +99,11 @@ impl Model {
         let newest = self.newest_rate(from, to);
         let tells = !request.class.is_request();
         let rate = newest.filter(|rate| tells || now.utc.since(rate.as_of) <= rate.max_age)?;
-        let units = Units(converted_down(on_card.minor().into(), rate, from, to));
+        let minor = on_card.minor().into();
+        let units = Units(match payment {
+            Some(payment) => self.brought_together(payment, minor, rate),
+            None => converted_down(minor, rate, from, to),
+        });
         Some((Amounts { card: on_card, units }, Some(*rate)))
     }
 

@@ -1,6 +1,6 @@
 //! Requests that take money: every rule, the price, and the answer.
 
-use super::arithmetic::{converted_up, money, none};
+use super::arithmetic::{converted_up, less, money, none};
 use super::memory::Seen;
 use super::questions::with_useful_part;
 use super::uses::Counting;
@@ -90,7 +90,7 @@ impl Model {
         if failures.iter().all(is_shadow) {
             return self.fund(incoming, (amounts, price.rate), failures, None, out);
         }
-        match self.part(card, &request, amounts, &failures) {
+        match self.part(card, &request, (amounts, price.rate), &failures) {
             Some((amounts, part)) => {
                 let flags = failures.into_iter().filter(is_shadow).collect();
                 self.approve(incoming, (amounts, price.rate), Some(part), flags, out);
@@ -177,15 +177,19 @@ impl Model {
 
     /// A message that approves and books: the hold is paid at once.
     pub(super) fn book_at_once(&mut self, index: usize, merchant: &Merchant, now: Moment, out: &mut Outcome) {
+        let held = self.transactions[index].held.expect("it was just approved");
+        // A part that the service approved may come to more than it costs: that goes back.
+        let amounts = Amounts { units: self.cost_of_rest(index, held, held.card), ..held };
+        let left_over = less(held, amounts);
+        self.release(index, left_over, None);
         let found = &mut self.transactions[index];
-        let amounts = found.held.expect("it was just approved");
         (found.paid, found.taken) = (amounts, amounts);
         found.held = Some(none(amounts.card.currency()));
         let (number, card) = (found.number, found.card);
         self.book(card, BookingKind::Settled, amounts.units.0);
         self.end_hold(index, TransactionState::Cleared, now.utc);
         if self.is_jit(card) {
-            let (reserved, released, last) = (amounts.units, Units::ZERO, true);
+            let (reserved, released, last) = (amounts.units, left_over.units, true);
             let kind = DutyKind::Clear { reserved, released, last, merchant: merchant.name };
             self.owe(kind, number, card, amounts.units, now, out);
         }

@@ -1,6 +1,6 @@
 //! Reversals: what an earlier message did is undone, once, and never more than is left of it (E2-E5).
 
-use super::arithmetic::{cost_of, is_nothing, less, lesser, money, none};
+use super::arithmetic::{is_nothing, less, lesser, money, none};
 use super::{BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, TransactionState};
 use domain::{
@@ -168,6 +168,9 @@ impl Model {
         let Some(total) = on_card(total, asked, promised) else { return none(held.card.currency()) };
         let left = (total - i128::from(taken)).clamp(0, held.card.minor().into());
         let left = money(left, held.card.currency());
+        if left == held.card {
+            return none(held.card.currency());
+        }
         let stays = Amounts { card: left, units: self.cost_of_part(index, left) };
         less(held, stays)
     }
@@ -240,7 +243,7 @@ impl Model {
                 let most = i128::from(left.card.minor());
                 let stays = on_card(total, asked, paid.card).map_or(most, |total| total.min(most));
                 let stays = money(stays, left.card.currency());
-                less(left, Amounts { card: stays, units: cost_of(left, stays) })
+                less(left, Amounts { card: stays, units: self.cost_of_rest(index, left, stays) })
             }
             None => left,
         };
@@ -335,7 +338,9 @@ impl Model {
     pub(super) fn end_hold(&mut self, index: usize, state: TransactionState, at: Timestamp) {
         let found = &self.transactions[index];
         let (number, held, paid) = (found.number, found.held, found.paid);
-        self.give_back(number, held.unwrap_or(none(paid.card.currency())), None);
+        let held = held.unwrap_or(none(paid.card.currency()));
+        self.lower_parts(index, held.card, None);
+        self.give_back(number, held, None);
         if paid.card.minor() <= 0 {
             self.uncount(number);
         }
