@@ -4,7 +4,6 @@
 //! cancel in the same batch of facts as the decline (E1, P6).
 
 use crate::action::{Action, Answer, Effects, FundingPath};
-use crate::balances::balances;
 use crate::clearings::Booked;
 use crate::controls;
 use crate::decide::Context;
@@ -12,7 +11,7 @@ use crate::duties::Order;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, ApprovalCode, Approver, Balances, CancelCause, DutyKind, Fact, Failure, FundingFailure,
+    Amounts, ApprovalCode, Approver, Asset, Balances, CancelCause, DutyKind, Fact, Failure, FundingFailure,
     FundingOutcome, Merchant, Money, PartialApproval, Reason, Text, TransactionNo, Units,
 };
 
@@ -159,7 +158,10 @@ impl Shard {
         let counted = account.word.as_deref().is_some_and(|word| word.by == Some(transaction.number));
         let taken = if counted { Units::ZERO } else { amounts.units };
         let booked = if transaction.class.is_financial() { taken } else { Units::ZERO };
-        balances(card, account, taken, booked, context)
+        let (billed, asset) = (Asset::of(card.currency), account.asset);
+        let currency = transaction.amount.map_or(card.currency, Money::currency);
+        let margins = self.policy.pricing.margins_for(currency, transaction.mcc, billed, asset);
+        self.balances((card, account), taken, booked, margins, context)
     }
 
     /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer

@@ -1,7 +1,7 @@
 //! What a program adds to the price of a conversion, and which rates it believes (E11, E13). Configuration.
 
 use crate::life::MccRange;
-use domain::{Asset, AssetCode, Authorization, Margins, RateTerms};
+use domain::{Asset, AssetCode, Authorization, Currency, Margins, Mcc, RateTerms};
 
 /// Which rates are believed, and what is added. Fixed while the switch runs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -28,10 +28,20 @@ pub struct PriceRule {
 impl Pricing {
     /// What is added to the price of a transaction that a card in `billed` pays from `asset`.
     pub(crate) fn margins(&self, request: &Authorization, billed: Asset, asset: Asset) -> Margins {
-        let foreign = Asset::of(request.amount.currency()) != billed;
+        self.margins_for(request.amount.currency(), request.merchant.mcc, billed, asset)
+    }
+
+    /// The same for a transaction in `currency` at a merchant of the category `mcc`.
+    pub(crate) fn margins_for(
+        &self,
+        currency: Currency,
+        mcc: Option<Mcc>,
+        billed: Asset,
+        asset: Asset,
+    ) -> Margins {
+        let foreign = Asset::of(currency) != billed;
         let fits = |rule: &&PriceRule| {
-            let category =
-                request.merchant.mcc.is_some_and(|mcc| rule.mcc.iter().any(|range| range.contains(mcc)));
+            let category = mcc.is_some_and(|mcc| rule.mcc.iter().any(|range| range.contains(mcc)));
             (rule.assets.is_empty() || rule.assets.contains(&asset.code()))
                 && (rule.mcc.is_empty() || category)
                 && (!rule.foreign || foreign)

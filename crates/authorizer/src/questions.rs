@@ -1,12 +1,11 @@
 //! Questions that move nothing: how much is there, and is the card good?
 
 use crate::action::{Answer, Effects};
-use crate::balances::balances;
 use crate::case::{Case, decline, path_of};
 use crate::controls;
 use crate::decide::Context;
 use crate::shard::Shard;
-use domain::{Amounts, ApprovalCode, Fact, Failure, Money, Reason, TransactionType, Units};
+use domain::{Amounts, ApprovalCode, Asset, Fact, Failure, Money, Reason, TransactionType, Units};
 
 impl Shard {
     /// Answers a balance inquiry or an account verification, and takes note of an advice whose kind is not served.
@@ -20,8 +19,14 @@ impl Shard {
         }
         let inquiry = request.transaction_type() == TransactionType::BalanceInquiry;
         let wanted = inquiry || request.details.balances_wanted;
-        let told =
-            if wanted { balances(case.card, case.account, Units::ZERO, Units::ZERO, context) } else { None };
+        let (card, account) = (case.card, case.account);
+        let margins =
+            self.policy.pricing.margins(&case.question.request, Asset::of(card.currency), account.asset);
+        let told = if wanted {
+            self.balances((card, account), Units::ZERO, Units::ZERO, margins, context)
+        } else {
+            None
+        };
         if inquiry && told.is_none() {
             // Nobody has told this balance yet, and nothing is made up.
             failures.push(Reason::FundingUnavailable.into());

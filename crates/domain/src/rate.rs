@@ -114,17 +114,6 @@ impl RateTable {
         self.rates.values()
     }
 
-    /// The rate of a pair that is fresh enough at `now`.
-    pub fn fresh(&self, from: AssetCode, to: AssetCode, now: Timestamp) -> Result<&Rate, RateError> {
-        let rate = self.rates.get(&(from, to)).ok_or(RateError::Missing { from, to })?;
-        let age = now.since(rate.as_of);
-        if age > rate.max_age {
-            let (age_ms, max_ms) = (age.as_millis(), rate.max_age.as_millis());
-            return Err(RateError::Stale { from, to, age_ms, max_ms });
-        }
-        Ok(rate)
-    }
-
     /// The rate of a pair, however old. Only for what must be recorded whatever the rate, such as an advice.
     #[must_use]
     pub fn latest(&self, from: AssetCode, to: AssetCode) -> Option<&Rate> {
@@ -165,39 +154,5 @@ pub(crate) mod decimal_as_text {
             let text = Option::<Cow<'de, str>>::deserialize(deserializer)?;
             text.map(|text| Decimal::from_str_exact(&text)).transpose().map_err(D::Error::custom)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rate(value: &str) -> Rate {
-        Rate {
-            from: AssetCode::new("USD").unwrap(),
-            to: AssetCode::new("USDT").unwrap(),
-            value: value.parse().unwrap(),
-            bid: None,
-            source: Text::new("test").unwrap(),
-            as_of: Timestamp::from_seconds(1_000),
-            max_age: Duration::from_secs(60),
-            id: Text::new("q1").unwrap(),
-        }
-    }
-
-    #[test]
-    fn a_stale_or_missing_rate_does_not_convert() {
-        let mut table = RateTable::default();
-        let now = Timestamp::from_seconds(1_060);
-        let (from, to) = (AssetCode::new("USD").unwrap(), AssetCode::new("USDT").unwrap());
-        assert!(matches!(table.fresh(from, to, now), Err(RateError::Missing { .. })));
-        table.set(rate("1"));
-        assert!(table.fresh(from, to, now).is_ok());
-        let late = now.plus(Duration::from_millis(1));
-        let error = table.fresh(from, to, late).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the rate from USD to USDT is 60001 ms old, at most 60000 ms are allowed"
-        );
     }
 }
