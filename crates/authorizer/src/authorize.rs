@@ -396,6 +396,7 @@ pub(crate) fn ask_for_funds(
         amounts: hold.amounts,
         asset: account.asset,
         rate: hold.rate,
+        price: hold.price,
         received: context.now.utc,
         held: account.balance.held,
         outstanding_standin: account.outstanding,

@@ -4,6 +4,7 @@ use crate::account::AccountId;
 use crate::asset::{Asset, Units};
 use crate::authorization::Authorization;
 use crate::card::{CardId, LastFour};
+use crate::convert::Price;
 use crate::fact::Amounts;
 use crate::rate::Rate;
 use crate::reference::TransactionId;
@@ -30,6 +31,8 @@ pub struct Ask {
     pub asset: Asset,
     /// The rate between the two, where they differ.
     pub rate: Option<Rate>,
+    /// What the units are made of, where that is more than the amount at one rate (E13).
+    pub price: Option<Price>,
     /// When the request arrived.
     pub received: Timestamp,
     /// What the switch holds of the account for other transactions.

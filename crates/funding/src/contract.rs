@@ -16,8 +16,8 @@ pub use duty::duty;
 pub use page::{OPENAPI, page};
 
 use domain::{
-    Ask, Currency, Details, Initiator, Money, PartialApproval, Presence, Rate, SecurityResults, Timestamp,
-    TransactionType, Units,
+    Ask, Currency, Details, Initiator, Money, PartialApproval, Presence, Price, Rate, SecurityResults,
+    Timestamp, TransactionType, Units,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -70,6 +70,7 @@ pub fn ask(ask: &Ask, remaining: Duration, expires_at: Timestamp) -> Result<Mess
         amount: MoneyBody::of(ask.amounts.card),
         merchant_amount: MoneyBody::of(request.amount),
         rate: ask.rate.as_ref().map(RateBody::of),
+        price: ask.price.as_ref().map(PriceBody::of),
         merchant: MerchantBody {
             id: given(merchant.id.as_str()),
             terminal: given(merchant.terminal.as_str()),
@@ -117,6 +118,8 @@ struct AskBody<'a> {
     merchant_amount: MoneyBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<RateBody<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<PriceBody<'a>>,
     merchant: MerchantBody<'a>,
     references: ReferencesBody<'a>,
     transaction_type: TransactionType,
@@ -174,6 +177,29 @@ impl<'a> RateBody<'a> {
             source: rate.source.as_str(),
             as_of: Instant(rate.as_of),
             id: rate.id.as_str(),
+        }
+    }
+}
+
+/// What the units are made of: all parts together are the units.
+#[derive(Serialize)]
+struct PriceBody<'a> {
+    base: Shown<Units>,
+    markup: Shown<Units>,
+    fee: Shown<Units>,
+    buffer: Shown<Units>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_rate: Option<RateBody<'a>>,
+}
+
+impl<'a> PriceBody<'a> {
+    fn of(price: &'a Price) -> Self {
+        Self {
+            base: Shown(price.base),
+            markup: Shown(price.markup),
+            fee: Shown(price.fee),
+            buffer: Shown(price.buffer),
+            second_rate: price.second_leg.as_ref().map(RateBody::of),
         }
     }
 }

@@ -6,7 +6,9 @@
 mod schema;
 mod support;
 
-use domain::{CancelCause, Duty, DutyKind, Mono, PartialApproval, Text, Timestamp, TransactionNo, Units};
+use domain::{
+    CancelCause, Duty, DutyKind, Margins, Mono, PartialApproval, Price, Text, Timestamp, TransactionNo, Units,
+};
 use funding::contract::{self, DeclineReason, OPENAPI, Verdict};
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -39,7 +41,20 @@ fn an_ask_is_sent_as_the_example_shows_and_as_the_schema_says() {
     let message = contract::ask(&ask, Duration::from_millis(1_800), expires_at).unwrap();
     assert_eq!(&sent(&message), example("ask"));
     assert_fits(message.path, &sent(&message));
-    ask.rate = None;
+    let (margins, second_leg) = (Margins { markup: 100, fee: 50, buffer: 2_000 }, ask.rate);
+    let [base, markup, fee, buffer] = [10_000_000, 100_000, 50_000, 2_030_000].map(Units);
+    ask.price = Some(Price { base, markup, fee, buffer, second_leg, margins });
+    let message = contract::ask(&ask, Duration::from_millis(1_800), expires_at).unwrap();
+    let price = &sent(&message)["price"];
+    let parts = ["base", "markup", "fee", "buffer"].map(|part| price[part].as_str().unwrap());
+    assert_eq!(
+        parts,
+        ["10000000", "100000", "50000", "2030000"],
+        "what is charged and what is held, apart (E13)"
+    );
+    assert_eq!(price["second_rate"], sent(&message)["rate"]);
+    assert_fits(message.path, &sent(&message));
+    (ask.rate, ask.price) = (None, None);
     ask.request.rrn = None;
     ask.request.entry_mode = None;
     ask.request.merchant = domain::Merchant::default();

@@ -70,6 +70,7 @@ fn ask(number: u64, now: Moment) -> Ask {
         amounts: Amounts { card: amount, units: Units(1) },
         asset: Asset::new(AssetCode::new("USDT").unwrap(), 6).unwrap(),
         rate: None,
+        price: None,
         received: now.utc,
         held: Units(0),
         outstanding_standin: Units(0),
@@ -96,6 +97,7 @@ fn main() {
         books: Books::with(openings),
         keys: keys.clone(),
         answers: AnswerSigning::Unsigned,
+        tls: None,
         seed: 1,
     };
     let service = theirs.block_on(BalanceService::start(options)).unwrap();

@@ -86,6 +86,7 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
             max_age: Duration::from_secs(60),
             id: Text::new("q-1").unwrap(),
         }),
+        price: None,
         received,
         held: Units(4_000_000),
         outstanding_standin: Units(0),

@@ -9,6 +9,7 @@ use domain::{
     Units,
 };
 use funding::{Funding, FundingConfig, FundingSink, Keys, Secret};
+use rustls::ServerConfig;
 use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options, Profile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,8 +43,14 @@ pub async fn service(profile: Profile, accounts: u64, units: i128) -> BalanceSer
 }
 
 pub async fn service_with(profile: Profile, books: Books) -> BalanceService {
+    service_over(None, profile, books).await
+}
+
+/// The same over TLS, where a certificate is given.
+pub async fn service_over(tls: Option<Arc<ServerConfig>>, profile: Profile, books: Books) -> BalanceService {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let options = Options { listen, profile, books, keys: keys(), answers: AnswerSigning::Signed, seed: 1 };
+    let answers = AnswerSigning::Signed;
+    let options = Options { listen, profile, books, keys: keys(), answers, tls, seed: 1 };
     BalanceService::start(options).await.unwrap()
 }
 
@@ -140,6 +147,7 @@ impl Switch {
             amounts: Amounts { card: amount, units: Units(units) },
             asset: Asset::new(usdt(), 6).unwrap(),
             rate: None,
+            price: None,
             received: now.utc,
             held: Units(0),
             outstanding_standin: Units(0),
