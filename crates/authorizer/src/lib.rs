@@ -81,7 +81,8 @@ pub use shard::{ApplyError, Shard, Totals};
 pub use snapshot::{ControlTotals, ROWS_VERSION, RestoreError, Restoring, Row};
 pub use stand_in::Exposes;
 pub use stand_in_rules::{
-    BLOCKED_MCC, BLOCKED_TYPES, Exposure, ExposureBound, ExposureSlot, StandIn, StandInProgram,
+    BLOCKED_MCC, BLOCKED_TYPES, Exposure, ExposureBound, ExposureSlot, STAND_IN_OUTCOMES, StandIn,
+    StandInProgram,
 };
 pub use standing::Standing;
 pub use told::Told;

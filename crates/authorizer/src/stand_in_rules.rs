@@ -69,6 +69,17 @@ pub struct ExposureBound {
     pub max: RuleAmount,
 }
 
+/// The failures of an ask after which a program stands in where it does not say: the service could not be asked, or did not
+/// answer. What it has answered wrongly is for people to look at.
+pub const STAND_IN_OUTCOMES: [FundingFailure; 6] = [
+    FundingFailure::TimedOut,
+    FundingFailure::Refused,
+    FundingFailure::Reset,
+    FundingFailure::HttpError,
+    FundingFailure::BreakerOpen,
+    FundingFailure::Overloaded,
+];
+
 /// Kinds of transactions that turn money into cash or something like it.
 pub const BLOCKED_TYPES: [TransactionType; 4] = [
     TransactionType::Cash,

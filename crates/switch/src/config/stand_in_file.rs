@@ -1,6 +1,6 @@
 //! `[stand_in]` as written: what the switch may approve in the balance service's place.
 
-use authorizer::{BLOCKED_MCC, BLOCKED_TYPES};
+use authorizer::{BLOCKED_MCC, BLOCKED_TYPES, STAND_IN_OUTCOMES};
 use domain::{FundingFailure, StandInMode, TransactionType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,14 +48,7 @@ impl Default for StandInSection {
         };
         Self {
             mode: StandInMode::Off,
-            outcomes: vec![
-                FundingFailure::TimedOut,
-                FundingFailure::Refused,
-                FundingFailure::Reset,
-                FundingFailure::HttpError,
-                FundingFailure::BreakerOpen,
-                FundingFailure::Overloaded,
-            ],
+            outcomes: STAND_IN_OUTCOMES.to_vec(),
             balance_age_max: Duration::from_secs(24 * 3_600),
             buffer_percent: 10,
             card_count_max: 3,

@@ -5,10 +5,11 @@ use super::messages::stan_word;
 use crate::finding::Finding;
 use crate::script::Line;
 use crate::world::World;
-use authorizer::{BLOCKED_MCC, BLOCKED_TYPES, Change, Command, ServiceWord, StandIn, StandInProgram};
+use authorizer::{
+    BLOCKED_MCC, BLOCKED_TYPES, Change, Command, STAND_IN_OUTCOMES, ServiceWord, StandIn, StandInProgram,
+};
 use domain::{
-    AccountNo, Asset, FundingFailure, ProgramName, RuleAmount, Said, StandInMode, StandInOrder, Text,
-    TransactionNo, Units,
+    AccountNo, Asset, ProgramName, RuleAmount, Said, StandInMode, StandInOrder, Text, TransactionNo, Units,
 };
 use rust_decimal::Decimal;
 use std::sync::Arc;
@@ -27,14 +28,7 @@ impl Story {
             name: name("default"),
             account_prefix: String::new(),
             mode: StandInMode::Automatic,
-            outcomes: vec![
-                FundingFailure::TimedOut,
-                FundingFailure::Refused,
-                FundingFailure::Reset,
-                FundingFailure::HttpError,
-                FundingFailure::BreakerOpen,
-                FundingFailure::Overloaded,
-            ],
+            outcomes: STAND_IN_OUTCOMES.to_vec(),
             balance_age_max: Duration::from_secs(24 * 3_600),
             buffer_percent: 10,
             transaction_max: Vec::new(),
