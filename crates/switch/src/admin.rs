@@ -2,6 +2,7 @@
 
 use crate::hub::Hub;
 use crate::link::Link;
+use crate::rate_watch::Trust;
 use crate::recovery::RecoveryReport;
 use crate::snapshots::Keeper;
 use authorizer::{Pricing, StandIn};
@@ -109,8 +110,10 @@ impl Watched {
         for rate in cache.rates().iter() {
             let gauge = |name| self.hub.metrics.rate_gauge(name, rate.from.as_str(), rate.to.as_str());
             gauge("authswitch_rate_age_seconds").set(now.since(rate.as_of).as_secs_f64());
-            let usable = self.pricing.terms.check(rate, now).is_ok();
-            gauge("authswitch_rate_usable").set(if usable { 1.0 } else { 0.0 });
+            let (trust, _) = Trust::of(&self.pricing, rate, now);
+            let is = |wanted| if trust == wanted { 1.0 } else { 0.0 };
+            gauge("authswitch_rate_usable").set(is(Trust::Usable));
+            gauge("authswitch_rate_outside_band").set(is(Trust::OutsideBand));
         }
     }
 

@@ -33,6 +33,7 @@ pub mod offline;
 mod processor_link;
 mod rate_document;
 mod rate_sources;
+mod rate_watch;
 mod recorder;
 mod recovery;
 mod release;

@@ -11,6 +11,7 @@ use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::processor_link::{self, Shared};
 use crate::rate_sources;
+use crate::rate_watch;
 use crate::recorder::JournalRecorder;
 use crate::recovery::{self, Plan, RecoveryError, RecoveryReport, Unbalanced};
 use crate::release::Dispatcher;
@@ -191,6 +192,9 @@ impl Switch {
         switch.serve_links(listeners, &config.links);
         switch.serve_admin(admin_listener, &config, tickets);
         switch.keep_watch();
+        let pricing = Arc::clone(&config.policy.pricing);
+        let watch = rate_watch::watch(Arc::clone(&switch.hub), pricing, switch.services_stop.clone());
+        switch.services.spawn(watch);
         if let Some(sources) = config.rate_sources.take().filter(RateSources::any) {
             let follow = rate_sources::follow(Arc::clone(&switch.hub), sources, switch.services_stop.clone());
             switch.services.spawn(follow);

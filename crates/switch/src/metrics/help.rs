@@ -130,6 +130,10 @@ pub(super) fn describe() {
             "authswitch_rate_usable",
             "1 while a rate converts; 0 when it is too old or has left its band, by pair",
         ),
+        (
+            "authswitch_rate_outside_band",
+            "1 while a rate is outside the band in which it is believed, by pair",
+        ),
         ("authswitch_cards", "Cards"),
         ("authswitch_accounts", "Accounts"),
     ] {

@@ -20,5 +20,6 @@ mod life;
 mod links;
 mod mac;
 mod operations;
+mod rates;
 mod restart;
 mod standing_in;
