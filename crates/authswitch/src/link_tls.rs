@@ -17,6 +17,16 @@ use std::sync::Arc;
 /// The arguments about TLS; they are for every link of a run.
 #[derive(Debug, Args)]
 pub(crate) struct TlsArguments {
+    #[command(flatten)]
+    files: TlsFiles,
+    /// TLS: the name in the switch's certificate. Default: the host of the link.
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    tls_name: Option<String>,
+}
+
+/// The files of TLS.
+#[derive(Debug, Args)]
+pub(crate) struct TlsFiles {
     /// TLS: who must have signed the switch's certificate, PEM.
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
@@ -26,9 +36,6 @@ pub(crate) struct TlsArguments {
     /// TLS: the key of our certificate, PEM.
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
-    /// TLS: the name in the switch's certificate. Default: the host of the link.
-    #[arg(long, value_name = "NAME", requires = "tls_ca")]
-    tls_name: Option<String>,
 }
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
@@ -36,8 +43,8 @@ type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 impl TlsArguments {
     /// What makes a link secure that connects to `address`; `None` where nothing was said of TLS.
     pub(crate) fn client(&self, address: &str) -> anyhow::Result<Option<LinkTls>> {
-        let Some(ca) = &self.tls_ca else {
-            return match self.tls_certificate {
+        let Some(ca) = &self.files.tls_ca else {
+            return match self.files.tls_certificate {
                 None => Ok(None),
                 Some(_) => Err(anyhow!(
                     "--tls-ca is needed where we connect: who must have signed the switch's certificate?"
@@ -46,7 +53,7 @@ impl TlsArguments {
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions()?.with_root_certificates(roots(ca)?);
-        let config = match self.identity()? {
+        let config = match self.files.identity()? {
             Some((chain, key)) => {
                 builder.with_client_auth_cert(chain, key).context("--tls-certificate and --tls-key")?
             }
@@ -62,6 +69,13 @@ impl TlsArguments {
 
     /// What makes a link secure that the switch connects to; `None` where nothing was said of TLS.
     pub(crate) fn server(&self) -> anyhow::Result<Option<LinkTls>> {
+        Ok(self.files.server()?.map(|config| LinkTls::Server(Arc::new(config))))
+    }
+}
+
+impl TlsFiles {
+    /// How we prove who we are to those who connect, and whom we let in; `None` where nothing was said of TLS.
+    pub(crate) fn server(&self) -> anyhow::Result<Option<ServerConfig>> {
         let Some((chain, key)) = self.identity()? else {
             return match self.tls_ca {
                 None => Ok(None),
@@ -78,8 +92,7 @@ impl TlsArguments {
             }
             None => builder.with_no_client_auth(),
         };
-        let config = builder.with_single_cert(chain, key).context("--tls-certificate and --tls-key")?;
-        Ok(Some(LinkTls::Server(Arc::new(config))))
+        Ok(Some(builder.with_single_cert(chain, key).context("--tls-certificate and --tls-key")?))
     }
 
     fn identity(&self) -> anyhow::Result<Option<Identity>> {

@@ -1,14 +1,17 @@
 //! `authswitch simulate balance-service`: a balance service with books and faults of its own.
 
 use crate::exit::{Exit, Outcome};
+use crate::link_tls::TlsFiles;
 use crate::{output, runtime, scenery};
 use anyhow::Context;
 use clap::Args;
 use funding::{Keys, Secret};
 use indicatif::HumanCount;
+use rustls::ServerConfig;
 use simulators::balance_service::{AnswerSigning, BalanceService, Books, Opening, Options};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long what was asked may take to be answered at the end.
@@ -18,7 +21,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Runs until it is interrupted (Ctrl-C, SIGTERM), then prints its books as JSON. While it runs, GET /books shows them
-and GET /healthz answers. It keeps them in memory only.")]
+and GET /healthz answers. It keeps them in memory only. It speaks HTTP/1.1 and HTTP/2; over TLS with --tls-certificate
+and --tls-key, and with --tls-ca only to a switch whose own certificate that authority has signed.")]
 pub(crate) struct Arguments {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:8584")]
@@ -36,6 +40,8 @@ pub(crate) struct Arguments {
     /// Sign the answers with the same key; for keys.funding_answers of the switch's configuration.
     #[arg(long)]
     sign_answers: bool,
+    #[command(flatten)]
+    tls: TlsFiles,
     /// The faults follow from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -69,8 +75,17 @@ fn options(arguments: &Arguments) -> Result<Options, (Exit, anyhow::Error)> {
         books: Books::with(openings),
         keys: Keys::new(secret),
         answers: if arguments.sign_answers { AnswerSigning::Signed } else { AnswerSigning::Unsigned },
+        tls: tls(&arguments.tls).map_err(configuration)?,
         seed: arguments.seed,
     })
+}
+
+/// Over TLS either protocol can be agreed upon; in clear the first bytes say which it is.
+fn tls(files: &TlsFiles) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+    Ok(files.server()?.map(|mut config| {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(config)
+    }))
 }
 
 async fn serve(options: Options) -> Outcome {

@@ -285,6 +285,7 @@ async fn start_balance_service(
         books: Books::with(population.balances().map(opening)),
         keys: stage.funding_keys.clone(),
         answers: AnswerSigning::Signed,
+        tls: None,
         seed,
     };
     BalanceService::start(options).await.context("the balance service cannot listen")

@@ -288,6 +288,7 @@ fn options(cards: &[Card], seed: u64) -> Options {
         books: Books::with(cards.iter().filter(|card| card.jit).map(opening)),
         keys: Keys::new(Secret::parse(FUNDING_KEY).unwrap()),
         answers: AnswerSigning::Unsigned,
+        tls: None,
         seed,
     }
 }

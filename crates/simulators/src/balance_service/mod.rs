@@ -1,7 +1,7 @@
 //! A balance service to test and demonstrate against: true balances, the contract's promises, and faults by
 //! seed.
 //!
-//! It speaks the contract of the `funding` crate over loopback HTTP/1.1, checks signatures, and keeps its own
+//! It speaks the contract of the `funding` crate over HTTP/1.1 and HTTP/2, in clear or over TLS, checks signatures, and keeps its own
 //! [`Books`], which a test or the demo compares with the switch's to the unit. A [`Profile`] says how fast and
 //! how well it behaves; it can be changed while the service runs, which makes an outage. Which message meets
 //! which fault depends on the seed and the message alone.
@@ -29,6 +29,7 @@ pub use profile::{Profile, ProfileError};
 pub use view::{AccountBook, BooksView, Counts};
 
 use funding::Keys;
+use rustls::ServerConfig;
 use shared::{Doors, Shared};
 use std::io;
 use std::net::SocketAddr;
@@ -60,6 +61,8 @@ pub struct Options {
     pub keys: Keys,
     /// Whether it signs its answers.
     pub answers: AnswerSigning,
+    /// Its certificate, where it speaks TLS. HTTP/2 is spoken where it is among the protocols of this.
+    pub tls: Option<Arc<ServerConfig>>,
     /// Seeds the faults.
     pub seed: u64,
 }
@@ -104,7 +107,8 @@ impl BalanceService {
     /// The base URL for the switch's configuration.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The ledger as it is now.

@@ -3,6 +3,7 @@
 use super::chance::{Draw, draw};
 use super::{AnswerSigning, Books, Options, Profile};
 use funding::Keys;
+use rustls::ServerConfig;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub(super) struct Shared {
     times: Mutex<HashMap<String, u32>>,
     pub(super) keys: Keys,
     pub(super) answers: AnswerSigning,
+    pub(super) tls: Option<Arc<ServerConfig>>,
     seed: u64,
 }
 
@@ -42,6 +44,7 @@ impl Shared {
             times: Mutex::default(),
             keys: options.keys,
             answers: options.answers,
+            tls: options.tls,
             seed: options.seed,
         }
     }

@@ -6,6 +6,7 @@ mod days;
 mod examples;
 mod life;
 mod switch;
+mod transport;
 
 use domain::FundingFailure::{HttpError, TimedOut};
 use domain::PartialApproval::{NotSupported, Supported};
