@@ -9,6 +9,7 @@ use crate::dialect::Dialect;
 use crate::error::{DecodeError, Fault, Place};
 use crate::message::Message;
 use crate::position::{FaultAt, narrow};
+use crate::received::Received;
 use bytes::Bytes;
 use std::sync::Arc;
 use thiserror::Error;
@@ -31,6 +32,7 @@ impl Dialect {
     /// # Errors
     /// [`Rejected`], with the first fault in the order of the message and the part before it.
     pub fn decode(&self, bytes: Bytes) -> Result<Message, Box<Rejected>> {
+        let bytes = Received::new(bytes);
         let start = match self.table.header.read(&bytes) {
             Ok(start) => start,
             Err((offset, fault)) => return Err(unanswerable(Place::Header, offset, fault)),

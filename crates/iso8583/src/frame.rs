@@ -9,6 +9,7 @@
 
 use crate::error::EncodeError;
 use crate::length_header::{Hint, LengthHeader};
+use crate::received::cut;
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
 
@@ -70,7 +71,7 @@ pub enum FrameError {
 }
 
 impl FrameFormat {
-    /// Takes the next whole frame's body off the front of `buffer`, without copying it.
+    /// Takes the next whole frame's body off the front of `buffer`, and leaves nothing of it there.
     ///
     /// `Ok(None)` means that more bytes are needed. An empty body is a keep-alive or a session control
     /// frame, and never a message.
@@ -111,7 +112,7 @@ impl FrameFormat {
             return Ok(None);
         }
         buffer.advance(header_bytes);
-        let body = buffer.split_to(body).freeze();
+        let body = cut(buffer, body);
         Ok(Some(match (is_control, body.is_empty()) {
             (true, _) => Frame::SessionControl(body),
             (false, true) => Frame::KeepAlive,

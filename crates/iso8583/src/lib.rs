@@ -77,6 +77,7 @@ mod message;
 mod position;
 mod presence;
 mod quick;
+mod received;
 mod scan;
 mod short_text;
 mod tlv;

@@ -1,15 +1,15 @@
 //! A decoded message: positions over the received bytes, and typed access to the values.
 //!
 //! Guarantees that every value was checked against the dialect when the message was decoded, so that
-//! access cannot fail except by absence. Cloning shares the bytes. `Debug` prints the MTI and the numbers of the
+//! access cannot fail except by absence. Cloning shares the bytes, and the last owner wipes them. `Debug` prints the MTI and the numbers of the
 //! elements present and no value: under a wrong dialect a card number can turn up in any element.
 
 use crate::bitmap::Bitmap;
 use crate::dialect::Table;
 use crate::mti::Mti;
 use crate::position::Span;
+use crate::received::Received;
 use crate::value::{Digits, Value};
-use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// A decoded message.
 #[derive(Clone)]
 pub struct Message {
-    pub(crate) bytes: Bytes,
+    pub(crate) bytes: Received,
     pub(crate) table: Arc<Table>,
     pub(crate) mti: Mti,
     pub(crate) present: Bitmap,
