@@ -181,8 +181,14 @@ impl Conversation {
         self.behind = shed;
     }
 
-    /// Declines a request at once that cannot be served in time.
+    /// Declines a request at once that cannot be served in time, before anything is reserved (E38). One that says that it is a
+    /// repeat gets no answer, because its first one may have been an approval that has arrived, and no other may ever
+    /// follow that (P5): whoever hears nothing asks once more, or reverses.
     fn shed(&mut self, message: &Message, received: Moment) {
+        if message.mti().is_repeat() {
+            self.hub.metrics.unanswered_repeats.increment(1);
+            return;
+        }
         self.hub.metrics.overload_declines.increment(1);
         self.decline(message, Reason::Overloaded, received);
     }
@@ -346,12 +352,11 @@ impl Conversation {
 
     fn post_request(&mut self, posted: Posted) {
         if let Err(Full(posted)) = self.hub.cache().post_request(posted) {
-            self.hub.metrics.overload_declines.increment(1);
             if let Command::Authorize { caller, .. } = posted.command
                 && let Some(Taken::Waiting(waiting)) = self.in_flight.take(self.door.slot(caller))
             {
                 let received = Moment { mono: waiting.received, ..posted.received };
-                self.decline(&waiting.message, Reason::Overloaded, received);
+                self.shed(&waiting.message, received);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A request whose decision is not there at its deadline is answered "issuer unavailable" at that moment. If an
 //! approval comes afterwards it is not sent: the lane is told, and undoes it. A repeat waits for its first answer, also
-//! past its deadline, because that answer may have arrived (P5). An approval of which no byte had left
+//! past its deadline, because that answer may have arrived (P5); where it cannot be looked for, a repeat gets none. An approval of which no byte had left
 //! when its connection ended is told to the lane as well (E17). Bytes that were handed to the network may have
 //! arrived, so the answer that they begin counts as delivered.
 
@@ -62,6 +62,10 @@ impl Conversation {
             {
                 self.answer_without(&waiting, now);
                 self.withhold(waiting.origin, answer, now);
+            }
+            Some(Taken::Waiting(waiting)) if waiting.message.mti().is_repeat() && says_nothing(answer) => {
+                // Its first answer may have been another, and none may follow that but itself (P5).
+                self.hub.metrics.unanswered_repeats.increment(1);
             }
             Some(Taken::Waiting(waiting)) => {
                 if let Some(origin) = waiting.origin.filter(|_| is_approval(answer)) {
@@ -152,6 +156,11 @@ impl Conversation {
             ) => {}
         }
     }
+}
+
+/// Whether an answer says only that nothing can be recorded now: whoever gave it did not look for a first one.
+const fn says_nothing(answer: &Answer) -> bool {
+    matches!(answer, Answer::Authorization { reason: Reason::JournalUnavailable, .. })
 }
 
 /// Whether an answer promises something.

@@ -44,6 +44,10 @@ pub(super) fn describe() {
             "authswitch_overload_declines_total",
             "Requests declined because a queue was full or waits were too long",
         ),
+        (
+            "authswitch_unanswered_repeats_total",
+            "Repeated requests without an answer: there was no room to look for the first, and no other may follow it",
+        ),
         ("authswitch_late_answers_total", "Answers that left after the processor's deadline"),
         (
             "authswitch_withheld_answers_total",

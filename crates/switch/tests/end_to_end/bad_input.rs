@@ -380,6 +380,8 @@ async fn one_request_too_many_in_flight_is_91_at_once_and_follow_ups_have_room()
     for stan in 1..=2 {
         processor.send(&usual(stan, 1_00)).await;
     }
+    // The first answer of this one is still to come, and 91 would contradict it.
+    processor.send(&usual(1, 1_00).mti("0101")).await;
     // The connection is full of requests, and goes on being read.
     for stan in ["000003", "000005"] {
         processor.send(&usual(stan.parse().unwrap(), 1_00)).await;
@@ -387,6 +389,7 @@ async fn one_request_too_many_in_flight_is_91_at_once_and_follow_ups_have_room()
         assert_eq!((answer.get(11), answer.code()), (stan, "91"));
     }
     assert_eq!(daemon.api().metric("authswitch_overload_declines_total").await, 2);
+    assert_eq!(daemon.api().metric("authswitch_unanswered_repeats_total").await, 1);
     processor.send(&reversal(&usual(1, 1_00), 4)).await;
     daemon.ascii().await.expect_echo(6).await;
     let mut answers = Vec::new();
