@@ -218,7 +218,8 @@ impl Transaction {
     fn network_code(&self) -> Option<ApprovalCode> {
         let advice = self.asked().filter(|asked| asked.class == MessageClass::AuthorizationAdvice)?;
         let code = advice.details.original?.approval_code?;
-        (self.is_approved() && self.of.is_none()).then_some(code)
+        let declined = self.reason == Some(Reason::DeclinedByNetwork);
+        (!declined && self.of.is_none()).then_some(code)
     }
 
     /// The request or advice of what cannot be a reversal.
