@@ -4,7 +4,7 @@ use crate::exit::{Exit, Outcome};
 use crate::journal_keys::KeyArguments;
 use crate::journal_verify::open;
 use crate::output;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::Args;
 use journal::{BackupError, FileStorage, Manifest, Target, back_up, restore_backup};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,7 @@ pub(crate) struct RestoreArguments {
 /// Takes a backup.
 pub(crate) fn backup(arguments: &BackupArguments) -> Outcome {
     let from = open(&arguments.directory)?;
+    check_outside(&arguments.to, &arguments.directory).map_err(|error| (Exit::Configuration, error))?;
     let to = create(&arguments.to)?;
     let manifest = back_up(&from, &to).map_err(failed)?;
     output::print(&taken(&arguments.to, &manifest))
@@ -85,6 +86,17 @@ pub(crate) fn restore(arguments: &RestoreArguments) -> Outcome {
         restored.segments,
         restored.last_sequence
     ))
+}
+
+/// The journal's folder is the switch's own, and a copy beside the original goes when the original goes.
+fn check_outside(to: &Path, journal: &Path) -> anyhow::Result<()> {
+    let inside = std::path::absolute(to)?.starts_with(std::path::absolute(journal)?);
+    let (to, journal) = (to.display(), journal.display());
+    ensure!(
+        !inside,
+        "folder {to} is within the journal's folder {journal}; name one outside, best on another disk"
+    );
+    Ok(())
 }
 
 fn create(directory: &Path) -> Result<FileStorage, (Exit, anyhow::Error)> {

@@ -138,6 +138,9 @@ fn a_backup_is_taken_from_a_running_switch_and_restored_to_any_record() {
     let mut link = switch.connect();
     assert_eq!(link.exchange(&Purchase::new(NUMBER, 100, 3).message("0100")).code, "00");
     authswitch(&["journal", "backup", &site.text("journal"), "--to", &backup]).ended(2);
+    let ran = authswitch(&["journal", "backup", &site.text("journal"), "--to", &site.text("journal/copy")])
+        .ended(2);
+    assert!(ran.err.contains("name one outside") && !site.path("journal/copy").exists(), "{}", ran.err);
 
     let ran = authswitch(&["journal", "restore", &backup, "--to", &restored, "--to-sequence", "5"]).ended(0);
     assert!(ran.out.contains("5 records"), "{}", ran.out);

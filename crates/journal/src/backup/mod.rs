@@ -48,7 +48,7 @@ pub enum BackupError {
         path: String,
     },
     /// The journal changed under every attempt.
-    #[error("the journal changed while it was copied, {attempts} times in a row; the last time: {last}")]
+    #[error("the journal changed while it was copied, {attempts} times in a row")]
     Moving {
         /// Attempts made.
         attempts: u32,

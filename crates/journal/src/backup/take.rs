@@ -16,30 +16,48 @@ use crate::storage::Storage;
 const ATTEMPTS: u32 = 5;
 
 /// Copies the journal in `from` to the empty directory `to`: every segment and whole snapshot, up to a record that is
-/// known to be on disk.
+/// known to be on disk. Without success `to` is left as empty as it was.
 ///
 /// # Errors
 /// `to` holds files, `from` holds no journal or a damaged one, the journal changed under every attempt, or the file
 /// system refuses.
 pub fn back_up(from: &dyn Storage, to: &dyn Storage) -> Result<Manifest, BackupError> {
     check_empty(to)?;
+    let manifest = copy_until_it_is_consistent(from, to).and_then(|manifest| {
+        manifest.write(to)?;
+        Ok(manifest)
+    });
+    if manifest.is_err() {
+        // Best effort: why there is no backup matters more.
+        let _ = clear(to);
+    }
+    manifest
+}
+
+fn copy_until_it_is_consistent(from: &dyn Storage, to: &dyn Storage) -> Result<Manifest, BackupError> {
     let mut attempts = 1;
     loop {
-        match copy(from, to) {
-            Ok(manifest) => {
-                manifest.write(to)?;
-                return Ok(manifest);
-            }
-            Err(error) if !may_have_moved(&error) => return Err(error),
-            Err(last) if attempts == ATTEMPTS => {
-                return Err(BackupError::Moving { attempts, last: Box::new(last) });
-            }
-            Err(_) => {
-                attempts += 1;
-                clear(to)?;
-            }
+        let error = match copy(from, to) {
+            Ok(manifest) => return Ok(manifest),
+            Err(error) => error,
+        };
+        if !may_have_moved(&error) {
+            return Err(error);
         }
+        check_if_still(from)?;
+        if attempts == ATTEMPTS {
+            return Err(BackupError::Moving { attempts, last: Box::new(error) });
+        }
+        attempts += 1;
+        clear(to)?;
     }
+}
+
+/// A journal that nobody writes cannot have changed: what is wrong is wrong with itself, and is named where it lies.
+fn check_if_still(from: &dyn Storage) -> Result<(), BackupError> {
+    let Ok(_lock) = from.lock() else { return Ok(()) };
+    verify_locked(from, None)?;
+    Ok(())
 }
 
 /// Whether a journal in order, written or retired meanwhile, may look like this.
