@@ -376,7 +376,7 @@ fn broken_promises(
     let lost_by_kills = u64::try_from(kills * DIALECTS.len()).unwrap_or(u64::MAX);
     let mut broken = Vec::new();
     if !report.books.agree() {
-        broken.push("the books differ".to_owned());
+        broken.push(report.books.differ_by());
     }
     for (count, what) in [
         (counts.violations, "broken promises"),

@@ -57,6 +57,9 @@ fn all_equal(figures: &[Option<Figure>]) -> bool {
     }
 }
 
+/// Differences that are told in one line; the report lists all of them.
+const DIFFERENCES_NAMED: usize = 5;
+
 /// A difference, named: one account or card, and what each book says of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Difference {
@@ -111,6 +114,16 @@ impl BooksTable {
         self.differences.push(Difference { whose: whose.into(), figures });
     }
 
+    /// That the books differ, and by what: the first few of those accounts and cards on which they do.
+    #[must_use]
+    pub fn differ_by(&self) -> String {
+        let named =
+            self.differences.iter().take(DIFFERENCES_NAMED).map(|difference| format!("; {difference}"));
+        let more = self.differences.len().saturating_sub(DIFFERENCES_NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("the books differ{}{more}", named.collect::<String>())
+    }
+
     /// Whether everything that was compared is equal.
     #[must_use]
     pub fn agree(&self) -> bool {
@@ -131,7 +144,7 @@ mod tests {
         assert!(table.agree());
         table.compare("acct-2 held", &[cents(1_999), cents(1_998), None]);
         assert!(!table.agree());
-        assert_eq!(table.differences[0].to_string(), "acct-2 held: processor 19.99, switch 19.98");
+        assert_eq!(table.differ_by(), "the books differ; acct-2 held: processor 19.99, switch 19.98");
         assert_eq!(table.compared, 2);
     }
 
