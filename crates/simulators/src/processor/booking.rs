@@ -77,9 +77,12 @@ impl Clerk {
 
     /// Enters what an approval does.
     fn enter(&mut self, purchase: Purchase, minor: u64, advice: bool) {
+        let mut went_with_its_hold = false;
         let completed = match purchase.effect {
             Effect::Raise(earlier) => {
-                if let Some(Ending::Held(held)) = self.ending_of(earlier) {
+                // A reversal of the hold that was answered first has taken back what this added, too.
+                went_with_its_hold = self.flights.find(earlier.references).is_some_and(|hold| hold.reversed);
+                if let Some(Ending::Held(held)) = self.ending_of(earlier).filter(|_| !went_with_its_hold) {
                     *held += minor;
                 }
                 None
@@ -97,7 +100,12 @@ impl Clerk {
             Effect::Hold => book.approved.add(minor),
             Effect::Take => book.paid.add(minor),
             Effect::Bring => book.returned.add(minor),
-            Effect::Raise(_) => book.raised.add(minor),
+            Effect::Raise(_) => {
+                book.raised.add(minor);
+                if went_with_its_hold {
+                    book.lowered.add(minor);
+                }
+            }
             Effect::Complete(_) => {
                 book.paid.add(minor);
                 if let Some(held) = completed {

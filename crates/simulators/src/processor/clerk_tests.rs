@@ -226,6 +226,23 @@ fn an_increment_and_a_reversal_of_a_part_change_the_hold() {
 }
 
 #[test]
+fn an_increment_that_is_answered_after_the_reversal_of_its_hold_leaves_nothing_open() {
+    let (mut scene, request) = Scene::new();
+    scene.send(request);
+    scene.answer(&request, approve);
+    let increment = on(&request, 77, *b"0100", 40, Effect::Raise);
+    let reversal = request.reversal(*b"0420", References { stan: 78, ..request.references }).unwrap();
+    scene.send(increment);
+    scene.send(reversal);
+    scene.answer(&reversal, code("00"));
+    // The switch had decided it before; its answer was lost, and came again.
+    scene.answer(&increment, approve);
+    let (book, violations) = scene.finish();
+    assert_eq!((book.open().count, book.open().minor), (0, 0));
+    assert_eq!((book.raised.minor, violations.total()), (40, 0));
+}
+
+#[test]
 fn what_is_booked_at_once_is_taken_back_by_its_reversal() {
     for (effect, direction) in [(Effect::Take, 1), (Effect::Bring, -1)] {
         let (mut scene, mut request) = Scene::new();
