@@ -255,7 +255,25 @@ impl ApprovalCode {
         value.checked_add(Self::LETTERS_FROM).map(Self)
     }
 
-    const LEN: usize = 6;
+    /// The digits or capital letters that it is written with.
+    #[must_use]
+    pub fn characters(self) -> [u8; Self::LEN] {
+        let (base, mut value) = match self.0.checked_sub(Self::LETTERS_FROM) {
+            Some(value) => (36, value),
+            None => (10, self.0),
+        };
+        let mut characters = [b'0'; Self::LEN];
+        for place in characters.iter_mut().rev() {
+            let character =
+                char::from_digit(value % base, base).map_or('0', |digit| digit.to_ascii_uppercase());
+            *place = u8::try_from(character).unwrap_or(b'0');
+            value /= base;
+        }
+        characters
+    }
+
+    /// How many characters it has.
+    pub const LEN: usize = 6;
 
     /// A code with a letter in it is kept as this and its value to the base of 36; one of digits as its value.
     const LETTERS_FROM: u32 = 1_000_000;
@@ -269,15 +287,7 @@ impl ApprovalCode {
 
 impl fmt::Display for ApprovalCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(mut value) = self.0.checked_sub(Self::LETTERS_FROM) else {
-            return write!(f, "{:06}", self.0);
-        };
-        let mut text = ['0'; Self::LEN];
-        for place in text.iter_mut().rev() {
-            *place = char::from_digit(value % 36, 36).map_or('0', |digit| digit.to_ascii_uppercase());
-            value /= 36;
-        }
-        text.iter().try_for_each(|character| write!(f, "{character}"))
+        f.write_str(std::str::from_utf8(&self.characters()).unwrap_or_default())
     }
 }
 

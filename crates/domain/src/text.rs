@@ -44,7 +44,10 @@ impl<const N: usize> Text<N> {
 
     /// Checks `text` and copies it. Fails when it is longer than `N` bytes or holds a control character.
     pub fn new(text: &str) -> Result<Self, TextError> {
-        if let Some(offset) = text.bytes().position(|byte| byte < 0x20 || byte == 0x7f) {
+        let is_control = |byte: u8| byte < 0x20 || byte == 0x7f;
+        // All bytes without a branch first: nearly every text is clean, and only of the others is the place wanted.
+        if text.bytes().fold(false, |any, byte| any | is_control(byte)) {
+            let offset = text.bytes().position(is_control).unwrap_or(0);
             return Err(TextError::Control { offset });
         }
         let too_long = TextError::TooLong { found: text.len(), max: N };

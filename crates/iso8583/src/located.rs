@@ -74,7 +74,7 @@ impl Message {
         for alternative in self.applying(self.table.locations.flag(flag)) {
             let Meaning::Flag { is } = &alternative.meaning else { continue };
             let Some(text) = self.characters(alternative) else { continue };
-            let yes = is.iter().any(|value| **value == *text.as_str());
+            let yes = is.iter().any(|value| text.is(value));
             said = Some(yes);
             if yes {
                 break;
@@ -89,9 +89,9 @@ impl Message {
         self.applying(self.table.locations.text(text)).find_map(|alternative| {
             let found = self.characters(alternative)?;
             let Meaning::Text { values } = &alternative.meaning else { return None };
-            match values.iter().find(|(from, _)| **from == *found.as_str()) {
+            match values.iter().find(|(from, _)| found.is(from)) {
                 Some((_, to)) => ShortText::new(to),
-                None => ShortText::new(found.as_str().trim_matches(' ')),
+                None => found.trimmed(),
             }
         })
     }
@@ -156,7 +156,7 @@ impl Message {
         alternatives.iter().filter(|alternative| {
             alternative.when.as_ref().is_none_or(|Condition { place, is }| {
                 let found = self.excerpt(place);
-                found.is_some_and(|found| is.iter().any(|value| **value == *found.as_str()))
+                found.is_some_and(|found| is.iter().any(|value| found.is(value)))
             })
         })
     }
@@ -168,8 +168,8 @@ impl Message {
             return other.filter(|_| alternative.places.iter().all(is_there));
         }
         let found = self.characters(alternative)?;
-        let said = values.iter().find(|(value, _)| **value == *found.as_str()).map(|(_, word)| *word);
-        said.or_else(|| other.filter(|_| !found.as_str().trim_matches(' ').is_empty()))
+        let said = values.iter().find(|(value, _)| found.is(value)).map(|(_, word)| *word);
+        said.or_else(|| other.filter(|_| found.trimmed().is_some()))
     }
 
     /// The characters of all places of an alternative, joined; `None` if there are none.
@@ -177,9 +177,9 @@ impl Message {
         let mut places = alternative.places.iter();
         let mut text = self.excerpt(places.next()?)?;
         for place in places {
-            self.excerpt(place)?.as_str().bytes().try_for_each(|character| text.push(character))?;
+            self.excerpt(place)?.as_bytes().iter().try_for_each(|character| text.push(*character))?;
         }
-        (!text.as_str().is_empty()).then_some(text)
+        (!text.as_bytes().is_empty()).then_some(text)
     }
 
     fn at(&self, place: &Place) -> Option<Value<'_>> {

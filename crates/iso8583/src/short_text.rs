@@ -40,21 +40,72 @@ impl ShortText {
     /// The characters.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// The characters as bytes: most are compared, and need not be proved to be text first.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Whether the characters are these.
+    #[must_use]
+    pub fn is(&self, text: &str) -> bool {
+        self.as_bytes() == text.as_bytes()
+    }
+
+    /// The text without the spaces around it. `None` if there are only spaces.
+    pub(crate) fn trimmed(&self) -> Option<Self> {
+        let characters = self.as_bytes();
+        let from = characters.iter().position(|character| *character != b' ')?;
+        let last = characters.iter().rposition(|character| *character != b' ')?;
+        if last + 1 - from == characters.len() { Some(*self) } else { Self::of(characters.get(from..=last)?) }
     }
 
     /// The number that the characters are. `None` if one of them is no digit, there are none, or it exceeds
     /// 64 bits.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
-        let text = self.as_str();
-        text.bytes().all(|character| character.is_ascii_digit()).then(|| text.parse().ok())?
+        let digits = Some(self.as_bytes()).filter(|digits| !digits.is_empty())?;
+        digits.iter().try_fold(0_u64, |sum, character| {
+            let digit = Some(character.wrapping_sub(b'0')).filter(|digit| *digit < 10)?;
+            sum.checked_mul(10)?.checked_add(digit.into())
+        })
     }
 }
 
 impl fmt::Debug for ShortText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ShortText({} characters)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn short(text: &str) -> ShortText {
+        ShortText::of(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_number_is_digits_alone_and_fits_64_bits() {
+        assert_eq!(short("0042").number(), Some(42));
+        assert_eq!(short("18446744073709551615").number(), Some(u64::MAX));
+        for none in ["", "18446744073709551616", "+1", " 1", "1a", "99999999999999999999"] {
+            assert_eq!(short(none).number(), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn trimming_takes_spaces_from_both_ends_and_leaves_no_empty_text() {
+        for (text, trimmed) in
+            [(" a b ", Some("a b")), ("ab", Some("ab")), ("a ", Some("a")), ("   ", None), ("", None)]
+        {
+            assert_eq!(short(text).trimmed().as_ref().map(ShortText::as_str), trimmed);
+        }
+        assert!(short("ab").is("ab") && !short("ab").is("a"));
     }
 }

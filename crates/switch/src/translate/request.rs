@@ -3,7 +3,7 @@
 use super::amounts::{asked, billing};
 use super::details::details;
 use super::references::{acquirer, rrn, stan, transmission};
-use super::texts::padded;
+use super::texts::{padded, unpadded};
 use super::{ElementFault, Reading};
 use crate::config::PartialCapability;
 use domain::{
@@ -83,9 +83,9 @@ fn merchant(message: &Message, pan: &Pan) -> Result<Merchant, ElementFault> {
 
 /// DE 43; where an edition gives it more room, as much of it as is kept.
 fn merchant_name(message: &Message, pan: &Pan) -> Result<domain::Text<40>, ElementFault> {
-    let shorter = message.text(43).filter(|text| text.len() > 40);
-    match shorter {
-        None => padded(message, 43, pan),
+    match message.text(43) {
+        None => Ok(domain::Text::EMPTY),
+        Some(text) if text.len() <= 40 => unpadded(&text, 43, pan),
         Some(long) => {
             let masked = super::texts::without(pan, &long);
             let end = (0..=40).rev().find(|end| masked.is_char_boundary(*end)).unwrap_or(0);

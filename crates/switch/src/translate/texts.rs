@@ -11,7 +11,11 @@ pub(super) fn padded<const N: usize>(
     element: u8,
     pan: &Pan,
 ) -> Result<Text<N>, ElementFault> {
-    let Some(text) = message.text(element) else { return Ok(Text::EMPTY) };
+    message.text(element).map_or(Ok(Text::EMPTY), |text| unpadded(&text, element, pan))
+}
+
+/// The text of an element without the spaces that fill it.
+pub(super) fn unpadded<const N: usize>(text: &str, element: u8, pan: &Pan) -> Result<Text<N>, ElementFault> {
     Text::new(&without(pan, text.trim_end())).map_err(|_| ElementFault(element))
 }
 
@@ -24,9 +28,13 @@ pub(super) fn kept<const N: usize>(message: &Message, at: TextAt, pan: &Pan) -> 
 /// A text in which the card number, should a terminal have put it there, is masked but for its last four digits:
 /// what is kept of a request is journaled and sent on (P9).
 pub(super) fn without<'a>(pan: &Pan, text: &'a str) -> Cow<'a, str> {
+    // Hardly any text has as many digits as a card number, and only such a one need be searched.
+    let digits_in_text = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits_in_text < pan.expose().len() {
+        return Cow::Borrowed(text);
+    }
     let digits = std::str::from_utf8(pan.expose()).unwrap_or_default();
-    // Most texts are shorter than a card number, and need not be searched.
-    if digits.is_empty() || text.len() < digits.len() || !text.contains(digits) {
+    if digits.is_empty() || !text.contains(digits) {
         return Cow::Borrowed(text);
     }
     let masked = format!("{}{}", "*".repeat(digits.len().saturating_sub(4)), pan.last_four());
