@@ -8,6 +8,7 @@ use crate::in_flight::Origin;
 use authorizer::{Answer, AnswerLoss, Caller};
 use crossbeam::queue::ArrayQueue;
 use dashmap::DashMap;
+use dashmap::mapref::one::Ref;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,12 +28,16 @@ pub(crate) struct Door {
 /// Requests without a connection, by slot, and how their answers are lost.
 type Orphans = HashMap<u32, (Origin, AnswerLoss), RandomState>;
 
-/// What became of an answer.
-pub(crate) enum Delivered {
-    /// It waits behind this door, which has not been woken yet.
-    To(Arc<Door>),
-    /// Its connection is gone. Whose answer it was, if it was a request's.
-    Lost(Option<(Origin, AnswerLoss)>),
+/// An answer without a connection: whose it was, if it was a request's.
+pub(crate) type Lost = Option<(Origin, AnswerLoss)>;
+
+/// Delivers answers, one after another, and wakes their connections in the end. Answers that follow one another mostly go
+/// to the same connection, which is then looked up once.
+pub(crate) struct Deliveries<'a> {
+    doors: &'a Doors,
+    /// The door of the answer before. It cannot be closed meanwhile, so nothing is ever put behind a closed one.
+    open: Option<Ref<'a, u32, Arc<Door>>>,
+    to_wake: Vec<Arc<Door>>,
 }
 
 /// All connections that are open.
@@ -74,22 +79,56 @@ impl Doors {
         self.open.is_empty()
     }
 
-    /// Delivers one answer without waking its connection yet.
-    pub(crate) fn deliver(&self, caller: Caller, answer: Answer) -> Delivered {
-        let (number, slot) = unpack(caller);
-        // The guard is held over the push: once a door is closed, nothing is put behind it any more.
-        if let Some(door) = self.open.get(&number)
-            && door.answers.push((slot, answer)).is_ok()
-        {
-            return Delivered::To(Arc::clone(door.value()));
-        }
-        Delivered::Lost(self.orphan(number, slot))
+    /// Deliveries of one batch.
+    pub(crate) const fn deliveries(&self) -> Deliveries<'_> {
+        Deliveries { doors: self, open: None, to_wake: Vec::new() }
     }
 
     fn orphan(&self, number: u32, slot: u32) -> Option<(Origin, AnswerLoss)> {
         let found = self.orphans.get_mut(&number)?.remove(&slot);
         self.orphans.remove_if(&number, |_, left| left.is_empty());
         found
+    }
+}
+
+impl Deliveries<'_> {
+    /// Delivers one answer without waking its connection yet, or says whose it was.
+    pub(crate) fn deliver(&mut self, caller: Caller, answer: Answer) -> Result<(), Lost> {
+        let (number, slot) = unpack(caller);
+        if self.open.as_ref().is_none_or(|door| *door.key() != number) {
+            self.look_up(number);
+        }
+        match &self.open {
+            Some(door) if door.answers.push((slot, answer)).is_ok() => Ok(()),
+            _ => {
+                self.pause();
+                Err(self.doors.orphan(number, slot))
+            }
+        }
+    }
+
+    /// Holds no door open, while something else is done than delivering.
+    pub(crate) fn pause(&mut self) {
+        self.open = None;
+    }
+
+    fn look_up(&mut self, number: u32) {
+        // The one before first: whoever waits to close a door would keep us from reading a second time.
+        self.open = None;
+        self.open = self.doors.open.get(&number);
+        if let Some(door) = &self.open
+            && self.to_wake.iter().all(|other| other.number != number)
+        {
+            self.to_wake.push(Arc::clone(door.value()));
+        }
+    }
+
+    /// Wakes every connection that has got answers, once.
+    pub(crate) fn finish(mut self) {
+        self.pause();
+        for door in self.to_wake {
+            door.wake();
+        }
     }
 }
 
@@ -136,9 +175,13 @@ mod tests {
         let doors = Doors::default();
         let (first, second) = (doors.open(2), doors.open(2));
         let answer = Answer::Reversal(ReversalMatch::Matched);
-        assert!(matches!(doors.deliver(second.caller(7), answer), Delivered::To(_)));
-        assert_eq!(second.take(), Some((7, answer)));
-        assert_eq!(first.take(), None);
+        let mut deliveries = doors.deliveries();
+        assert!(deliveries.deliver(second.caller(7), answer).is_ok());
+        assert!(deliveries.deliver(second.caller(8), answer).is_ok());
+        assert!(deliveries.deliver(first.caller(9), answer).is_ok());
+        deliveries.finish();
+        assert_eq!([second.take(), second.take()], [Some((7, answer)), Some((8, answer))]);
+        assert_eq!([first.take(), first.take()], [Some((9, answer)), None]);
     }
 
     #[test]
@@ -146,7 +189,7 @@ mod tests {
         let doors = Doors::default();
         let door = doors.open(1);
         doors.close(&door, Orphans::default());
-        let lost = doors.deliver(door.caller(0), Answer::Reversal(ReversalMatch::Matched));
-        assert!(matches!(lost, Delivered::Lost(None)));
+        let lost = doors.deliveries().deliver(door.caller(0), Answer::Reversal(ReversalMatch::Matched));
+        assert_eq!(lost, Err(None));
     }
 }

@@ -5,8 +5,9 @@
 
 use crate::authorize::is_approval;
 use crate::control_desk::Tickets;
-use crate::doors::{Delivered, Door};
+use crate::doors::Lost;
 use crate::hub::Hub;
+use authorizer::Answer;
 use cache::{Clock, Passage, Release};
 use funding::Funding;
 use std::sync::Arc;
@@ -22,29 +23,37 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Lets everything go, in order.
     pub(crate) fn let_go(&self, releases: impl Iterator<Item = Release>) {
-        let mut to_wake: Vec<Arc<Door>> = Vec::new();
+        let mut deliveries = self.hub.doors.deliveries();
         for release in releases {
             match release {
-                Release::Answer { caller, answer } => match self.hub.doors.deliver(caller, answer) {
-                    Delivered::To(door) if to_wake.iter().all(|other| !Arc::ptr_eq(other, &door)) => {
-                        to_wake.push(door)
+                Release::Answer { caller, answer } => {
+                    if let Err(lost) = deliveries.deliver(caller, answer) {
+                        self.is_lost(lost, &answer);
                     }
-                    Delivered::To(_) => {}
-                    Delivered::Lost(lost) => {
-                        self.hub.metrics.undelivered_answers.increment(1);
-                        if let Some((origin, loss)) = lost.filter(|_| is_approval(&answer)) {
-                            self.hub.answer_lost(origin, loss, self.hub.clock.now());
-                        }
-                    }
-                },
-                Release::Ask(ask) => self.funding.ask(*ask),
-                Release::Owe { shard, duty } => self.funding.owe(shard, duty),
-                Release::Reply { caller, reply } => self.tickets.reply(caller, *reply),
+                }
                 Release::Passed(passage) => self.passed(passage),
+                Release::Ask(ask) => {
+                    deliveries.pause();
+                    self.funding.ask(*ask);
+                }
+                Release::Owe { shard, duty } => {
+                    deliveries.pause();
+                    self.funding.owe(shard, duty);
+                }
+                Release::Reply { caller, reply } => {
+                    deliveries.pause();
+                    self.tickets.reply(caller, *reply);
+                }
             }
         }
-        for door in to_wake {
-            door.wake();
+        deliveries.finish();
+    }
+
+    /// An answer has found no connection.
+    fn is_lost(&self, lost: Lost, answer: &Answer) {
+        self.hub.metrics.undelivered_answers.increment(1);
+        if let Some((origin, loss)) = lost.filter(|_| is_approval(answer)) {
+            self.hub.answer_lost(origin, loss, self.hub.clock.now());
         }
     }
 
