@@ -2,6 +2,7 @@
 //!
 //!     cargo run --release -p benches --bin instructions               # compares with benches/instructions.txt
 //!     cargo run --release -p benches --bin instructions -- --update   # writes that file
+//!     benches/count                                                   # a few steps only, with valgrind or not at all
 //!
 //! Each step runs under valgrind twice, with a different number of repetitions; the difference belongs to the step alone.
 //! Fails if a step takes more than a twentieth more instructions than the file says, or allocates more. Counts belong
@@ -26,21 +27,22 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["run", step, count] => steps::run(step, count.parse()?),
-        [] => compare(),
+        [] => compare(steps::ALL),
+        ["--short"] => compare(steps::SHORT),
         ["--update"] => {
-            let kept = Kept { compiler: compiler()?, counts: measure()? };
+            let kept = Kept { compiler: compiler()?, counts: measure(steps::ALL)? };
             std::fs::write(FILE, kept.to_text()).with_context(|| format!("{FILE} cannot be written"))?;
             println!("{FILE} is written");
             Ok(())
         }
-        _ => bail!("usage: instructions [--update]"),
+        _ => bail!("usage: instructions [--short | --update]"),
     }
 }
 
-fn compare() -> Result<()> {
+fn compare(steps: &[&str]) -> Result<()> {
     let text = std::fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read"))?;
     let kept = Kept::from_text(&text)?;
-    let counts = measure()?;
+    let counts = measure(steps)?;
     let compiler = compiler()?;
     let same_compiler = kept.compiler == compiler;
     if !same_compiler {
@@ -56,11 +58,11 @@ fn compare() -> Result<()> {
     )
 }
 
-/// Counts every step and prints it.
-fn measure() -> Result<Vec<Count>> {
+/// Counts each of the steps and prints it.
+fn measure(steps: &[&str]) -> Result<Vec<Count>> {
     println!("{:<44} {:>12} {:>12}", "a call", "instructions", "allocations");
     let mut counts = Vec::new();
-    for step in steps::ALL {
+    for step in steps {
         let (few, many) = (counted(step, FEW)?, counted(step, MANY)?);
         let each = |few: u64, many: u64| many.saturating_sub(few) / (MANY - FEW);
         let hundredths = many.1.saturating_sub(few.1) * 100 / (MANY - FEW);
@@ -127,6 +129,7 @@ mod tests {
         let kept = Kept::from_text(&std::fs::read_to_string(file).unwrap()).unwrap();
         let steps: Vec<&str> = kept.counts.iter().map(|count| count.step.as_str()).collect();
         assert_eq!(steps, steps::ALL);
+        assert!(steps::SHORT.iter().all(|step| steps::ALL.contains(step)));
     }
 
     #[test]

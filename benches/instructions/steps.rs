@@ -28,6 +28,10 @@ pub(crate) const ALL: &[&str] = &[
     "frame to frame, without threads",
 ];
 
+/// The steps that every change is held against: the others are parts of the last.
+pub(crate) const SHORT: &[&str] =
+    &["decode 0100, 18 elements, ASCII", "decide and apply, 6 limits", "frame to frame, without threads"];
+
 /// Cards of the shard that decides.
 const CARDS: u32 = 256;
 
