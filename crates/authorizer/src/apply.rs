@@ -12,7 +12,8 @@ mod service;
 mod standing;
 
 use crate::calendar::Calendar;
-use crate::limits::{Limits, Usage};
+use crate::limit::Usage;
+use crate::limits::Limits;
 use crate::shard::{Account, ApplyError, Card, Shard, Totals};
 use crate::told::Told;
 use crate::transaction::{Transaction, TransactionState};
@@ -34,7 +35,8 @@ impl Shard {
             }
             Fact::AccountLimitsSet { account, limits } => {
                 let before = self.account(*account)?.limits.clone();
-                let replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
+                let mut replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
+                replaced.share(&mut self.rule_sets);
                 self.account_mut(*account)?.limits = replaced;
                 Ok(())
             }
@@ -50,7 +52,8 @@ impl Shard {
             }
             Fact::CardLimitsSet { card, limits } => {
                 let before = self.card(*card)?.limits.clone();
-                let replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
+                let mut replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
+                replaced.share(&mut self.rule_sets);
                 self.card_mut(*card)?.limits = replaced;
                 Ok(())
             }
@@ -221,10 +224,15 @@ impl Shard {
         let account = self.card(card)?.account;
         let on_card = Usage { amount: i128::from(amounts.card.minor()), count };
         let on_account = Usage { amount: amounts.units.0, count };
-        let calendar = std::mem::take(&mut self.calendar);
-        let card = self.card_mut(card).map(|card| change(&mut card.limits, on_card, &calendar));
-        let account = self.account_mut(account).map(|found| change(&mut found.limits, on_account, &calendar));
-        self.calendar = calendar;
+        let (calendar, mut rule_sets) =
+            (std::mem::take(&mut self.calendar), std::mem::take(&mut self.rule_sets));
+        let mut change = |limits: &mut Limits, usage| {
+            change(limits, usage, &calendar);
+            limits.share(&mut rule_sets);
+        };
+        let card = self.card_mut(card).map(|card| change(&mut card.limits, on_card));
+        let account = self.account_mut(account).map(|found| change(&mut found.limits, on_account));
+        (self.calendar, self.rule_sets) = (calendar, rule_sets);
         card.and(account)
     }
 

@@ -35,6 +35,8 @@ mod held;
 mod increments;
 mod inquiries;
 mod life;
+mod limit;
+mod limit_set;
 mod limits;
 mod lookup;
 mod originals;

@@ -3,12 +3,10 @@
 //! One rule covers holds, partial answers, reversals and expiry: usage belongs to the window of its
 //! authorization, and what is given back is given back only there (E27, E30). A clock that is set back
 //! never opens an old window again: spending then counts into the newest window known.
-//!
-//! A limit counts in its newest window: the clock's, or a later one that was counted in before the clock was set back. One
-//! that gets another time zone goes on counting there until that window has ended and a whole window of the new zone
-//! begins (E27): a change of zone never cuts a window short, and never opens one for what was spent today.
 
-use crate::calendar::{Calendar, WindowId, ZoneId};
+use crate::calendar::{Calendar, ZoneId};
+use crate::limit::{Limit, Usage};
+use crate::limit_set::{LimitSet, RuleSets};
 use crate::view::LimitView;
 use domain::{
     Failure, LimitBreach, LimitOwner, LimitRule, Measure, Reason, Span, Timestamp, TransactionNo, Window,
@@ -17,30 +15,8 @@ use serde::{Deserialize, Serialize};
 
 /// The limits of one owner, with their counters.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(crate) struct Limits(Box<[Limit]>);
-
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-struct Limit {
-    window: Window,
-    zone: ZoneId,
-    amount_max: Option<i128>,
-    count_max: Option<u32>,
-    /// The last number given before the limit was set. No transaction up to it is in the counters, so nothing
-    /// of it is given back either. A number, because a clock reading is shared by a whole batch and may run back.
-    after: TransactionNo,
-    current: WindowId,
-    used_amount: i128,
-    used_count: u32,
-    /// The zone that was asked for meanwhile, and its first window.
-    next: Option<(ZoneId, WindowId)>,
-}
-
-/// Money and approvals that a transaction adds to the counters, or takes back.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Usage {
-    pub(crate) amount: i128,
-    pub(crate) count: u32,
-}
+#[serde(transparent)]
+pub(crate) struct Limits(LimitSet);
 
 impl Limits {
     /// Limits by the rules given. Counters of a window that was limited before go on.
@@ -73,22 +49,29 @@ impl Limits {
             };
             Some(Limit { amount_max: rule.amount_max, count_max: rule.count_max, ..limit })
         });
-        Self(limits.collect())
+        Self(LimitSet::whole(limits.collect()))
+    }
+
+    /// Shares the rules with other owners of the same, where they are not shared yet and can be.
+    pub(crate) fn share(&mut self, rules: &mut RuleSets) {
+        self.0.share(rules);
     }
 
     /// The limit that `rule` replaces: the one of its window and zone, or else one of its window whose zone no rule has
     /// any more.
     fn before(&self, rule: &LimitRule, zone: ZoneId, kept: &[(Window, ZoneId)]) -> Before {
         let zoneless = matches!(rule.window, Window::Transaction | Window::Lifetime);
-        let mut of_window = self.0.iter().filter(|limit| limit.window == rule.window);
+        let mut of_window = self.0.limits().filter(|limit| limit.window == rule.window);
         if zoneless {
-            return of_window.next().map_or(Before::None, |limit| Before::Same(Limit { zone, ..*limit }));
+            return of_window.next().map_or(Before::None, |limit| Before::Same(Limit { zone, ..limit }));
         }
-        if let Some(same) = of_window.clone().find(|limit| limit.asked_zone() == zone) {
-            return Before::Same(*same);
+        if let Some(same) =
+            self.0.limits().find(|limit| limit.window == rule.window && limit.asked_zone() == zone)
+        {
+            return Before::Same(same);
         }
         let left = of_window.find(|limit| !kept.contains(&(limit.window, limit.asked_zone())));
-        left.map_or(Before::None, |limit| Before::OtherZone(*limit))
+        left.map_or(Before::None, Before::OtherZone)
     }
 
     /// Adds every limit that one more approval of `amount` would break.
@@ -100,7 +83,7 @@ impl Limits {
         at: Timestamp,
         failures: &mut Vec<Failure>,
     ) {
-        for limit in &self.0 {
+        for limit in self.0.limits() {
             let used = limit.used_at(calendar, at);
             let breach = |measure, max: i128, used: i128, asked: i128| {
                 let reason = match (limit.window, measure) {
@@ -127,13 +110,11 @@ impl Limits {
 
     /// Counts an approval of `at`.
     pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
-        for limit in &mut self.0 {
+        self.0.change(|limit| {
             *limit = limit.at(calendar, at);
-            if limit.window != Window::Transaction {
-                limit.used_amount = limit.used_amount.saturating_add(usage.amount);
-                limit.used_count = limit.used_count.saturating_add(usage.count);
-            }
-        }
+            limit.used_amount = limit.used_amount.saturating_add(usage.amount);
+            limit.used_count = limit.used_count.saturating_add(usage.count);
+        });
     }
 
     /// Gives back what the approval `number` of `approved_at` had used, where its window is still the current one.
@@ -144,28 +125,28 @@ impl Limits {
         number: TransactionNo,
         approved_at: Timestamp,
     ) {
-        for limit in &mut self.0 {
+        self.0.change(|limit| {
             let window = calendar.window(limit.zone, limit.window, approved_at);
             let same_window = match limit.next {
                 None => window == limit.current,
                 Some(_) => window >= limit.current,
             };
-            if same_window && number > limit.after && limit.window != Window::Transaction {
+            if same_window && number > limit.after {
                 limit.used_amount = limit.used_amount.saturating_sub(usage.amount);
                 limit.used_count = limit.used_count.saturating_sub(usage.count);
             }
-        }
+        });
     }
 
     /// Whether every limit names a zone that the calendar has.
     pub(crate) fn fit(&self, calendar: &Calendar) -> bool {
         let is_known = |zone| calendar.name(zone).is_some();
-        self.0.iter().all(|limit| is_known(limit.zone) && is_known(limit.asked_zone()))
+        self.0.limits().all(|limit| is_known(limit.zone) && is_known(limit.asked_zone()))
     }
 
     /// The limits and their usage at `at`, for people.
     pub(crate) fn view(&self, calendar: &Calendar, at: Timestamp) -> Vec<LimitView> {
-        let views = self.0.iter().filter_map(|limit| {
+        let views = self.0.limits().filter_map(|limit| {
             let used = limit.used_at(calendar, at);
             let rule = LimitRule {
                 window: limit.window,
@@ -184,48 +165,6 @@ enum Before {
     Same(Limit),
     OtherZone(Limit),
     None,
-}
-
-impl Limit {
-    fn used_at(&self, calendar: &Calendar, at: Timestamp) -> Usage {
-        let now = self.at(calendar, at);
-        Usage { amount: now.used_amount, count: now.used_count }
-    }
-
-    /// The limit as it counts at `at`: in a new window from zero.
-    fn at(self, calendar: &Calendar, at: Timestamp) -> Self {
-        let (zone, first) = self.next.unwrap_or((self.zone, self.current.saturating_add(1)));
-        let window = calendar.window(zone, self.window, at);
-        if window < first {
-            return self;
-        }
-        Self { zone, current: window, used_amount: 0, used_count: 0, next: None, ..self }
-    }
-
-    /// The zone that it was last given.
-    fn asked_zone(&self) -> ZoneId {
-        self.next.map_or(self.zone, |(zone, _)| zone)
-    }
-
-    /// This limit with the zone of `fresh`: from the first whole window on that follows the newest one. Where nothing was
-    /// spent in that, at once.
-    fn moved(self, fresh: Self, calendar: &Calendar, at: Timestamp) -> Self {
-        let now = self.at(calendar, at);
-        if now.used_amount == 0 && now.used_count == 0 {
-            return fresh;
-        }
-        let newest = calendar.window(now.zone, now.window, at).max(now.current);
-        if fresh.zone == now.zone && newest == now.current {
-            return Self { next: None, ..now };
-        }
-        match calendar.end_of(now.zone, now.window, newest) {
-            Some(end) => {
-                let first = calendar.first_from(fresh.zone, now.window, end);
-                Self { next: Some((fresh.zone, first)), ..now }
-            }
-            None => fresh,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -337,7 +276,7 @@ mod tests {
         // A limit that nothing was spent of has its zone at once.
         let unused = set(&limits, "Asia/Tokyo", &mut calendar, hour(30));
         assert_eq!(broken(&unused, &calendar, 100, hour(30)), []);
-        assert_eq!(unused.0[0].next, None);
+        assert_eq!(unused.0.limits().next().unwrap().next, None);
     }
 
     #[test]

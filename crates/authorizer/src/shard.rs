@@ -3,6 +3,7 @@
 //! It is plain data with one owner. It changes only through `apply`, in its own module.
 
 use crate::calendar::Calendar;
+use crate::limit_set::RuleSets;
 use crate::limits::Limits;
 use crate::policy::Policy;
 use crate::requests::Requests;
@@ -27,6 +28,8 @@ pub struct Shard {
     pub(crate) accounts: Vec<Account>,
     pub(crate) cards: Vec<Card>,
     pub(crate) calendar: Calendar,
+    /// Limits of one program share their rules.
+    pub(crate) rule_sets: RuleSets,
     pub(crate) store: Store,
     /// What the balance service is owed, in order.
     pub(crate) duties: BTreeMap<DutyNo, Duty>,
@@ -181,6 +184,7 @@ impl Shard {
             accounts: Vec::new(),
             cards: Vec::new(),
             calendar: Calendar::default(),
+            rule_sets: RuleSets::default(),
             store: Store::default(),
             duties: BTreeMap::new(),
             asked: BTreeMap::new(),

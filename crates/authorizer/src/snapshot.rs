@@ -234,13 +234,17 @@ impl Restoring {
                 zones.into_iter().all(|name| shard.calendar.zone(name).is_some())
             }
             Kind::Account(account) => {
+                let mut account = account.into_owned();
                 let fits = account.limits.fit(&shard.calendar);
-                shard.accounts.push(account.into_owned());
+                account.limits.share(&mut shard.rule_sets);
+                shard.accounts.push(account);
                 fits
             }
             Kind::Card(card) => {
+                let mut card = card.into_owned();
                 let fits = card.limits.fit(&shard.calendar) && shard.account(card.account).is_ok();
-                shard.cards.push(card.into_owned());
+                card.limits.share(&mut shard.rule_sets);
+                shard.cards.push(card);
                 fits
             }
             Kind::Transaction(transaction) => {

@@ -1,0 +1,295 @@
+//! The limits of one owner as they lie in memory: rules that owners share, and counters that they do not.
+//!
+//! The cards of a program have the same rules, and those of a shard share one copy; a card then takes 16 bytes for each
+//! counter instead of some 140 for each limit. What does not fit into that is kept as whole limits, and is shared again
+//! when it fits: limits that were set at different times, a limit whose zone is about to change, an amount beyond
+//! 64 bits. Nothing outside can tell the two apart, and both are written to disk as whole limits.
+
+use crate::calendar::{WindowId, ZoneId};
+use crate::limit::Limit;
+use domain::{TransactionNo, Window};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Limits of one owner.
+#[derive(Clone, Debug)]
+pub(crate) enum LimitSet {
+    Whole(Box<[Limit]>),
+    Shared {
+        rules: Arc<RuleSet>,
+        /// See [`Limit`]: all of these were set at the same time.
+        after: TransactionNo,
+        /// Of the rules that count, in their order.
+        counters: Box<[Counter]>,
+    },
+}
+
+/// Rules of several owners. Behind one pointer and not as `Arc<[Rule]>`, whose length would be kept once an owner.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct RuleSet(Box<[Rule]>);
+
+/// A limit without its counter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Rule {
+    window: Window,
+    zone: ZoneId,
+    amount_max: Option<i128>,
+    count_max: Option<u32>,
+}
+
+/// What a limit has counted, narrow.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counter {
+    used_amount: i64,
+    current: i32,
+    used_count: u32,
+}
+
+/// Sets of rules that were used last, newest first. One that has left the list is not shared with owners that come later,
+/// and nothing else.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RuleSets(VecDeque<Arc<RuleSet>>);
+
+/// More programs than one switch serves, and few enough to be looked through whenever limits are set.
+const SETS_MAX: usize = 64;
+
+impl RuleSets {
+    fn shared(&mut self, rules: RuleSet) -> Arc<RuleSet> {
+        let known = self.0.iter().position(|known| **known == rules);
+        let set = known.and_then(|place| self.0.remove(place)).unwrap_or_else(|| Arc::new(rules));
+        self.0.truncate(SETS_MAX - 1);
+        self.0.push_front(Arc::clone(&set));
+        set
+    }
+}
+
+impl LimitSet {
+    /// These limits, not shared yet.
+    pub(crate) const fn whole(limits: Box<[Limit]>) -> Self {
+        Self::Whole(limits)
+    }
+
+    /// Every limit, as it is.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = Limit> {
+        let (whole, rules, after, counters): (&[Limit], &[Rule], _, &[Counter]) = match self {
+            Self::Whole(limits) => (limits, &[], TransactionNo::default(), &[]),
+            Self::Shared { rules, after, counters } => (&[], &rules.0, *after, counters),
+        };
+        let mut counters = counters.iter();
+        let shared = rules.iter().map(move |rule| {
+            let counter = if rule.counts() { counters.next() } else { None };
+            rule.limit(after, counter.copied().unwrap_or_default())
+        });
+        whole.iter().copied().chain(shared)
+    }
+
+    /// Lets `change` work on what every limit that counts has counted.
+    pub(crate) fn change(&mut self, change: impl Fn(&mut Limit)) {
+        match self {
+            Self::Whole(limits) => limits.iter_mut().filter(|limit| counts(limit.window)).for_each(change),
+            Self::Shared { rules, after, counters } => {
+                let rules = rules.0.iter().filter(|rule| rule.counts());
+                for (place, (rule, counter)) in rules.zip(counters.iter_mut()).enumerate() {
+                    let mut limit = rule.limit(*after, *counter);
+                    change(&mut limit);
+                    match Counter::of(&limit) {
+                        Some(changed) => *counter = changed,
+                        None => return self.outgrow(place, change),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps whole limits from now on, because one has counted more than a counter holds. Those that count and stand
+    /// before `changed` are changed already.
+    fn outgrow(&mut self, changed: usize, change: impl Fn(&mut Limit)) {
+        let mut whole: Box<[Limit]> = self.limits().collect();
+        whole.iter_mut().filter(|limit| counts(limit.window)).skip(changed).for_each(change);
+        *self = Self::Whole(whole);
+    }
+
+    /// Shares the rules, where they are not shared yet and everything fits.
+    pub(crate) fn share(&mut self, sets: &mut RuleSets) {
+        let Self::Whole(limits) = self else { return };
+        let Some(after) = limits.first().map(|limit| limit.after) else { return };
+        let as_set = |limit: &Limit| {
+            let counter = Counter::of(limit).filter(|_| limit.next.is_none() && limit.after == after)?;
+            (counts(limit.window) || counter == Counter::default()).then_some(counter)
+        };
+        let Some(counters): Option<Vec<Counter>> = limits.iter().map(as_set).collect() else { return };
+        let counted = limits.iter().zip(counters).filter(|(limit, _)| counts(limit.window));
+        let counters = counted.map(|(_, counter)| counter).collect();
+        let rules = sets.shared(RuleSet(limits.iter().map(Rule::of).collect()));
+        *self = Self::Shared { rules, after, counters };
+    }
+}
+
+/// Whether a limit of this window counts anything.
+const fn counts(window: Window) -> bool {
+    !matches!(window, Window::Transaction)
+}
+
+impl Rule {
+    fn of(limit: &Limit) -> Self {
+        let Limit { window, zone, amount_max, count_max, .. } = *limit;
+        Self { window, zone, amount_max, count_max }
+    }
+
+    const fn counts(&self) -> bool {
+        counts(self.window)
+    }
+
+    fn limit(&self, after: TransactionNo, counter: Counter) -> Limit {
+        Limit {
+            window: self.window,
+            zone: self.zone,
+            amount_max: self.amount_max,
+            count_max: self.count_max,
+            after,
+            current: WindowId::from(counter.current),
+            used_amount: counter.used_amount.into(),
+            used_count: counter.used_count,
+            next: None,
+        }
+    }
+}
+
+impl Counter {
+    /// What a limit has counted, if it fits.
+    fn of(limit: &Limit) -> Option<Self> {
+        Some(Self {
+            used_amount: i64::try_from(limit.used_amount).ok()?,
+            current: i32::try_from(limit.current).ok()?,
+            used_count: limit.used_count,
+        })
+    }
+}
+
+impl Default for LimitSet {
+    fn default() -> Self {
+        Self::Whole(Box::default())
+    }
+}
+
+impl PartialEq for LimitSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.limits().eq(other.limits())
+    }
+}
+
+impl Eq for LimitSet {}
+
+impl Serialize for LimitSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.limits())
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(deserializer).map(Self::Whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::Calendar;
+    use domain::ZoneName;
+    use proptest::prelude::*;
+
+    fn limits(windows: &[Window], amounts: &[i128], after: u64) -> Box<[Limit]> {
+        let zone = Calendar::default().zone(ZoneName::new("UTC").unwrap()).unwrap();
+        let limit = |(window, used_amount): (&Window, &i128)| Limit {
+            window: *window,
+            zone,
+            amount_max: Some(100),
+            count_max: None,
+            after: TransactionNo(after),
+            current: if counts(*window) { 20_000 } else { 0 },
+            used_amount: if counts(*window) { *used_amount } else { 0 },
+            used_count: u32::from(counts(*window)),
+            next: None,
+        };
+        windows.iter().zip(amounts).map(limit).collect()
+    }
+
+    const WINDOWS: [Window; 4] = [Window::Day, Window::Transaction, Window::Week, Window::Lifetime];
+
+    fn shared(whole: &[Limit], sets: &mut RuleSets) -> LimitSet {
+        let mut set = LimitSet::whole(whole.into());
+        set.share(sets);
+        set
+    }
+
+    #[test]
+    fn owners_of_the_same_rules_share_them_and_keep_counters_of_their_own() {
+        let mut sets = RuleSets::default();
+        let (one, other) = (limits(&WINDOWS, &[1, 0, 2, 3], 5), limits(&WINDOWS, &[4, 0, 5, 6], 7));
+        let (first, second) = (shared(&one, &mut sets), shared(&other, &mut sets));
+        let (LimitSet::Shared { rules, counters, .. }, LimitSet::Shared { rules: same, .. }) =
+            (&first, &second)
+        else {
+            panic!("they fit");
+        };
+        assert!(Arc::ptr_eq(rules, same));
+        assert_eq!((counters.len(), size_of::<Counter>()), (3, 16), "what counts nothing takes no counter");
+        assert!(first.limits().eq(one.iter().copied()) && second.limits().eq(other.iter().copied()));
+    }
+
+    #[test]
+    fn what_does_not_fit_stays_whole_until_it_does() {
+        let mut sets = RuleSets::default();
+        let whole = limits(&WINDOWS, &[1, 0, 2, 3], 5);
+        let is_shared = |limits: &[Limit], sets: &mut RuleSets| {
+            let set = shared(limits, sets);
+            assert!(set.limits().eq(limits.iter().copied()));
+            matches!(set, LimitSet::Shared { .. })
+        };
+        let with = |change: fn(&mut Limit)| {
+            let mut limits = whole.clone();
+            change(&mut limits[2]);
+            limits
+        };
+        assert!(is_shared(&whole, &mut sets));
+        assert!(!is_shared(&with(|limit| limit.after = TransactionNo(6)), &mut sets));
+        assert!(!is_shared(&with(|limit| limit.next = Some((limit.zone, 20_001))), &mut sets));
+        assert!(!is_shared(&with(|limit| limit.used_amount = i128::from(i64::MAX) + 1), &mut sets));
+        assert!(!is_shared(&with(|limit| limit.current = i64::MAX), &mut sets));
+        assert!(!is_shared(&[], &mut sets));
+    }
+
+    #[test]
+    fn sets_that_were_not_used_for_long_are_let_go() {
+        let mut sets = RuleSets::default();
+        for max in 0..1_000 {
+            let mut whole = limits(&WINDOWS, &[1, 0, 2, 3], 5);
+            whole[0].amount_max = Some(max);
+            shared(&whole, &mut sets);
+            assert!(sets.0.len() <= SETS_MAX);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_outgrows_a_counter_goes_on_as_if_it_never_had_one(
+            amounts in prop::collection::vec(prop_oneof![Just(i64::MAX - 5), 0_i64..100], 4),
+            steps in prop::collection::vec((0_i128..4, any::<bool>()), 0..12),
+        ) {
+            let amounts: Vec<i128> = amounts.into_iter().map(i128::from).collect();
+            let whole = limits(&WINDOWS, &amounts, 5);
+            let mut sets = RuleSets::default();
+            let (mut plain, mut set) = (LimitSet::whole(whole.clone()), shared(&whole, &mut sets));
+            for (amount, back) in steps {
+                let change = |limit: &mut Limit| limit.used_amount += if back { -amount } else { amount };
+                plain.change(change);
+                set.change(change);
+                prop_assert_eq!(&plain, &set);
+                set.share(&mut sets);
+                prop_assert_eq!(&plain, &set);
+            }
+        }
+    }
+}
