@@ -12,12 +12,12 @@ mod service;
 mod standing;
 
 use crate::calendar::Calendar;
+use crate::card::Issued;
 use crate::limit::Usage;
 use crate::limits::Limits;
 use crate::shard::{Account, ApplyError, Card, Shard, Totals};
 use crate::told::Told;
 use crate::transaction::{Transaction, TransactionState};
-use crate::velocity_ring::Countries;
 use domain::{
     AccountId, AccountNo, Amounts, Asset, AssetCode, Balance, CardNo, Controls, Fact, FundingMode,
     PostingKind, Rate, RequestKey, Timestamp, TransactionNo, Units,
@@ -34,10 +34,10 @@ impl Shard {
                 self.post(*account, *kind, *units, *request, at)
             }
             Fact::AccountLimitsSet { account, limits } => {
-                let before = self.account(*account)?.limits.clone();
+                let before = self.account(*account)?.limits().cloned().unwrap_or_default();
                 let mut replaced = before.replaced(limits, &mut self.calendar, at, self.last_number);
                 replaced.share(&mut self.rule_sets);
-                self.account_mut(*account)?.limits = replaced;
+                self.account_mut(*account)?.more_mut().limits = replaced;
                 Ok(())
             }
             Fact::CardIssued { .. } => self.issue_card(fact),
@@ -47,7 +47,8 @@ impl Shard {
             }
             Fact::CardControlsSet { card, controls } => {
                 let unrestricted = *controls == Controls::default();
-                self.card_mut(*card)?.controls = (!unrestricted).then(|| Arc::new(controls.clone()));
+                let controls = (!unrestricted).then(|| Arc::new(controls.clone()));
+                self.card_mut(*card)?.set_controls(controls);
                 Ok(())
             }
             Fact::CardLimitsSet { card, limits } => {
@@ -89,7 +90,7 @@ impl Shard {
             Fact::DutyDone { duty } => self.duty_done(*duty),
             Fact::BalanceTold { account, version, available, at, counts } => {
                 let told = Told { version: *version, available: *available, at: *at };
-                self.account_mut(*account)?.word.get_or_insert_default().tell(told, counts);
+                self.account_mut(*account)?.more_mut().word.get_or_insert_default().tell(told, counts);
                 Ok(())
             }
             Fact::ServiceSaid { transaction, said } => self.keep_said(*transaction, *said),
@@ -112,16 +113,8 @@ impl Shard {
 
     fn open_account(&mut self, account: AccountNo, id: AccountId, asset: Asset) -> Result<(), ApplyError> {
         self.expect_next(account.0, self.accounts.len())?;
-        self.accounts.push(Account {
-            id,
-            asset,
-            balance: Balance::default(),
-            limits: Limits::default(),
-            duties: 0,
-            word: None,
-            outstanding: Units::ZERO,
-            recent: None,
-        });
+        let name = self.names.keep(id.as_str());
+        self.accounts.push(Account::new(name, asset, Balance::default()));
         Ok(())
     }
 
@@ -133,21 +126,16 @@ impl Shard {
         };
         self.expect_next(card.0, self.cards.len())?;
         self.account(*account)?;
-        self.cards.push(Card {
-            id: *id,
+        let issued = Issued {
+            name: self.names.keep(id.as_str()),
             token: *token,
             last_four: *last_four,
             account: *account,
             currency: *currency,
             expiry: *expiry,
             funding: *funding,
-            status: *status,
-            controls: None,
-            limits: Limits::default(),
-            open_holds: 0,
-            countries: Countries::default(),
-            recent: None,
-        });
+        };
+        self.cards.push(Card::new(issued, *status));
         Ok(())
     }
 
@@ -180,8 +168,8 @@ impl Shard {
     pub(super) fn book(&mut self, account: AccountNo, ledger: Units, held: Units) -> Result<(), ApplyError> {
         let shard = self.id;
         let account = self.account_mut(account)?;
-        let booked = account.balance.credit(ledger).and_then(|balance| balance.place(held));
-        account.balance = booked.map_err(|source| ApplyError::Balance { shard, source })?;
+        let booked = account.balance().credit(ledger).and_then(|balance| balance.place(held));
+        account.set_balance(booked.map_err(|source| ApplyError::Balance { shard, source })?);
         Ok(())
     }
 
@@ -231,7 +219,11 @@ impl Shard {
             limits.share(&mut rule_sets);
         };
         let card = self.card_mut(card).map(|card| change(&mut card.limits, on_card));
-        let account = self.account_mut(account).map(|found| change(&mut found.limits, on_account));
+        let account = self.account_mut(account).map(|found| {
+            if let Some(more) = &mut found.more {
+                change(&mut more.limits, on_account);
+            }
+        });
         (self.calendar, self.rule_sets) = (calendar, rule_sets);
         card.and(account)
     }

@@ -155,7 +155,7 @@ impl Shard {
         let card = self.card(transaction.card).ok().filter(|_| transaction.balances_wanted)?;
         let account = self.account(card.account).ok()?;
         // The balance that came with the answer to this very ask has it taken off.
-        let counted = account.word.as_deref().is_some_and(|word| word.by == Some(transaction.number));
+        let counted = account.word().is_some_and(|word| word.by == Some(transaction.number));
         let taken = if counted { Units::ZERO } else { amounts.units };
         let booked = if transaction.class.is_financial() { taken } else { Units::ZERO };
         let (billed, asset) = (Asset::of(card.currency), account.asset);
@@ -184,7 +184,7 @@ impl Shard {
         if self.asked.get(&transaction.number).is_some_and(|open| context.now.mono >= open.deadline) {
             return Some(Reason::FundingTimedOut);
         }
-        if account.balance.credit(units).and_then(|balance| balance.place(units)).is_err() {
+        if account.balance().credit(units).and_then(|balance| balance.place(units)).is_err() {
             return Some(Reason::AmountOutOfRange);
         }
         let in_merchants_currency =

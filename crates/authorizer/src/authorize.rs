@@ -149,7 +149,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Some(amounts) = asked.held() else { return };
-        let fits = account.balance.credit(amounts.units).and_then(|balance| balance.place(amounts.units));
+        let fits = account.balance().credit(amounts.units).and_then(|balance| balance.place(amounts.units));
         if fits.is_err() {
             // Absurd sums only: the ask goes on, and the advice is taken note of with whoever waits for it.
             effects.action(Action::Wait { transaction: asked.number, caller });
@@ -204,11 +204,13 @@ impl Shard {
         card.limits.check(LimitOwner::Card, minor, &self.calendar, now, failures);
         let priced = self.price_on_account((card, account), request, money, context, failures)?;
         let units = priced.units;
-        account.limits.check(LimitOwner::Account, units.0, &self.calendar, now, failures);
-        if card.funding == FundingMode::PreFunded && !account.balance.covers(units) {
+        if let Some(limits) = account.limits() {
+            limits.check(LimitOwner::Account, units.0, &self.calendar, now, failures);
+        }
+        if card.funding == FundingMode::PreFunded && !account.balance().covers(units) {
             failures.push(Reason::InsufficientFunds.into());
         }
-        let fits = account.balance.place(units).and_then(|held| held.credit(units)).is_ok();
+        let fits = account.balance().place(units).and_then(|held| held.credit(units)).is_ok();
         if !fits {
             failures.push(Reason::AmountOutOfRange.into());
             return None;
@@ -389,8 +391,8 @@ pub(crate) fn ask_for_funds(
     effects.action(Action::Wait { transaction: number, caller });
     effects.action(Action::Ask(Box::new(Ask {
         transaction: shard.transaction_id(number),
-        account: account.id,
-        card: card.id,
+        account: shard.account_id(account),
+        card: shard.card_id(card),
         last_four: card.last_four,
         request,
         amounts: hold.amounts,
@@ -398,8 +400,8 @@ pub(crate) fn ask_for_funds(
         rate: hold.rate,
         price: hold.price,
         received: context.now.utc,
-        held: account.balance.held,
-        outstanding_standin: account.outstanding,
+        held: account.balance().held,
+        outstanding_standin: account.outstanding(),
     })));
 }
 

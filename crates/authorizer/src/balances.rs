@@ -32,9 +32,9 @@ impl Shard {
         context: Context<'_>,
     ) -> Option<Balances> {
         let (ledger, available) = match card.funding {
-            FundingMode::PreFunded => (account.balance.ledger, account.balance.available()),
+            FundingMode::PreFunded => (account.balance().ledger, account.balance().available()),
             FundingMode::Jit => {
-                let available = account.word.as_deref()?.available()?;
+                let available = account.word()?.available()?;
                 (available, available)
             }
         };

@@ -129,7 +129,7 @@ impl Shard {
         if !units.is_positive() {
             return Err(Refusal::NotPositive { found: units });
         }
-        let available = found.balance.available();
+        let available = found.balance().available();
         if kind == PostingKind::Debit && available < units {
             return Err(Refusal::InsufficientFunds { available, asked: units });
         }
@@ -137,7 +137,7 @@ impl Shard {
             PostingKind::Credit => units,
             PostingKind::Debit => Units(-units.0),
         };
-        found.balance.credit(signed).map_err(|_| Refusal::OutOfRange)?;
+        found.balance().credit(signed).map_err(|_| Refusal::OutOfRange)?;
         effects.fact(Fact::Posted { account, kind, units, request, note });
         Ok(Shown::State(Inquiry::Posting { account, repeated: false }))
     }

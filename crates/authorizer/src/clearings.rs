@@ -90,14 +90,15 @@ impl Shard {
         let parent = parent.filter(|found| found.state != TransactionState::Asked);
         let pieces = price.and_then(|(money, _)| self.pieces(case, parent, money, context, &mut failures));
         let total = pieces.iter().flatten().map(|piece| piece.paid.units.0).fold(0, i128::saturating_add);
-        let fits = account.balance.credit(Units(total)).and(account.balance.credit(Units(-total))).is_ok();
+        let fits =
+            account.balance().credit(Units(total)).and(account.balance().credit(Units(-total))).is_ok();
         let Some(pieces) = pieces.filter(|_| fits) else {
             // Absurd sums only: taken note of, for people to look at.
             return self.note(case, Reason::Approved, None, vec![Reason::AmountOutOfRange.into()], effects);
         };
         let mut flags = self.flags_of(case, parent, price.map(|(money, _)| money));
         // Of a JIT card the balance service brings what the hold had not promised.
-        let left = account.balance.available().minus(surplus_of(&pieces));
+        let left = account.balance().available().minus(surplus_of(&pieces));
         flags.overdrawn =
             card.funding == FundingMode::PreFunded && left.is_none_or(|left| left < Units::ZERO);
         flags.unpriced = failures.iter().any(|failure| failure.reason == Reason::RateUnavailable)

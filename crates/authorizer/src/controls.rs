@@ -25,7 +25,7 @@ pub(crate) fn check(card: &Card, request: &Authorization, now: Timestamp, failur
     let kind = request.transaction_type();
     fail_unless(kind != TransactionType::Other, Reason::TransactionTypeNotAllowed);
     fail_unless(kind.is_inquiry() || request.amount.minor() > 0, Reason::InvalidAmount);
-    let Some(controls) = &card.controls else { return };
+    let Some(controls) = card.controls() else { return };
     let merchant = &request.merchant;
     let merchant_id = Some(&merchant.id).filter(|id: &&Text<15>| !id.is_empty());
     fail_unless(controls.country.permits(merchant.country.as_ref()), Reason::CountryNotAllowed);

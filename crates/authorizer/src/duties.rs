@@ -26,17 +26,18 @@ impl Shard {
     ) {
         let Order { transaction, account, kind, units } = order;
         let before = self.store.find(transaction).map_or(0, |found| found.duties);
+        let name = self.account_id(account);
         let of_transaction = self.ordered_now(effects, |duty| duty.transaction == transaction);
-        let of_account = self.ordered_now(effects, |duty| duty.account == account.id);
+        let of_account = self.ordered_now(effects, |duty| duty.account == name);
         let duty = Duty {
             number: self.next_number(context, *given),
             transaction,
-            account: account.id,
+            account: name,
             kind,
             units,
             asset: account.asset,
             sequence: before.saturating_add(of_transaction).saturating_add(1),
-            account_sequence: account.duties.saturating_add(of_account.into()).saturating_add(1),
+            account_sequence: account.duties().saturating_add(of_account.into()).saturating_add(1),
         };
         *given = given.saturating_add(1);
         effects.fact(Fact::DutyOwed { duty });

@@ -45,12 +45,12 @@ impl Shard {
     fn account_view(&self, account: AccountNo, now: Timestamp) -> Result<AccountView, Refusal> {
         let account = self.account(account).map_err(|_| Refusal::NoSuchAccount)?;
         Ok(AccountView {
-            id: account.id,
+            id: self.account_id(account),
             asset: account.asset,
-            balance: account.balance,
-            limits: account.limits.view(&self.calendar, now),
-            told: account.word.as_deref().and_then(|word| word.told),
-            outstanding: account.outstanding,
+            balance: account.balance(),
+            limits: account.limits().map_or_else(Vec::new, |limits| limits.view(&self.calendar, now)),
+            told: account.word().and_then(|word| word.told),
+            outstanding: account.outstanding(),
         })
     }
 
@@ -58,15 +58,15 @@ impl Shard {
         let card = self.card(card).map_err(|_| Refusal::NoSuchCard)?;
         let account = self.account(card.account).map_err(|_| Refusal::NoSuchAccount)?;
         Ok(CardView {
-            id: card.id,
+            id: self.card_id(card),
             token: card.token,
             last_four: card.last_four,
-            account: account.id,
+            account: self.account_id(account),
             currency: card.currency,
             expiry: card.expiry,
             funding: card.funding,
             status: card.status,
-            controls: card.controls.as_deref().cloned().unwrap_or_else(Controls::default),
+            controls: card.controls().map_or_else(Controls::default, |controls| Controls::clone(controls)),
             limits: card.limits.view(&self.calendar, now),
             open_holds: card.open_holds,
         })
@@ -80,8 +80,8 @@ impl Shard {
         Some(TransactionView {
             id,
             at: found.at,
-            card: card.id,
-            account: account.id,
+            card: self.card_id(card),
+            account: self.account_id(account),
             card_currency: card.currency,
             asset: account.asset,
             class: (found.state != TransactionState::ReversedFirst).then_some(found.class),

@@ -13,12 +13,14 @@
 //! `limits`, `asks`, `stand_in`; what follows a payment: `originals`, `increments`, `clearings`, `refunds`, `reversals`, `expiry`; what
 //! moves nothing: `questions`; what the product changes: `changes`. `apply` and the files below it change the state.
 
+mod account;
 mod action;
 mod apply;
 mod asks;
 mod authorize;
 mod balances;
 mod calendar;
+mod card;
 mod case;
 mod changes;
 mod chunks;
@@ -39,6 +41,7 @@ mod limit;
 mod limit_set;
 mod limits;
 mod lookup;
+mod names;
 mod originals;
 mod parts;
 mod policy;

@@ -52,6 +52,11 @@ impl Limits {
         Self(LimitSet::whole(limits.collect()))
     }
 
+    /// Whether there is no limit at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.limits().next().is_none()
+    }
+
     /// Shares the rules with other owners of the same, where they are not shared yet and can be.
     pub(crate) fn share(&mut self, rules: &mut RuleSets) {
         self.0.share(rules);

@@ -25,7 +25,7 @@ impl Shard {
             return None;
         }
         let whole = hold.amounts;
-        let money = part(whole.card, account.balance.available(), whole.units)?;
+        let money = part(whole.card, account.balance().available(), whole.units)?;
         let share = covering(whole, money)?;
         // What is booked at once costs what it costs; a buffer keeps its share.
         let price = hold.price.filter(|price| !price.buffer.is_positive());
@@ -41,7 +41,7 @@ impl Shard {
         let useful = money.minor() >= self.policy.life.partial_minor_min.max(1) && merchant.minor() > 0;
         let price = hold.price.map(|price| price.share(units, whole.units));
         let terms = HoldTerms { amounts: Amounts { card: money, units }, price, ..hold };
-        (useful && account.balance.covers(units)).then_some((terms, merchant))
+        (useful && account.balance().covers(units)).then_some((terms, merchant))
     }
 }
 

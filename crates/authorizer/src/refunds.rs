@@ -79,7 +79,7 @@ impl Shard {
         let none = Amounts { card: Money::new(0, card.currency), units: Units::ZERO };
         let Brought { amounts, rate, price } =
             brought.unwrap_or(Brought { amounts: none, rate: None, price: None });
-        if account.balance.credit(amounts.units).is_err() {
+        if account.balance().credit(amounts.units).is_err() {
             return self.note(case, Reason::Approved, None, vec![Reason::AmountOutOfRange.into()], effects);
         }
         let flags = RefundFlags {

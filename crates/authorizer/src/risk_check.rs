@@ -47,11 +47,11 @@ impl Rules {
                     let (asked, ring, asset) = match velocity.owner {
                         LimitOwner::Card => (
                             amounts.map(|amounts| i128::from(amounts.card.minor())),
-                            card.recent.as_deref(),
+                            card.recent(),
                             Asset::of(card.currency),
                         ),
                         LimitOwner::Account => {
-                            (amounts.map(|amounts| amounts.units.0), account.recent.as_deref(), account.asset)
+                            (amounts.map(|amounts| amounts.units.0), account.recent(), account.asset)
                         }
                     };
                     let broken = velocity.check(&rule.when, &traits, asked, ring, &asset, now);
@@ -72,7 +72,7 @@ impl Rule {
     ) -> bool {
         let when = &self.when;
         let score_reached = || request.details.score >= when.score_from;
-        let is_new = || traits.country.is_some_and(|country| card.countries.is_new(country));
+        let is_new = || traits.country.is_some_and(|country| card.countries().is_new(country));
         when.matches(traits)
             && (when.score_from.is_none() || score_reached())
             && (!when.new_country || is_new())

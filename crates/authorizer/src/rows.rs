@@ -3,16 +3,124 @@
 //! In memory they lie as is best for decisions, and may change; these change never: the order of their fields is the
 //! format on disk, and a golden file in the tests of `switch` pins it.
 
+use crate::account::Account;
+use crate::card::{Card, Issued};
 use crate::held::Held;
+use crate::limits::Limits;
+use crate::names::Names;
+use crate::told::Word;
 use crate::transaction::{More, Transaction, TransactionState};
+use crate::velocity_ring::{Countries, Ring};
 use domain::{
-    AcquirerId, Amounts, Approver, CardNo, CountryCode, Failure, Mcc, MessageClass, Money, NetworkReference,
-    PartialApproval, ProcessingCode, Rate, Reason, Rrn, Stan, Timestamp, TransactionNo, TransactionType,
-    Transmission,
+    AccountId, AccountNo, AcquirerId, Amounts, Approver, Asset, Balance, CardId, CardNo, CardStatus,
+    CardToken, Controls, CountryCode, Currency, Expiry, Failure, FundingMode, LastFour, Mcc, MessageClass,
+    Money, NetworkReference, PartialApproval, ProcessingCode, Rate, Reason, Rrn, Stan, Timestamp,
+    TransactionNo, TransactionType, Transmission,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
+
+/// An account.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct AccountRow<'a> {
+    id: AccountId,
+    asset: Asset,
+    balance: Balance,
+    pub(crate) limits: Cow<'a, Limits>,
+    duties: u64,
+    word: Option<Cow<'a, Word>>,
+    recent: Option<Cow<'a, Ring>>,
+}
+
+impl<'a> AccountRow<'a> {
+    /// The row of an account of this name.
+    pub(crate) fn of(id: AccountId, kept: &'a Account) -> Self {
+        Self {
+            id,
+            asset: kept.asset,
+            balance: kept.balance(),
+            limits: kept.limits().map_or_else(Cow::default, Cow::Borrowed),
+            duties: kept.duties(),
+            word: kept.word().map(Cow::Borrowed),
+            recent: kept.recent().map(Cow::Borrowed),
+        }
+    }
+
+    /// The account in memory, with its name among `names`.
+    pub(crate) fn kept(self, names: &mut Names) -> Account {
+        let mut kept = Account::new(names.keep(self.id.as_str()), self.asset, self.balance);
+        let plain =
+            self.limits.is_empty() && self.duties == 0 && self.word.is_none() && self.recent.is_none();
+        if !plain {
+            let more = kept.more_mut();
+            more.limits = self.limits.into_owned();
+            more.duties = self.duties;
+            more.word = self.word.map(|word| Box::new(word.into_owned()));
+            more.recent = self.recent.map(|recent| Box::new(recent.into_owned()));
+        }
+        kept
+    }
+}
+
+/// A card.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct CardRow<'a> {
+    id: CardId,
+    token: CardToken,
+    last_four: LastFour,
+    pub(crate) account: AccountNo,
+    currency: Currency,
+    expiry: Expiry,
+    funding: FundingMode,
+    status: CardStatus,
+    controls: Option<Cow<'a, Controls>>,
+    pub(crate) limits: Cow<'a, Limits>,
+    open_holds: u32,
+    countries: Countries,
+    recent: Option<Cow<'a, Ring>>,
+}
+
+impl<'a> CardRow<'a> {
+    /// The row of a card of this name.
+    pub(crate) fn of(id: CardId, kept: &'a Card) -> Self {
+        Self {
+            id,
+            token: kept.token,
+            last_four: kept.last_four,
+            account: kept.account,
+            currency: kept.currency,
+            expiry: kept.expiry,
+            funding: kept.funding,
+            status: kept.status,
+            controls: kept.controls().map(|controls| Cow::Borrowed(&**controls)),
+            limits: Cow::Borrowed(&kept.limits),
+            open_holds: kept.open_holds,
+            countries: kept.countries(),
+            recent: kept.recent().map(Cow::Borrowed),
+        }
+    }
+
+    /// The card in memory, with its name among `names`.
+    pub(crate) fn kept(self, names: &mut Names) -> Card {
+        let issued = Issued {
+            name: names.keep(self.id.as_str()),
+            token: self.token,
+            last_four: self.last_four,
+            account: self.account,
+            currency: self.currency,
+            expiry: self.expiry,
+            funding: self.funding,
+        };
+        let mut kept = Card::new(issued, self.status);
+        kept.limits = self.limits.into_owned();
+        kept.open_holds = self.open_holds;
+        kept.set_controls(self.controls.map(|controls| Arc::new(controls.into_owned())));
+        kept.set_countries(self.countries);
+        kept.set_recent(self.recent.map(|recent| Box::new(recent.into_owned())));
+        kept
+    }
+}
 
 /// A transaction.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -19,7 +19,7 @@ impl Shard {
         let Ok(account_no) = self.card(row.card).map(|card| card.account) else { return };
         let Ok(account) = self.account(account_no) else { return };
         // Where the money comes from another account, the balance is that one's.
-        let own = word.said.account.is_none_or(|other| other == account.id);
+        let own = word.said.account.is_none_or(|other| other == self.account_id(account));
         if let Some(balance) = word.balance.filter(|_| own) {
             self.tell_balance(account_no, balance, Counts::Ask(transaction), context, effects);
         }
@@ -37,7 +37,7 @@ impl Shard {
         context: Context<'_>,
         effects: &mut Effects,
     ) {
-        let known = self.account(account).ok().and_then(|account| account.word.as_deref()?.told);
+        let known = self.account(account).ok().and_then(|account| account.word()?.told);
         if known.is_none_or(|known| known.version < version) {
             effects.fact(Fact::BalanceTold { account, version, available, at: context.now.utc, counts });
         }

@@ -2,19 +2,19 @@
 //!
 //! It is plain data with one owner. It changes only through `apply`, in its own module.
 
+pub(crate) use crate::account::Account;
 use crate::calendar::Calendar;
+pub(crate) use crate::card::Card;
+use crate::chunks::Chunks;
 use crate::limit_set::RuleSets;
-use crate::limits::Limits;
+use crate::names::Names;
 use crate::policy::Policy;
 use crate::requests::Requests;
 use crate::stand_in_rules::Exposure;
 use crate::store::{Store, index};
-use crate::told::Word;
-use crate::velocity_ring::{Countries, Ring};
 use domain::{
-    AccountId, AccountNo, Asset, AssetCode, Balance, BalanceError, CardId, CardNo, CardStatus, CardToken,
-    Controls, Currency, Duty, DutyNo, Expiry, FundingMode, KeyFingerprint, LastFour, Mono, Rate, ShardId,
-    StandInOrders, Text, TransactionId, TransactionNo, Units,
+    AccountId, AccountNo, AssetCode, BalanceError, CardId, CardNo, Duty, DutyNo, KeyFingerprint, Mono, Rate,
+    ShardId, StandInOrders, Text, TransactionId, TransactionNo, Units,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,8 +25,9 @@ use std::sync::Arc;
 pub struct Shard {
     pub(crate) id: ShardId,
     pub(crate) policy: Policy,
-    pub(crate) accounts: Vec<Account>,
-    pub(crate) cards: Vec<Card>,
+    pub(crate) accounts: Chunks<Account>,
+    pub(crate) cards: Chunks<Card>,
+    pub(crate) names: Names,
     pub(crate) calendar: Calendar,
     /// Limits of one program share their rules.
     pub(crate) rule_sets: RuleSets,
@@ -57,44 +58,6 @@ pub(crate) struct OpenAsk {
     pub(crate) deadline: Mono,
     /// Name and place of the merchant, for the customer's statement.
     pub(crate) merchant: Text<40>,
-}
-
-/// A funding account.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Account {
-    pub(crate) id: AccountId,
-    pub(crate) asset: Asset,
-    pub(crate) balance: Balance,
-    pub(crate) limits: Limits,
-    /// How many duties towards the balance service it has led to.
-    pub(crate) duties: u64,
-    /// What the balance service last said about it.
-    pub(crate) word: Option<Box<Word>>,
-    /// What was approved in the service's name and it has not acknowledged. Derived from the duties.
-    #[serde(skip)]
-    pub(crate) outstanding: Units,
-    /// What its cards have done of late, where a rule looks back.
-    pub(crate) recent: Option<Box<Ring>>,
-}
-
-/// A card.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Card {
-    pub(crate) id: CardId,
-    pub(crate) token: CardToken,
-    pub(crate) last_four: LastFour,
-    pub(crate) account: AccountNo,
-    pub(crate) currency: Currency,
-    pub(crate) expiry: Expiry,
-    pub(crate) funding: FundingMode,
-    pub(crate) status: CardStatus,
-    pub(crate) controls: Option<Arc<Controls>>,
-    pub(crate) limits: Limits,
-    pub(crate) open_holds: u32,
-    /// Where it was used.
-    pub(crate) countries: Countries,
-    /// What it has done of late, where a rule looks back.
-    pub(crate) recent: Option<Box<Ring>>,
 }
 
 /// Money that moved, in one asset: what the books are checked against.
@@ -181,8 +144,9 @@ impl Shard {
         Self {
             id,
             policy,
-            accounts: Vec::new(),
-            cards: Vec::new(),
+            accounts: Chunks::default(),
+            cards: Chunks::default(),
+            names: Names::default(),
             calendar: Calendar::default(),
             rule_sets: RuleSets::default(),
             store: Store::default(),
@@ -252,15 +216,26 @@ impl Shard {
         self.cards.get_mut(index(card.0)).ok_or(unknown)
     }
 
+    /// The product's name for an account.
+    pub(crate) fn account_id(&self, account: &Account) -> AccountId {
+        AccountId::new(self.names.text(account.name)).unwrap_or(AccountId::NONE)
+    }
+
+    /// The product's name for a card.
+    pub(crate) fn card_id(&self, card: &Card) -> CardId {
+        CardId::new(self.names.text(card.name)).unwrap_or(CardId::NONE)
+    }
+
     /// The books of this shard, by asset: balances summed from the accounts, flows counted as they happened.
     /// Always `ledger = credited - debited + funded - returned - settled + refunded`.
     #[must_use]
     pub fn totals(&self) -> BTreeMap<AssetCode, Totals> {
         let mut totals = self.flows.clone();
-        for account in &self.accounts {
+        for account in self.accounts.iter() {
             let total = totals.entry(account.asset.code()).or_default();
-            total.ledger.grow(account.balance.ledger);
-            total.held.grow(account.balance.held);
+            let balance = account.balance();
+            total.ledger.grow(balance.ledger);
+            total.held.grow(balance.held);
         }
         totals
     }

@@ -8,12 +8,12 @@
 //! [`ControlTotals`] are kept beside the rows. A restored shard must come to the same totals, or it is refused: a
 //! row that was lost or taken twice shows there even if every byte on disk is whole.
 //!
-//! The rows are a format on disk (`ROWS_VERSION`). The order of the variants and the fields of `Account`, `Card`,
-//! `TransactionRow`, `Limit` and `Duty` are part of it; a golden file in the tests of `switch` pins them.
+//! The rows are a format on disk (`ROWS_VERSION`). The order of the variants and the fields of `AccountRow`,
+//! `CardRow`, `TransactionRow`, `Limit` and `Duty` are part of it; a golden file in the tests of `switch` pins them.
 
 use crate::policy::Policy;
-use crate::rows::TransactionRow;
-use crate::shard::{Account, Card, OpenAsk, Shard, Totals};
+use crate::rows::{AccountRow, CardRow, TransactionRow};
+use crate::shard::{OpenAsk, Shard, Totals};
 use domain::{
     AccountId, AccountNo, ApprovalCode, AssetCode, CardId, CardNo, CardToken, Duty, KeyFingerprint, Money,
     PostingKind, Rate, RequestKey, ShardId, StandInOrder, Timestamp, TransactionNo, Units, ZoneName,
@@ -43,8 +43,8 @@ enum Kind<'a> {
         token_key: Option<KeyFingerprint>,
         orders: Vec<StandInOrder>,
     },
-    Account(Cow<'a, Account>),
-    Card(Cow<'a, Card>),
+    Account(AccountRow<'a>),
+    Card(CardRow<'a>),
     /// By number, oldest first.
     Transaction(TransactionRow<'a>),
     /// A transaction that may be forgotten, in the order of forgetting.
@@ -125,8 +125,11 @@ impl Shard {
             token_key: self.token_key,
             orders: self.orders.iter().copied().collect(),
         })?;
-        self.accounts.iter().try_for_each(|account| put(Kind::Account(Cow::Borrowed(account))))?;
-        self.cards.iter().try_for_each(|card| put(Kind::Card(Cow::Borrowed(card))))?;
+        let mut accounts = self.accounts.iter();
+        accounts
+            .try_for_each(|account| put(Kind::Account(AccountRow::of(self.account_id(account), account))))?;
+        let mut cards = self.cards.iter();
+        cards.try_for_each(|card| put(Kind::Card(CardRow::of(self.card_id(card), card))))?;
         let mut transactions = self.store.by_number().into_iter();
         transactions.try_for_each(|transaction| {
             put(Kind::Transaction(transaction.into()))?;
@@ -164,12 +167,12 @@ impl Shard {
 
     /// The name of every account, in the order of their numbers.
     pub fn account_names(&self) -> impl Iterator<Item = (AccountNo, AccountId)> {
-        (0..).map(AccountNo).zip(self.accounts.iter().map(|account| account.id))
+        (0..).map(AccountNo).zip(self.accounts.iter().map(|account| self.account_id(account)))
     }
 
     /// The name of every card, in the order of their numbers.
     pub fn card_names(&self) -> impl Iterator<Item = (CardNo, CardId)> {
-        (0..).map(CardNo).zip(self.cards.iter().map(|card| card.id))
+        (0..).map(CardNo).zip(self.cards.iter().map(|card| self.card_id(card)))
     }
 
     /// The token of every card, in the order of their numbers.
@@ -234,15 +237,17 @@ impl Restoring {
                 zones.into_iter().all(|name| shard.calendar.zone(name).is_some())
             }
             Kind::Account(account) => {
-                let mut account = account.into_owned();
                 let fits = account.limits.fit(&shard.calendar);
-                account.limits.share(&mut shard.rule_sets);
+                let mut account = account.kept(&mut shard.names);
+                if let Some(more) = &mut account.more {
+                    more.limits.share(&mut shard.rule_sets);
+                }
                 shard.accounts.push(account);
                 fits
             }
             Kind::Card(card) => {
-                let mut card = card.into_owned();
                 let fits = card.limits.fit(&shard.calendar) && shard.account(card.account).is_ok();
+                let mut card = card.kept(&mut shard.names);
                 card.limits.share(&mut shard.rule_sets);
                 shard.cards.push(card);
                 fits

@@ -81,14 +81,14 @@ impl Shard {
                     self.store.find(*transaction).filter(|row| row.state == TransactionState::Asked)?;
                 let account = self.account(self.card(asked.card).ok()?.account).ok()?;
                 self.program_for(account, failure, orders)?;
-                let (slot, max) = self.policy.stand_in.slot_of(&account.id, &account.asset)?;
+                let (slot, max) = self.policy.stand_in.slot_of(&self.account_id(account), &account.asset)?;
                 Some(Exposes { slot, wanted: asked.held()?.units, max })
             }
             Command::Authorize { card, .. } => {
                 let card = self.card(*card).ok().filter(|card| card.funding == FundingMode::Jit)?;
                 let account = self.account(card.account).ok()?;
                 let program = self.by_order(account, orders)?;
-                let (slot, max) = self.policy.stand_in.slot_of(&account.id, &account.asset)?;
+                let (slot, max) = self.policy.stand_in.slot_of(&self.account_id(account), &account.asset)?;
                 Some(Exposes { slot, wanted: Units(amount_for(&program.account_max, &account.asset)?), max })
             }
             Command::Reverse { .. }
@@ -120,7 +120,7 @@ impl Shard {
 
     /// The program of `account`, where an operator has ordered that its service is not asked.
     pub(crate) fn by_order(&self, account: &Account, orders: &StandInOrders) -> Option<&StandInProgram> {
-        let program = self.policy.stand_in.program_of(&account.id)?;
+        let program = self.policy.stand_in.program_of(&self.account_id(account))?;
         (orders.mode(program.name, program.mode) == StandInMode::Manual).then_some(program)
     }
 
@@ -131,7 +131,7 @@ impl Shard {
         failure: FundingFailure,
         orders: &StandInOrders,
     ) -> Option<&StandInProgram> {
-        let program = self.policy.stand_in.program_of(&account.id)?;
+        let program = self.policy.stand_in.program_of(&self.account_id(account))?;
         let stands_in = match orders.mode(program.name, program.mode) {
             StandInMode::Off => false,
             StandInMode::Automatic | StandInMode::Manual => program.outcomes.contains(&failure),
@@ -183,7 +183,7 @@ impl Shard {
         if first || program.bars(payment.kind, payment.mcc) {
             return Some(Reason::StandInBarred);
         }
-        let word = account.word.as_deref();
+        let word = account.word();
         let told = word.and_then(|word| word.told);
         if told.is_none_or(|told| context.now.utc.since(told.at) > program.balance_age_max) {
             return Some(Reason::StandInBalanceUnknown);
@@ -196,7 +196,7 @@ impl Shard {
         if available.is_none_or(|available| !covers(available, amounts.units, program.buffer_percent)) {
             return Some(Reason::StandInFunds);
         }
-        let held = account.balance.credit(amounts.units).and_then(|balance| balance.place(amounts.units));
+        let held = account.balance().credit(amounts.units).and_then(|balance| balance.place(amounts.units));
         if held.is_err() {
             return Some(Reason::AmountOutOfRange);
         }
@@ -209,7 +209,7 @@ impl Shard {
         let amount = i128::from(payment.amounts.card.minor());
         let (used, count) = self.stood_in_of_card(payment.card_no, payment.number, now);
         let fits = |max: Option<i128>, sum: i128| max.is_some_and(|max| sum <= max);
-        let open = payment.account.outstanding.0.saturating_add(payment.amounts.units.0);
+        let open = payment.account.outstanding().0.saturating_add(payment.amounts.units.0);
         fits(amount_for(&program.transaction_max, &currency), amount)
             && fits(amount_for(&program.card_max, &currency), used.saturating_add(amount))
             && count < program.card_count_max
@@ -244,7 +244,8 @@ impl Shard {
         let rows = rows.filter_map(|number| self.store.find(*number));
         let of_account = rows.filter(|row| {
             let card = self.card(row.card).ok();
-            card.and_then(|card| self.account(card.account).ok()).is_some_and(|found| found.id == account.id)
+            card.and_then(|card| self.account(card.account).ok())
+                .is_some_and(|found| found.name == account.name)
         });
         let units = of_account.filter_map(Transaction::held).map(|held| held.units.0);
         Units(units.fold(0, i128::saturating_add))

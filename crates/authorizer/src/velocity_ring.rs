@@ -157,6 +157,20 @@ impl Default for Countries {
 }
 
 impl Countries {
+    /// One country, or none.
+    pub(crate) fn only(country: CountryCode) -> Self {
+        let mut countries = Self::default();
+        if let Some(first) = countries.0.first_mut() {
+            *first = country;
+        }
+        countries
+    }
+
+    /// The country that `only` would make this of; `None` where there are several.
+    pub(crate) fn one(&self) -> Option<CountryCode> {
+        self.0.first().copied().filter(|first| *self == Self::only(*first))
+    }
+
     /// Whether the card was used, and never here.
     pub(crate) fn is_new(&self, country: CountryCode) -> bool {
         self.0.first().is_some_and(|first| *first != NO_COUNTRY) && !self.0.contains(&country)
@@ -180,7 +194,8 @@ impl Countries {
     }
 }
 
-const NO_COUNTRY: CountryCode = CountryCode(0);
+/// Stands where a card was used nowhere yet.
+pub(crate) const NO_COUNTRY: CountryCode = CountryCode(0);
 
 #[cfg(test)]
 mod tests {

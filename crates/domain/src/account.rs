@@ -11,6 +11,9 @@ use std::fmt;
 pub struct AccountId(Text<40>);
 
 impl AccountId {
+    /// Stands where a name is missing: none is empty.
+    pub const NONE: Self = Self(Text::EMPTY);
+
     /// Checks a name.
     pub fn new(text: &str) -> Result<Self, TextError> {
         Text::name(text).map(Self)

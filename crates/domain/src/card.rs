@@ -10,6 +10,9 @@ use std::fmt;
 pub struct CardId(Text<40>);
 
 impl CardId {
+    /// Stands where a name is missing: none is empty.
+    pub const NONE: Self = Self(Text::EMPTY);
+
     /// Checks a name.
     pub fn new(text: &str) -> Result<Self, TextError> {
         Text::name(text).map(Self)

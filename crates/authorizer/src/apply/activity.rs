@@ -112,14 +112,10 @@ impl Shard {
     ) -> Result<(), ApplyError> {
         let account = self.card(card)?.account;
         let whole = count > 0;
-        if self.card(card)?.recent.is_some()
-            && let Some(ring) = &mut self.card_mut(card)?.recent
-        {
+        if let Some(ring) = self.card_mut(card)?.recent_mut() {
             ring.give_back(number, i128::from(amounts.card.minor()), whole);
         }
-        if self.account(account)?.recent.is_some()
-            && let Some(ring) = &mut self.account_mut(account)?.recent
-        {
+        if let Some(ring) = self.account_mut(account)?.more.as_mut().and_then(|more| more.recent.as_mut()) {
             ring.give_back(number, amounts.units.0, whole);
         }
         Ok(())
@@ -159,13 +155,17 @@ impl Shard {
         if !on_card.is_zero()
             && let Some(bucket) = bucket(i128::from(amounts.card.minor()))
         {
-            ring_of(&mut self.card_mut(card)?.recent).count(bucket, on_card, max);
+            self.card_mut(card)?.recent_or_new().count(bucket, on_card, max);
             self.forget_a_card(number, on_card);
         }
         if !on_account.is_zero()
             && let Some(bucket) = bucket(amounts.units.0)
         {
-            ring_of(&mut self.account_mut(account)?.recent).count(bucket, on_account, max);
+            self.account_mut(account)?
+                .more_mut()
+                .recent
+                .get_or_insert_default()
+                .count(bucket, on_account, max);
             self.forget_an_account(number, on_account);
         }
         Ok(())
@@ -173,8 +173,11 @@ impl Shard {
 
     fn note_country(&mut self, card: CardNo, country: Option<CountryCode>) -> Result<(), ApplyError> {
         match country {
-            Some(country) if !self.card(card)?.countries.is_latest(country) => {
-                self.card_mut(card)?.countries.note(country);
+            Some(country) if !self.card(card)?.countries().is_latest(country) => {
+                let card = self.card_mut(card)?;
+                let mut countries = card.countries();
+                countries.note(country);
+                card.set_countries(countries);
             }
             Some(_) | None => {}
         }
@@ -187,26 +190,22 @@ impl Shard {
     fn forget_a_card(&mut self, number: TransactionNo, horizon: Duration) {
         let Some(place) = any_of(self.cards.len(), number) else { return };
         let is_over = |found: &Ring| found.is_over(horizon, time_of(number));
-        if self.card(CardNo(place)).is_ok_and(|card| card.recent.as_deref().is_some_and(is_over))
+        if self.card(CardNo(place)).is_ok_and(|card| card.recent().is_some_and(is_over))
             && let Ok(card) = self.card_mut(CardNo(place))
         {
-            card.recent = None;
+            card.set_recent(None);
         }
     }
 
     fn forget_an_account(&mut self, number: TransactionNo, horizon: Duration) {
         let Some(place) = any_of(self.accounts.len(), number) else { return };
         let is_over = |found: &Ring| found.is_over(horizon, time_of(number));
-        if self.account(AccountNo(place)).is_ok_and(|found| found.recent.as_deref().is_some_and(is_over))
+        if self.account(AccountNo(place)).is_ok_and(|found| found.recent().is_some_and(is_over))
             && let Ok(account) = self.account_mut(AccountNo(place))
         {
-            account.recent = None;
+            account.more_mut().recent = None;
         }
     }
-}
-
-fn ring_of(recent: &mut Option<Box<Ring>>) -> &mut Ring {
-    recent.get_or_insert_default()
 }
 
 /// A place among `len`, scattered by multiplying with a large odd constant (Fibonacci hashing).

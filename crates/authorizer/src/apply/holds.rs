@@ -203,7 +203,7 @@ impl Shard {
             let account = self.card(card)?.account;
             let returned = self.returned_units(card, units)?;
             self.book(account, returned, Units(-units.0))?;
-            if let Some(word) = &mut self.account_mut(account)?.word {
+            if let Some(word) = self.account_mut(account)?.word_mut() {
                 word.ended(number);
             }
             let expires_at = self.in_state(number, was)?.expires_at;

@@ -11,14 +11,14 @@ impl Shard {
             transaction.duties = transaction.duties.max(duty.sequence);
             let card = transaction.card;
             let account = self.card(card)?.account;
-            let account = self.account_mut(account)?;
-            account.duties = account.duties.max(duty.account_sequence);
+            let more = self.account_mut(account)?.more_mut();
+            more.duties = more.duties.max(duty.account_sequence);
         }
         let news = news_of(&duty);
         if news.is_positive()
             && let Some(account) = self.account_of(&duty)
         {
-            let word = self.account_mut(account)?.word.get_or_insert_default();
+            let word = self.account_mut(account)?.more_mut().word.get_or_insert_default();
             word.owe(duty.number, duty.transaction, news);
         }
         self.enter_duty(duty);
@@ -44,7 +44,7 @@ impl Shard {
         let last = self.last_number;
         if news_of(&duty).is_positive()
             && let Some(account) = self.account_of(&duty)
-            && let Some(word) = &mut self.account_mut(account)?.word
+            && let Some(word) = self.account_mut(account)?.word_mut()
         {
             word.acknowledged(number, last);
         }
@@ -61,7 +61,7 @@ impl Shard {
         let Some(card) = self.store.find(transaction).map(|row| row.card) else { return Ok(()) };
         let (account, last) = (self.card(card)?.account, self.last_number);
         if by == Approver::BalanceService
-            && let Some(word) = &mut self.account_mut(account)?.word
+            && let Some(word) = self.account_mut(account)?.word_mut()
             && word.told.is_some()
         {
             word.promised(transaction, units, last);
@@ -81,8 +81,9 @@ impl Shard {
     /// Adds to what an account, and its program, has open that the service has not acknowledged.
     fn expose(&mut self, account: AccountNo, units: Units) {
         let Ok(found) = self.account_mut(account) else { return };
-        found.outstanding.grow(units);
-        let (id, asset) = (found.id, found.asset);
+        found.more_mut().outstanding.grow(units);
+        let Ok(found) = self.account(account) else { return };
+        let (id, asset) = (self.account_id(found), found.asset);
         if let Some((slot, _)) = self.policy.stand_in.slot_of(&id, &asset)
             && let Some(exposed) = self.exposed.get_mut(slot.0)
         {
@@ -100,7 +101,7 @@ impl Shard {
     }
 
     fn account_named(&self, id: &AccountId) -> Option<AccountNo> {
-        let place = self.accounts.iter().position(|account| account.id == *id)?;
+        let place = self.accounts.iter().position(|account| self.names.text(account.name) == id.as_str())?;
         u32::try_from(place).ok().map(AccountNo)
     }
 }
