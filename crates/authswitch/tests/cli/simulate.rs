@@ -54,6 +54,7 @@ fn the_simulators_and_a_switch_work_together_by_hand() {
     // The same cards again, read from the file.
     arguments.extend(["--cards", &cards, "--seed", "2"]);
     authswitch(&arguments).ended(0);
+    the_other_ways_of_offering_work(&site, &link, &cards);
 
     switch.settle();
     let held: i128 = switch.read("/v1/totals")["totals"]
@@ -70,6 +71,69 @@ fn the_simulators_and_a_switch_work_together_by_hand() {
     assert!(output.status.success());
     let books: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(books["counts"]["approved"].as_u64().unwrap() > 0, "{books}");
+}
+
+/// Closed loop, skewed cards, hot accounts, and the search for the highest rate: purchases on money in the switch.
+fn the_other_ways_of_offering_work(site: &Site, link: &str, cards: &str) {
+    const OTHERS: [&str; 16] = [
+        "jit",
+        "cross_border",
+        "special",
+        "declines",
+        "repeats",
+        "reversals",
+        "reversal_repeats",
+        "advices",
+        "financial",
+        "completions",
+        "increments",
+        "partial_reversals",
+        "refunds",
+        "forced_posts",
+        "questions",
+        "echoes",
+    ];
+    let others = OTHERS.map(|kind| format!("{kind} = 0\n")).concat();
+    let mix = site.write("mix.toml", &format!("cache = 1\n{others}"));
+    let (histograms, report) = (site.text("knee"), site.text("report.html"));
+    let always =
+        ["simulate", "processor", "--link", link, "--cards", cards, "--mix", &mix, "--answer-within", "30s"];
+    let window = [
+        "--window",
+        "8",
+        "--hot-accounts",
+        "2,50",
+        "--duration",
+        "500ms",
+        "--seed",
+        "3",
+        "--report",
+        &report,
+    ];
+    let ran = authswitch(&[&always[..], &window].concat()).ended(0);
+    assert!(ran.out.contains("8 messages in flight") && ran.out.contains("50 of 100"), "{}", ran.out);
+    assert!(std::fs::read_to_string(&report).unwrap().contains("<html"));
+    let zipf = ["--rate", "100", "--zipf", "1.1", "--duration", "500ms", "--seed", "4"];
+    let ran = authswitch(&[&always[..], &zipf].concat()).ended(0);
+    assert!(ran.out.contains("1/k^1.1"), "{}", ran.out);
+    // A bound that a machine under any load holds at some rate, and rates that nothing serves at any.
+    let ramp = [
+        "--ramp",
+        "30s",
+        "--rate",
+        "2000",
+        "--arrivals",
+        "even",
+        "--duration",
+        "100ms",
+        "--seed",
+        "5",
+        "--histograms",
+        &histograms,
+    ];
+    let ran = authswitch(&[&always[..], &ramp].concat()).ended(0);
+    assert!(ran.out.contains("held") && ran.out.contains("the knee is at "), "{}", ran.out);
+    assert!(site.path("knee").join("cache.latency").exists());
 }
 
 #[test]
@@ -124,6 +188,7 @@ fn the_load_generator_says_what_it_costs_itself_without_any_switch() {
     let more = ["--answer-within", "30s", "--zipf", "1.0", "--sizes", &sizes, "--histograms", &histograms];
     let ran = authswitch(&[&arguments[..], &more].concat()).ended(0);
     assert!(ran.out.contains("Own cost: ") && ran.out.contains("zipf"), "{}", ran.out);
+    assert!(ran.out.contains("an echo server in this process"), "{}", ran.out);
     assert!(site.path("histograms").join("cache.latency").exists());
 }
 
