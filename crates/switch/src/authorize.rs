@@ -351,13 +351,12 @@ impl Conversation {
     }
 
     fn post_request(&mut self, posted: Posted) {
-        if let Err(Full(posted)) = self.hub.cache().post_request(posted) {
-            if let Command::Authorize { caller, .. } = posted.command
-                && let Some(Taken::Waiting(waiting)) = self.in_flight.take(self.door.slot(caller))
-            {
-                let received = Moment { mono: waiting.received, ..posted.received };
-                self.shed(&waiting.message, received);
-            }
+        if let Err(Full(posted)) = self.hub.cache().post_request(posted)
+            && let Command::Authorize { caller, .. } = posted.command
+            && let Some(Taken::Waiting(waiting)) = self.in_flight.take(self.door.slot(caller))
+        {
+            let received = Moment { mono: waiting.received, ..posted.received };
+            self.shed(&waiting.message, received);
         }
     }
 
