@@ -270,7 +270,7 @@ pub struct OverloadSection {
 
 impl Default for OverloadSection {
     fn default() -> Self {
-        Self { wait_max: Duration::from_millis(100), wait_max_after: Duration::from_millis(500) }
+        Self { wait_max: Duration::from_millis(500), wait_max_after: Duration::from_secs(2) }
     }
 }
 
