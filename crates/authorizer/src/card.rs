@@ -150,7 +150,8 @@ mod tests {
                 countries.note(CountryCode(country));
                 card.set_countries(countries);
             };
-            (note(&mut apart), note(&mut plain));
+            note(&mut apart);
+            note(&mut plain);
             expected.note(CountryCode(country));
             assert_eq!((apart.countries(), plain.countries()), (expected, expected));
         }

@@ -106,11 +106,11 @@ fn nothing_is_sealed_under_an_old_key_once_there_is_a_new_one() {
         let after = run(&disk, keys(true), seed + 100).len() as u64;
         assert!(after > before, "something was written under the new key");
         let files = disk.files();
-        let headers = files
+        let mut headers = files
             .iter()
             .filter_map(|(name, _)| segment_number(name))
             .map(|number| SegmentHeader::decode(&disk.contents(&segment_name(number)).unwrap()).unwrap());
-        let of_first = headers.filter(|header| header.first_sequence <= before + 1).last().unwrap();
+        let of_first = headers.rfind(|header| header.first_sequence <= before + 1).unwrap();
         assert_eq!(of_first.key_id, keys(true).newest(), "seed {seed}: record {}", before + 1);
     }
 }
