@@ -4,9 +4,9 @@
 //! The first byte picks algorithm and padding, the second the size of the key, the third how much of a code is used, the
 //! fourth the dialect, the fifth the bit that is changed. The key follows, then the message.
 
-use crate::messages::shipped_dialects;
+use crate::messages::{drafted, shipped_dialects};
 use bytes::{Bytes, BytesMut};
-use iso8583::{Content, Dialect, Draft, MacAlgorithm, MacKey, MacPadding, Message};
+use iso8583::{Dialect, MacAlgorithm, MacKey, MacPadding, Message};
 use std::sync::LazyLock;
 
 static DIALECTS: LazyLock<Vec<Dialect>> = LazyLock::new(shipped_dialects);
@@ -40,15 +40,7 @@ pub fn run(data: &[u8]) {
 }
 
 fn seal(dialect: &Dialect, message: &Message, key: &MacKey, bit: u8) {
-    let mut draft = Draft::new(dialect, message.mti());
-    draft.header(message.header());
-    for de in message.elements() {
-        if dialect.element(de).unwrap().content() == Content::Binary {
-            draft.binary(de, &message.binary(de).unwrap());
-        } else {
-            draft.text(de, &message.text(de).unwrap());
-        }
-    }
+    let mut draft = drafted(dialect, message);
     let mut out = BytesMut::new();
     if draft.encode_sealed_into(key, &mut out).is_err() {
         assert!(out.is_empty());

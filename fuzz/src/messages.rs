@@ -57,8 +57,8 @@ pub fn leaves(value: Value<'_>) -> Vec<Leaf> {
     found
 }
 
-/// The same message, written from the values of its elements.
-pub fn rewritten(dialect: &Dialect, message: &Message) -> Message {
+/// A draft of the same message, from the values of its elements.
+pub fn drafted(dialect: &Dialect, message: &Message) -> Draft {
     let mut draft = Draft::new(dialect, message.mti());
     draft.header(message.header());
     for de in message.elements() {
@@ -68,7 +68,12 @@ pub fn rewritten(dialect: &Dialect, message: &Message) -> Message {
             draft.text(de, &message.text(de).unwrap());
         }
     }
-    dialect.decode(encoded(&draft).unwrap()).unwrap()
+    draft
+}
+
+/// The same message, written from the values of its elements.
+pub fn rewritten(dialect: &Dialect, message: &Message) -> Message {
+    dialect.decode(encoded(&drafted(dialect, message)).unwrap()).unwrap()
 }
 
 /// Writes each composite from its parts, which may come out more tightly than they came (padding, long forms of
