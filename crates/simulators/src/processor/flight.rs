@@ -124,13 +124,7 @@ impl Flights {
 
     /// Notes that `sent` is on its way.
     pub(crate) fn sent(&mut self, sent: Request, due: Instant, now: Instant, remember: bool) {
-        if let Some(earlier) = sent.follows() {
-            let first_time = !self.exchanges.contains_key(&sent.references);
-            if let Some(original) = self.exchanges.get_mut(&earlier.references).filter(|_| first_time) {
-                original.followers += 1;
-            }
-        }
-        let exchange = self.exchanges.entry(sent.references).or_insert_with(|| Exchange::new(sent));
+        let exchange = self.exchange(sent);
         exchange.remembered |= remember;
         exchange.waiting.push_back(Waiting { sent, due, overdue: false });
         self.deadlines.push_back((now.max(due) + self.answer_within, sent.references));
@@ -141,8 +135,19 @@ impl Flights {
     /// Notes that `planned` was not sent. Later messages may refer to it all the same, and several repeats of it
     /// are one purchase.
     pub(crate) fn skipped(&mut self, planned: Request) {
-        let exchange = self.exchanges.entry(planned.references).or_insert_with(|| Exchange::new(planned));
-        exchange.remembered = true;
+        self.exchange(planned).remembered = true;
+    }
+
+    /// The exchange of `request`, begun with it unless it was there. What it builds on stays as long as it does, whether it
+    /// is sent now or, as a repeat of something that was not, later.
+    fn exchange(&mut self, request: Request) -> &mut Exchange {
+        if let Some(earlier) = request.follows()
+            && !self.exchanges.contains_key(&request.references)
+            && let Some(original) = self.exchanges.get_mut(&earlier.references)
+        {
+            original.followers += 1;
+        }
+        self.exchanges.entry(request.references).or_insert_with(|| Exchange::new(request))
     }
 
     /// Whether `planned` makes sense now: what builds on a hold does so only where the hold is known to stand, and

@@ -70,3 +70,20 @@ fn a_lost_link_leaves_its_messages_unresolved_until_they_are_answered() {
     flights.answered(sent.references).unwrap();
     assert_eq!(flights.unresolved().count(), 0);
 }
+
+#[test]
+fn an_original_stays_for_the_repeat_of_a_reversal_that_was_itself_never_sent() {
+    let (mut flights, now, sent) = (Flights::new(WITHIN), Instant::now(), purchase());
+    let reversal = sent.reversal(*b"0420", References { stan: 9, ..sent.references }).unwrap();
+    flights.sent(sent, now, now, true);
+    flights.answered(sent.references).unwrap();
+    flights.skipped(reversal);
+    flights.sent(reversal.repeated(), now, now, false);
+    for forgotten in [sent.references, reversal.references] {
+        flights.forget(forgotten);
+    }
+    assert!(flights.find(sent.references).is_some(), "its reversal is still to be answered");
+    flights.answered(reversal.references).unwrap();
+    flights.settle(reversal.references);
+    assert!(flights.find(sent.references).is_none() && flights.find(reversal.references).is_none());
+}
