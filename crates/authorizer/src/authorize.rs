@@ -391,6 +391,7 @@ pub(crate) fn ask_for_funds(
     effects.action(Action::Wait { transaction: number, caller });
     effects.action(Action::Ask(Box::new(Ask {
         transaction: shard.transaction_id(number),
+        increment_of: of.map(|of| shard.transaction_id(of)),
         account: shard.account_id(account),
         card: shard.card_id(card),
         last_four: card.last_four,

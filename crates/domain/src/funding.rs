@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub struct Ask {
     /// The transaction; also the service's idempotency key.
     pub transaction: TransactionId,
+    /// The payment whose hold this adds to, where it is an increment.
+    pub increment_of: Option<TransactionId>,
     /// The account at the service.
     pub account: AccountId,
     /// The product's name for the card.

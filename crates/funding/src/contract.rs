@@ -17,7 +17,7 @@ pub use page::{OPENAPI, page};
 
 use domain::{
     Ask, Currency, Details, Initiator, Money, PartialApproval, Presence, Price, Rate, SecurityResults,
-    Timestamp, TransactionType, Units,
+    Timestamp, TransactionId, TransactionType, Units,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub fn ask(ask: &Ask, remaining: Duration, expires_at: Timestamp) -> Result<Mess
     let id = ask.transaction.to_string();
     let body = serde_json::to_vec(&AskBody {
         ask_id: &id,
+        increment_of: ask.increment_of.map(Shown),
         account: ask.account.as_str(),
         card: CardBody { id: ask.card.as_str(), last_four: Shown(ask.last_four) },
         asset: ask.asset.code().as_str(),
@@ -109,6 +110,8 @@ fn given(text: &str) -> Option<&str> {
 #[derive(Serialize)]
 struct AskBody<'a> {
     ask_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    increment_of: Option<Shown<TransactionId>>,
     account: &'a str,
     card: CardBody<'a>,
     asset: &'a str,

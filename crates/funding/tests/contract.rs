@@ -60,6 +60,15 @@ fn what_the_processor_did_not_send_is_absent() {
 }
 
 #[test]
+fn an_increment_says_what_it_adds_to() {
+    let mut ask = ask(EXAMPLE, Mono::MAX);
+    let written = |ask: &domain::Ask| json(&contract::ask(ask, Duration::ZERO, Timestamp::MAX).unwrap().body);
+    assert!(written(&ask).get("increment_of").is_none(), "a payment of its own");
+    ask.increment_of = Some(ask.transaction);
+    assert_eq!(written(&ask)["increment_of"], "tx-017-0006423a9f2c1b40");
+}
+
+#[test]
 fn duties_are_written_as_the_page_shows() {
     let duty = cancel(EXAMPLE, EXAMPLE + 0x11);
     let message = contract::duty(SHARD, &duty).unwrap();

@@ -43,6 +43,7 @@ fn an_ask_is_sent_as_the_example_shows_and_as_the_schema_says() {
     assert_fits(message.path, &sent(&message));
     let (margins, second_leg) = (Margins { markup: 100, fee: 50, buffer: 2_000 }, ask.rate);
     let [base, markup, fee, buffer] = [10_000_000, 100_000, 50_000, 2_030_000].map(Units);
+    ask.increment_of = Some(ask.transaction);
     ask.price = Some(Price { base, markup, fee, buffer, second_leg, margins });
     let message = contract::ask(&ask, Duration::from_millis(1_800), expires_at).unwrap();
     let price = &sent(&message)["price"];

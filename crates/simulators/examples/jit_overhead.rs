@@ -74,6 +74,7 @@ fn ask(number: u64, now: Moment) -> Ask {
         received: now.utc,
         held: Units(0),
         outstanding_standin: Units(0),
+        increment_of: None,
     }
 }
 

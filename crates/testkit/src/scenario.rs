@@ -424,7 +424,8 @@ impl Story {
             self.asks.insert(stan, number);
             self.stans.insert(number, stan);
             let (amount, code) = (ask.asset.format(ask.amounts.units), ask.asset.code());
-            self.untold.push(format!("asked {amount} {code} for {stan}"));
+            let parent = ask.increment_of.map(|of| format!(" adding to {}", self.stan_of(of.number)));
+            self.untold.push(format!("asked {amount} {code} for {stan}{}", parent.unwrap_or_default()));
         }
         for duty in happened.duties {
             let stan = self.stan_of(duty.transaction);

@@ -90,6 +90,7 @@ pub fn ask(number: u64, deadline: Mono) -> Ask {
         received,
         held: Units(4_000_000),
         outstanding_standin: Units(0),
+        increment_of: None,
     }
 }
 

@@ -151,6 +151,7 @@ impl Switch {
             received: now.utc,
             held: Units(0),
             outstanding_standin: Units(0),
+            increment_of: None,
         };
         self.asked.lock().unwrap().insert(ask.transaction, ask);
         self.funding().ask(ask);
