@@ -62,7 +62,6 @@ pub(super) fn compare(
         }
     }
     add_rows(&mut table, &sums, &switch.held_by_asset);
-    add_counts(&mut table, population, processor, service);
     Ok(table)
 }
 
@@ -118,25 +117,6 @@ fn add_rows(
         let figure = |units| Some(Figure::money(units, sum.decimals));
         table.row(format!("held in all, {asset}"), vec![figure(sum.processor), figure(total), None]);
     }
-}
-
-/// Open holds on cards whose money is at the balance service, one by one.
-fn add_counts(table: &mut BooksTable, population: &Population, processor: &Books, service: &BooksView) {
-    let jit: HashMap<AccountId, bool> = population
-        .accounts
-        .iter()
-        .map(|account| (account.id, account.in_balance_service.is_some()))
-        .collect();
-    let is_jit = |account: &AccountId| jit.get(account).copied().unwrap_or(false);
-    let seen = processor
-        .cards
-        .values()
-        .filter(|entry| is_jit(&entry.account))
-        .map(|entry| entry.book.open().count)
-        .sum();
-    let outstanding = u64::try_from(service.outstanding.len()).unwrap_or(u64::MAX);
-    let figures = vec![Some(Figure::count(seen)), None, Some(Figure::count(outstanding))];
-    table.row("open holds on JIT cards", figures);
 }
 
 /// What the processor thinks of an account, in units of its asset.

@@ -177,13 +177,8 @@ impl Plan {
 
     /// A message that changes a hold which an earlier one should have placed, or ends it.
     fn on_a_hold(&mut self, draw: Draw, transmission: u32) -> Option<Request> {
-        let place = self.find(|deck, recent, purchase| {
-            let card = deck.cards().get(purchase.card as usize);
-            // An increment of a JIT hold is a reservation of its own at the balance service; its books and the processor's
-            // would count different things.
-            let suits =
-                draw != Draw::Increment || card.is_some_and(|card| card.funding == FundingMode::PreFunded);
-            purchase.effect == Effect::Hold && purchase.billing.is_none() && !recent.changed && suits
+        let place = self.find(|recent, purchase| {
+            purchase.effect == Effect::Hold && purchase.billing.is_none() && !recent.changed
         })?;
         let references = self.references(transmission);
         let share = self.random.random_range(1..=100_u64);
@@ -265,7 +260,7 @@ impl Plan {
 
     /// Something that should have been approved, was not undone before, and is `suitable`. A draw that finds nothing
     /// within a few attempts gives up, so that the time of a step stays bounded.
-    fn find(&mut self, suitable: impl Fn(&Deck, &Recent, &Purchase) -> bool) -> Option<usize> {
+    fn find(&mut self, suitable: impl Fn(&Recent, &Purchase) -> bool) -> Option<usize> {
         const ATTEMPTS_MAX: usize = 8;
         let count = self.recent.len();
         (0..ATTEMPTS_MAX).filter(|_| count > 0).find_map(|_| {
@@ -273,12 +268,12 @@ impl Plan {
             let recent = self.recent.get(place)?;
             let purchase = recent.request.purchase()?;
             let open = recent.reversal.is_none() && purchase.refusal.is_none();
-            (open && suitable(&self.deck, recent, purchase)).then_some(place)
+            (open && suitable(recent, purchase)).then_some(place)
         })
     }
 
     fn reversal(&mut self, transmission: u32) -> Option<Request> {
-        let place = self.find(|_, recent, purchase| {
+        let place = self.find(|recent, purchase| {
             let forced = recent.request.is_advice() && purchase.effect == Effect::Take;
             purchase.effect.is_reversible() && !recent.changed && !forced
         })?;

@@ -112,11 +112,11 @@ fn what_builds_on_a_hold_names_a_purchase_that_holds_money() {
         }
     }
     assert!(kinds.iter().all(|count| *count > 100), "{kinds:?}");
-    assert!(jit[0] > 20 && jit[1] == 0 && jit[2] > 10, "{jit:?}");
+    assert!(jit[0] > 20 && jit[1] > 20 && jit[2] > 10, "{jit:?}");
 }
 
 #[test]
-fn every_kind_but_questions_and_increments_is_sent_on_cards_of_the_balance_service_too() {
+fn every_kind_but_questions_is_sent_on_cards_of_the_balance_service_too() {
     let deck = deck();
     let mut plan = Plan::new(Arc::clone(&deck), &Mix::default(), 7, 0, 1).unwrap();
     let mut seen = BTreeSet::new();
@@ -125,7 +125,7 @@ fn every_kind_but_questions_and_increments_is_sent_on_cards_of_the_balance_servi
         let Some(purchase) = request.purchase() else { continue };
         let card = deck.cards()[purchase.card as usize];
         if card.funding == FundingMode::Jit && purchase.refusal.is_none() {
-            assert!(!matches!(purchase.effect, Effect::Nothing | Effect::Raise(_)), "{request:?}");
+            assert_ne!(purchase.effect, Effect::Nothing, "{request:?}");
             assert_ne!(purchase.marks, Marks::BalancesWanted);
             seen.insert((request.mti, purchase.processing_code / 10_000));
         }
