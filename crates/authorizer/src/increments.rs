@@ -12,7 +12,7 @@ use crate::duties::Order;
 use crate::parts::covering;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
-use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Price, Reason, Units};
+use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Money, Price, Reason, Units};
 
 impl Shard {
     /// An increment that is asked for.
@@ -118,7 +118,8 @@ impl Shard {
     }
 
     /// What changes a hold to the total that an advice tells: upwards by the difference at the rate of the day, downwards
-    /// at the rate that the hold has locked (E14).
+    /// at the rate that the hold has locked (E14). The total is of the whole payment: what increments of a JIT card hold
+    /// beside its first hold is not held twice. It stays until the payment is cleared, even where the total is below it.
     fn change_to(
         &self,
         case: Case<'_>,
@@ -127,7 +128,8 @@ impl Shard {
         told: HoldTerms,
         context: Context<'_>,
     ) -> HoldTerms {
-        let change = less(told.amounts, held).card;
+        let left = self.without_increments(parent, told.amounts.card);
+        let change = Money::new(left.minor().saturating_sub(held.card.minor()), left.currency());
         if change.minor() > 0 {
             let (request, mut ignored) = (&case.question.request, Vec::new());
             let owners = (case.card, case.account);
@@ -135,7 +137,6 @@ impl Shard {
             let (units, price) = priced.map_or((Units::ZERO, None), |priced| (priced.units, priced.price));
             return HoldTerms { amounts: Amounts { card: change, units }, price, ..told };
         }
-        let left = told.amounts.card;
         let share = covering(held, left).unwrap_or(held.units);
         let before = parent.more.as_ref().and_then(|more| more.price);
         let price = before.map(|price| price.share(share, held.units));
@@ -143,6 +144,22 @@ impl Shard {
         let charge = self.units_of_part(parent, held, left).and_then(|charge| charge.plus(buffer));
         let units = if left == held.card { held.units } else { charge.unwrap_or(share).min(held.units) };
         HoldTerms { amounts: less(Amounts { card: left, units }, held), price, ..told }
+    }
+
+    /// What of a payment's total is left for its first hold.
+    fn without_increments(&self, parent: &Transaction, total: Money) -> Money {
+        let beside = self.increments_of(parent).filter_map(|hold| Some(hold.held()?.card.minor()));
+        let beside = beside.fold(0, i64::saturating_add);
+        Money::new(total.minor().saturating_sub(beside).max(0), total.currency())
+    }
+
+    /// The increments of a payment that are holds of their own and were granted.
+    pub(crate) fn increments_of<'a>(
+        &'a self,
+        parent: &'a Transaction,
+    ) -> impl Iterator<Item = &'a Transaction> {
+        let holds = self.holds_of(parent.card, Some(parent)).skip(1);
+        holds.filter(|hold| hold.state == TransactionState::Approved)
     }
 }
 

@@ -37,6 +37,8 @@ stories! {
     e27_a_surplus_counts_today_without_being_stopped: "e27-surplus-counts-without-blocking.scenario",
     e35_a_closed_cards_holds_run_their_course: "e35-close-with-open-holds.scenario",
     e36_the_hold_of_a_fuel_pump_follows_its_advice: "e36-fuel.scenario",
+    e36_an_advice_finds_its_hold_by_the_approval_code: "e36-by-approval-code.scenario",
+    e36_a_total_counts_the_increments_beside_it: "e36-a-total-beside-increments.scenario",
     e11_a_token_that_has_lost_its_peg_is_not_believed: "e11-lost-peg.scenario",
     e11_a_cross_rate_goes_over_the_base: "e11-cross-rate.scenario",
     e13_markup_and_fee_are_charged_and_the_buffer_is_not: "e13-markup-and-buffer.scenario",

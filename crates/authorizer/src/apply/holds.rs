@@ -19,7 +19,7 @@ impl Shard {
         let said = if request.details.incremental {
             self.standing_with(*of, request.amount)
         } else {
-            Some(request.amount)
+            self.standing_beside(*of, request.amount)
         };
         self.stands(*of, said, before.card, after.card)?;
         let zero = self.zero(*card)?;

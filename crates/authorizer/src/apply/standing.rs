@@ -37,6 +37,15 @@ impl Shard {
         Ok(())
     }
 
+    /// What stands of the first hold once the whole payment stands at `total`.
+    pub(super) fn standing_beside(&self, number: TransactionNo, total: Money) -> Option<Money> {
+        let parent = self.store.find(number)?;
+        let beside = self.increments_of(parent).filter_map(Transaction::standing);
+        let beside = beside.filter(|stands| stands.currency() == total.currency()).map(Money::minor);
+        let left = total.minor().saturating_sub(beside.fold(0, i64::saturating_add));
+        Some(Money::new(left.max(0), total.currency()))
+    }
+
     /// What stands once `more` is added, where both are in one currency.
     pub(super) fn standing_with(&self, number: TransactionNo, more: Money) -> Option<Money> {
         self.store.find(number).and_then(Transaction::standing)?.plus(more).ok()

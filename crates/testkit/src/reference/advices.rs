@@ -3,9 +3,9 @@
 use super::arithmetic::{is_nothing, less, none, plus};
 use super::requests::{Incoming, Price};
 use super::uses::Counting;
-use super::{BookingKind, Model, Outcome};
+use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
-use domain::{Amounts, Approver, DutyKind, Failure, Rate, Reason, Units};
+use domain::{Amounts, Approver, DutyKind, Failure, Money, Rate, Reason, Units};
 
 /// What a message would hold, and what it breaks.
 struct Evaluated {
@@ -48,21 +48,31 @@ impl Model {
         let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, false);
         let told = amounts.expect("worlds use amounts that fit");
         let held = self.transactions[index].held.expect("an open hold");
+        // A total is of the whole payment, increments that are holds of their own with it.
+        let granted = |part: &&usize| self.transactions[**part].state == TransactionState::Approved;
+        let beside: Vec<usize> = self.holds_of(index).iter().skip(1).filter(granted).copied().collect();
+        let beside = |held: &dyn Fn(&Transaction) -> Option<Money>, total: Money| {
+            let held = beside.iter().filter_map(|part| held(&self.transactions[*part]));
+            let held = held.filter(|held| held.currency() == total.currency()).map(Money::minor);
+            Money::new((total.minor() - held.sum::<i64>()).max(0), total.currency())
+        };
+        let left = beside(&|part| part.held.map(|held| held.card), told.card);
+        let stands = beside(&|part| Some(part.standing()), request.amount);
         let added = if request.details.incremental {
             told
-        } else if told.card.minor() <= held.card.minor() {
+        } else if left.minor() <= held.card.minor() {
             // Downwards at the rate that the hold has locked (E14).
-            let units = if told.card == held.card { held.units } else { self.cost_of_part(index, told.card) };
-            less(Amounts { card: told.card, units }, held)
+            let units = if left == held.card { held.units } else { self.cost_of_part(index, left) };
+            less(Amounts { card: left, units }, held)
         } else {
             // Upwards at the rate of the day: the difference alone.
-            let card = told.card.minus(held.card).expect("both are in the card's currency");
+            let card = left.minus(held.card).expect("both are in the card's currency");
             let asset = self.asset_of(self.account_of(incoming.card));
             let units = self.converted(&request, card, asset, now.utc, &mut Price::default());
             Amounts { card, units: Units(units.expect("what tells is priced")) }
         };
         let number = self.transactions[index].number;
-        self.raise(incoming, index, (added, rate), failures, out);
+        self.raise(incoming, index, (added, rate), stands, failures, out);
         let after = plus(held, added);
         if self.is_jit(card) && after != held {
             let (kind, units) = if after.units < held.units {
@@ -89,18 +99,20 @@ impl Model {
                 self.fund(incoming, (added, rate), failures, of, out);
             }
             (Some(index), Some(added)) if passes => {
-                self.raise(incoming, index, (added, rate), failures, out);
+                self.raise(incoming, index, (added, rate), incoming.request.amount, failures, out);
             }
             _ => self.decline(incoming, failures, out),
         }
     }
 
-    /// Changes a hold by what a message adds to it (or takes from it), and enters the message.
+    /// Changes a hold by what a message adds to it (or takes from it), and enters the message. Of a total, `stands` of it is
+    /// the hold's.
     fn raise(
         &mut self,
         incoming: Incoming,
         index: usize,
         (added, rate): (Amounts, Option<Rate>),
+        stands: Money,
         flags: Vec<Failure>,
         out: &mut Outcome,
     ) {
@@ -109,8 +121,7 @@ impl Model {
         new.told = self.told(card, &request, added.units, now);
         let parent = self.transactions[index].number;
         let (stood, before) = (self.transactions[index].standing(), self.promised(index).card);
-        let said =
-            if request.details.incremental { stood.plus(request.amount).ok() } else { Some(request.amount) };
+        let said = if request.details.incremental { stood.plus(request.amount).ok() } else { Some(stands) };
         self.now_stands(index, said, before, plus(self.promised(index), added).card);
         (new.state, new.reason, new.of) = (TransactionState::Added, Some(Reason::Approved), Some(parent));
         (new.rate, new.failures) = (rate, flags);
