@@ -273,6 +273,23 @@ impl FollowUp {
             15 => Kind::OriginalCredit(random.pick(&classes)),
             _ => Kind::Refund(random.pick(&classes)),
         };
+        Self { of: usize::try_from(random.below(pool)).expect("a small pool"), ..Self::of_kind(kind, random) }
+    }
+
+    /// Something that follows a hold which stands: mostly what changes it.
+    pub(crate) fn of_a_hold(random: &mut Random) -> Self {
+        let kind = match random.below(20) {
+            0..=7 => Kind::Increment,
+            8..=9 => Kind::IncrementAdvice,
+            10..=14 => Kind::Advice,
+            15..=16 => Kind::Completion,
+            17..=18 => Kind::Clearing,
+            _ => Kind::Refund(MessageClass::Clearing),
+        };
+        Self::of_kind(kind, random)
+    }
+
+    fn of_kind(kind: Kind, random: &mut Random) -> Self {
         let naming = random.pick(&[
             Naming::Network,
             Naming::Network,
@@ -285,7 +302,7 @@ impl FollowUp {
             Naming::Nothing,
         ]);
         Self {
-            of: usize::try_from(random.below(pool)).expect("a small pool"),
+            of: 0,
             kind,
             naming,
             hundredths: random.pick(&[100, 100, 100, 50, 50, 30, 20, 105, 119, 150, 1, 0]),

@@ -7,13 +7,14 @@ use crate::program;
 use crate::random::Random;
 use crate::steps::{self, Ending, Step};
 use crate::world::{Happened, World};
-use authorizer::{AdviceAfterReversal, Change, Command, Life, NewCard, Policy, References};
+use authorizer::{AdviceAfterReversal, Change, Command, Life, NewCard, Policy, References, TransactionState};
 use domain::{
     AccountId, AccountNo, ApprovalCode, Asset, AssetCode, Authorization, CardId, CardNo, CardStatus,
     Controls, DutyNo, Expiry, ExpiryError, FundingMode, FundingOutcome, LimitRule, MessageClass, Money,
-    OriginalReferences, Pan, PostingKind, Rate, RequestKey, Text, Timestamp, TransactionNo, Units,
+    OriginalReferences, Pan, PostingKind, Rate, RequestKey, Stan, Text, Timestamp, TransactionNo, Units,
 };
 use rust_decimal::Decimal;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -267,6 +268,15 @@ impl Stage {
             }
             Step::Reverse(place, undo) => self.reverse(pool[*place], *undo)?,
             Step::Follow(follow_up) => self.follow(&pool[follow_up.of], follow_up)?,
+            Step::FollowHold(any, follow_up) => {
+                if let Some(draft) = chosen(&self.sent_and_held(), *any) {
+                    self.follow(&draft, follow_up)?;
+                    // Where the balance service was asked, it mostly grants at once.
+                    if !any.is_multiple_of(4) {
+                        self.end_ask(NEWEST, Ending::InFull)?;
+                    }
+                }
+            }
             Step::Repeat(any) => {
                 if let Some(draft) = chosen(&self.sent, *any) {
                     self.send(&draft, |_| {})?;
@@ -332,6 +342,16 @@ impl Stage {
         request.deadline = self.world.now().mono.plus(draft.answer_within);
         let caller = self.world.caller();
         self.perform(Command::Authorize { card: CardNo(draft.card), request, caller })
+    }
+
+    /// The messages sent so far whose hold stands.
+    fn sent_and_held(&self) -> Vec<Draft> {
+        let open = |view: &authorizer::TransactionView| view.state == TransactionState::Approved;
+        let views = (0..CARDS).map(|card| self.world.transactions(card).into_iter().filter(open));
+        let held: Vec<HashSet<Stan>> = views.map(|open| open.map(|view| view.stan).collect()).collect();
+        let mut sent = self.sent.clone();
+        sent.retain(|draft| held[usize::try_from(draft.card).expect("small")].contains(&draft.request.stan));
+        sent
     }
 
     fn follow(&mut self, first: &Draft, follow_up: &FollowUp) -> Result<(), Finding> {
@@ -412,6 +432,9 @@ impl Stage {
         self.duties.extend(happened.duties.iter().map(|duty| duty.number));
     }
 }
+
+/// What [`chosen`] takes for the latest.
+const NEWEST: usize = 0;
 
 /// One of the things so far, if there are any; the latest more often than the others.
 fn chosen<T: Copy>(all: &[T], any: usize) -> Option<T> {

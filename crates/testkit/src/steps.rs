@@ -37,6 +37,8 @@ pub(crate) enum Step {
     Reverse(usize, Undo),
     /// Something that follows a message of the pool.
     Follow(FollowUp),
+    /// Something that follows one of the messages sent so far whose hold stands: a long life comes of these.
+    FollowHold(usize, FollowUp),
     /// One of the messages sent so far is sent again.
     Repeat(usize),
     /// One of the messages sent so far is reversed.
@@ -93,6 +95,7 @@ impl Step {
             Self::Wait(_)
             | Self::SetBack(_)
             | Self::SetForward(_)
+            | Self::FollowHold(..)
             | Self::Repeat(_)
             | Self::ReverseSent(..)
             | Self::Lose(..)
@@ -116,7 +119,7 @@ impl Step {
         let any = usize::try_from(random.below(1_000)).expect("small");
         let card = u32::try_from(random.below(u64::from(CARDS))).expect("few cards");
         let account = u32::try_from(random.below(u64::from(ACCOUNTS))).expect("few accounts");
-        match random.below(142) {
+        match random.below(162) {
             0..=15 => Self::Wait(wait(random)),
             16..=37 => Self::Send(place),
             38..=41 => Self::SendRest(place, random.pick(&[0, 1])),
@@ -149,7 +152,8 @@ impl Step {
             126..=129 => Self::Repeat(any),
             130..=136 => Self::ReverseSent(any, Undo::draw(random)),
             137..=139 => Self::Lose(any, random.pick(&[AnswerLoss::Withheld, AnswerLoss::Undelivered])),
-            _ => Self::Release(any),
+            140..=141 => Self::Release(any),
+            _ => Self::FollowHold(any, FollowUp::of_a_hold(random)),
         }
     }
 }
