@@ -40,3 +40,35 @@ impl From<Exit> for ExitCode {
         })
     }
 }
+
+/// An error and its causes in one line. A cause that the message before it has told already is left out.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot listen on 127.0.0.1:1: {0}")]
+    struct Telling(#[source] std::io::Error);
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let cause = || std::io::Error::other("in use");
+        let error = anyhow::Error::new(Telling(cause())).context("link \"a\"");
+        assert_eq!(told(&error), "link \"a\": cannot listen on 127.0.0.1:1: in use");
+        let error = anyhow::Error::new(cause()).context("link \"a\"");
+        assert_eq!(told(&error), "link \"a\": in use");
+    }
+}

@@ -137,7 +137,7 @@ fn main() -> ExitCode {
         Ok(()) => Exit::Done.into(),
         Err((exit, error)) => {
             // The exit code tells a supervisor what the words tell people, and must not depend on them.
-            let _said = writeln!(std::io::stderr(), "authswitch: {error:#}");
+            let _said = writeln!(std::io::stderr(), "authswitch: {}", exit::told(&error));
             exit.into()
         }
     }
