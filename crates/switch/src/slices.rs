@@ -82,6 +82,9 @@ pub enum SnapshotFault {
     /// The switch stops, and the snapshot took longer than the configuration gives it.
     #[error("the switch is stopping and journal.snapshot_stop_within is over")]
     GivenUp,
+    /// There is no thread for a piece of a snapshot.
+    #[error("no thread for a piece of the snapshot: {0}")]
+    NoThread(#[source] std::io::Error),
     /// A thread could not be started, or ended with a panic.
     #[error("a thread of the recovery ended before its work was done")]
     Thread,
@@ -108,6 +111,7 @@ impl SnapshotFault {
             | Self::Base(_)
             | Self::Journal(_)
             | Self::GivenUp
+            | Self::NoThread(_)
             | Self::Thread => false,
         }
     }

@@ -60,7 +60,7 @@ pub use inspect::{Inspected, Inspection, inspect_all};
 pub use open::{OpenSnapshot, Part, PartReader};
 pub(crate) use read::key_of;
 pub use read::verify;
-pub use write::{DiskShare, Kept, SnapshotWriter, kept};
+pub use write::{DiskShare, Kept, SnapshotWriter, WrittenSnapshot, kept};
 
 use crate::layout::{FieldReader, FieldWriter};
 use crate::seal::{DataKey, KeyId, SEAL_BYTES, SealError, SealingKeys, WRAPPED_BYTES};

@@ -42,21 +42,43 @@ pub(crate) fn key_of(storage: &dyn Storage, generation: u64) -> Result<Option<Ke
 
 /// As [`verify`], under any name.
 pub(super) fn verify_file(storage: &dyn Storage, name: &str) -> Result<SnapshotHeader, SnapshotError> {
-    let mut reader = Reader::open(storage, name)?;
-    let (header, seed) = reader.header()?;
-    let (mut slices, mut payload_bytes) = (0, 0);
-    let mut payload = Vec::new();
-    while reader.left() > TRAILER_BYTES as u64 {
-        reader.slice(seed, slices, &header, &mut payload)?;
-        slices += 1;
-        payload_bytes += payload.len() as u64;
+    let mut verification = Verification::begin(storage, name)?;
+    while !verification.go_on()? {}
+    Ok(verification.header)
+}
+
+/// A snapshot that is being read back, slice by slice.
+pub(super) struct Verification {
+    reader: Reader,
+    header: SnapshotHeader,
+    seed: u32,
+    slices: u64,
+    payload_bytes: u64,
+    payload: Vec<u8>,
+}
+
+impl Verification {
+    pub(super) fn begin(storage: &dyn Storage, name: &str) -> Result<Self, SnapshotError> {
+        let mut reader = Reader::open(storage, name)?;
+        let (header, seed) = reader.header()?;
+        Ok(Self { reader, header, seed, slices: 0, payload_bytes: 0, payload: Vec::new() })
     }
-    let digest = reader.digest.clone().finalize().into();
-    let expected = encode_trailer(seed, slices, payload_bytes, &digest);
-    if reader.array::<TRAILER_BYTES>()? != expected {
-        return Err(reader.damaged("the trailer does not match what lies before it"));
+
+    /// Checks the next slice, or the end. Whether that was the end, and all is whole.
+    pub(super) fn go_on(&mut self) -> Result<bool, SnapshotError> {
+        if self.reader.left() > TRAILER_BYTES as u64 {
+            self.reader.slice(self.seed, self.slices, &self.header, &mut self.payload)?;
+            self.slices += 1;
+            self.payload_bytes += self.payload.len() as u64;
+            return Ok(false);
+        }
+        let digest = self.reader.digest.clone().finalize().into();
+        let expected = encode_trailer(self.seed, self.slices, self.payload_bytes, &digest);
+        if self.reader.array::<TRAILER_BYTES>()? != expected {
+            return Err(self.reader.damaged("the trailer does not match what lies before it"));
+        }
+        Ok(true)
     }
-    Ok(header)
 }
 
 /// Reads a file in order, and digests what it reads.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::read::{read_header, verify_file};
+use super::read::{Verification, read_header};
 use super::{
     GENERATIONS_KEPT, SLICE_BYTES_MAX, Slice, SliceHeader, SnapshotError, SnapshotHeader, encode_trailer,
     generations, next_generation, nonce_of, snapshot_name,
@@ -62,6 +62,33 @@ pub struct SnapshotWriter {
     data_key: Option<DataKey>,
     /// A payload while it is being sealed.
     sealed: Vec<u8>,
+}
+
+/// A snapshot that is written, and counts once it was read back whole.
+pub struct WrittenSnapshot {
+    writer: SnapshotWriter,
+    verification: Verification,
+    is_whole: bool,
+}
+
+impl WrittenSnapshot {
+    /// Reads the next slice back. Whether that was the last, and all is whole.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what was written.
+    pub fn verify_on(&mut self) -> Result<bool, SnapshotError> {
+        self.is_whole = self.is_whole || self.verification.go_on()?;
+        Ok(self.is_whole)
+    }
+
+    /// Reads back what was not yet, and lets the snapshot count.
+    ///
+    /// # Errors
+    /// As [`SnapshotWriter::finish`].
+    pub fn name(mut self) -> Result<Kept, SnapshotError> {
+        while !self.verify_on()? {}
+        self.writer.name()
+    }
 }
 
 /// What is there after a snapshot was finished.
@@ -195,16 +222,29 @@ impl SnapshotWriter {
         self.payload_bytes
     }
 
-    /// Closes the snapshot, reads it back, gives it its name, and removes generations beyond the two newest.
+    /// Ends the snapshot, reads it back, and lets it count.
     ///
     /// # Errors
-    /// It cannot be written, or what was read back is not what was written; the snapshots before it still stand.
-    pub fn finish(mut self) -> Result<Kept, SnapshotError> {
+    /// It cannot be written or synced, or what is read back is not what was written. Those before it stand.
+    pub fn finish(self) -> Result<Kept, SnapshotError> {
+        self.end()?.name()
+    }
+
+    /// Ends the snapshot: everything is written and synced, and nothing counts yet.
+    ///
+    /// # Errors
+    /// It cannot be written or synced.
+    pub fn end(mut self) -> Result<WrittenSnapshot, SnapshotError> {
         let digest = self.digest.clone().finalize().into();
         self.put(&encode_trailer(self.seed, self.slices, self.payload_bytes, &digest))?;
         self.flush()?;
         self.sync()?;
-        verify_file(&*self.storage, &self.making)?;
+        let verification = Verification::begin(&*self.storage, &self.making)?;
+        Ok(WrittenSnapshot { writer: self, verification, is_whole: false })
+    }
+
+    /// Gives the snapshot its name, and removes the oldest.
+    fn name(mut self) -> Result<Kept, SnapshotError> {
         let name = snapshot_name(self.header.generation);
         self.storage.rename(&self.making, &name).map_err(|source| self.io("name a snapshot", source))?;
         self.named = true;

@@ -147,6 +147,7 @@ impl Config {
             every: journal.snapshot_every,
             at_stop: journal.snapshot_at_stop,
             stop_within: journal.snapshot_stop_within,
+            gives_way_for: journal.snapshot_gives_way_for,
             damaged_max: journal.damaged_snapshots_max,
             keep_segments_for: journal.keep_segments_for,
         }
@@ -298,6 +299,8 @@ fn check_numbers(file: &ConfigFile, faults: &mut Faults) {
     let second = Duration::from_secs(1);
     let stop_within = file.journal.snapshot_stop_within;
     faults.duration("journal.snapshot_stop_within", stop_within, Duration::ZERO, second * 3_600);
+    let gives_way_for = file.journal.snapshot_gives_way_for;
+    faults.duration("journal.snapshot_gives_way_for", gives_way_for, Duration::ZERO, second * 86_400);
     faults.duration("cache.tick_every", cache.tick_every, Duration::from_millis(1), second * 60);
     let overload = &file.overload;
     faults.duration("overload.wait_max", overload.wait_max, Duration::from_millis(1), second * 60);

@@ -313,6 +313,9 @@ pub struct JournalSection {
     /// How long a stop waits for the last snapshot.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub snapshot_stop_within: Duration,
+    /// How long a snapshot beside decisions takes only the time that everybody else leaves over.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub snapshot_gives_way_for: Duration,
     /// Damaged snapshots kept aside.
     pub damaged_snapshots_max: usize,
     /// Bytes of segments kept that no start needs any more.
@@ -341,6 +344,7 @@ impl Default for JournalSection {
             snapshot_every: Duration::from_secs(3_600),
             snapshot_at_stop: true,
             snapshot_stop_within: Duration::from_secs(60),
+            snapshot_gives_way_for: Duration::from_secs(30),
             damaged_snapshots_max: 2,
             keep_segments_bytes: 1024 * 1024 * 1024,
             keep_segments_for: Duration::ZERO,

@@ -9,17 +9,20 @@
 //! hands, and one change missed is a snapshot that is silently wrong. Here a snapshot is made of what is on disk, by
 //! the code that recovery runs: what is written is what a start would come to, every segment is read and checked
 //! once while the process that knows better still runs, and no decision waits for a snapshot at all. The price is
-//! processor time of a thread that gives way to every other (see `priority`), and it is told in `authswitch_snapshot_*`.
+//! processor time, of threads that give way to every other (see `priority`), and it is told in `authswitch_snapshot_*`.
 //!
 //! Guarantees: a snapshot reaches only as far as the journal is durable; nothing of the one before is touched until
 //! the new one is verified and named; a fold that fails leaves everything as it was. Memory: the facts of one step,
 //! at most [`STEP_BYTES_MAX`], and one shard. A longer journal is folded in several steps, each a generation.
 
+use super::priority::{Pace, Turn};
 use crate::slices::{self, Sliced, SnapshotFault};
 use authorizer::{Policy, Shard};
 use domain::{Fact, RateTable, ShardId, Timestamp};
 use journal::RecoveredRecord;
-use journal::snapshot::{DiskShare, Kept, OpenSnapshot, SnapshotWriter, generations, set_aside};
+use journal::snapshot::{
+    DiskShare, Kept, OpenSnapshot, SnapshotWriter, WrittenSnapshot, generations, set_aside,
+};
 use journal::storage::Storage;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -43,7 +46,9 @@ pub(crate) struct Folder {
     pub(crate) damaged_max: usize,
     /// Who else wants the disk.
     pub(crate) disk: DiskShare,
-    /// Set by whoever cannot wait any longer: the fold ends at the next shard, and leaves everything as it was.
+    /// Who else wants the processor.
+    pub(crate) pace: Pace,
+    /// Set by whoever cannot wait any longer: the fold ends with the piece that is being made, and leaves everything as it was.
     pub(crate) give_up: Arc<AtomicBool>,
 }
 
@@ -84,14 +89,14 @@ impl Folder {
     /// Folds over a journal.
     pub(crate) fn new(storage: Arc<dyn Storage>, node: u32, policy: Policy) -> Self {
         let give_up = Arc::new(AtomicBool::new(false));
-        let disk = DiskShare::Alone;
         Self {
             storage,
             node,
             policy,
             step_bytes_max: STEP_BYTES_MAX,
             damaged_max: DAMAGED_MAX,
-            disk,
+            disk: DiskShare::Alone,
+            pace: Pace::AtOnce,
             give_up,
         }
     }
@@ -116,8 +121,8 @@ impl Folder {
     /// from nothing.
     fn step(&self, through: u64, now: Timestamp) -> Result<Option<Folded>, SnapshotFault> {
         for generation in generations(&*self.storage)? {
-            let opened = OpenSnapshot::open(&self.storage, self.node, generation)
-                .map_err(|error| SnapshotFault::Base(Box::new(error.into())));
+            let opened = self.piece(|_| Ok(OpenSnapshot::open(&self.storage, self.node, generation)))?;
+            let opened = opened.map_err(|error| SnapshotFault::Base(Box::new(error.into())));
             match opened.and_then(|base| self.step_from(Some(&Sliced::new(base)), through, now)) {
                 Err(SnapshotFault::Base(error)) if error.is_damage() => {
                     tracing::error!(generation, %error, "a snapshot is damaged and set aside; continuing from the one before it");
@@ -153,17 +158,32 @@ impl Folder {
             bytes: 0,
             through: after,
         };
-        journal::read_between(&*self.storage, self.node, after, through, |record| {
-            tail.put(&record);
-            let more = tail.bytes < self.step_bytes_max && !self.give_up.load(Ordering::Relaxed);
-            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        self.go_on().map(|()| tail)
+        while tail.through < through && tail.bytes < self.step_bytes_max {
+            self.piece(|turn| self.read(turn, &mut tail, through))?;
+        }
+        Ok(tail)
     }
 
-    /// Whether there is still time.
-    fn go_on(&self) -> Result<(), SnapshotFault> {
-        if self.give_up.load(Ordering::Relaxed) { Err(SnapshotFault::GivenUp) } else { Ok(()) }
+    /// Reads on until `through`, or until it is enough for one step or for this turn.
+    fn read(&self, turn: &Turn<'_>, tail: &mut Tail, through: u64) -> Result<(), SnapshotFault> {
+        journal::read_between(&*self.storage, self.node, tail.through, through, |record| {
+            tail.put(&record);
+            let is_enough = tail.bytes >= self.step_bytes_max || self.give_up.load(Ordering::Relaxed);
+            let more = !is_enough && turn.lasts();
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(())
+    }
+
+    /// Makes one piece, if there is still time.
+    fn piece<T: Send>(
+        &self,
+        make: impl FnOnce(&Turn<'_>) -> Result<T, SnapshotFault> + Send,
+    ) -> Result<T, SnapshotFault> {
+        if self.give_up.load(Ordering::Relaxed) {
+            return Err(SnapshotFault::GivenUp);
+        }
+        self.pace.piece(make).map_err(SnapshotFault::NoThread)?
     }
 
     fn write(&self, base: Option<&Sliced>, tail: &Tail, now: Timestamp) -> Result<Folded, SnapshotFault> {
@@ -173,22 +193,37 @@ impl Folder {
         let mut reader = base.map(|base| base.snapshot().reader()).transpose()?;
         let mut rates = RateTable::default();
         for (id, facts) in (0..ShardId::COUNT).map(ShardId).zip(&tail.shards) {
-            self.go_on()?;
-            let mut shard = Shard::new(id, self.policy.clone());
-            if let (Some(base), Some(reader)) = (base, reader.as_mut()) {
-                let read = base.read(reader, id, self.policy.clone());
-                let read = read.map_err(|error| SnapshotFault::Base(Box::new(error)))?;
-                shard = read.shard;
-                rates = read.rates.unwrap_or(rates);
-            }
-            facts.apply(&mut shard, &mut rates)?;
-            slices::write_shard(&mut writer, &shard, through)?;
-            if id == ShardId(0) {
-                slices::write_common(&mut writer, &rates, through)?;
-            }
+            self.piece(|_| {
+                let mut shard = Shard::new(id, self.policy.clone());
+                if let (Some(base), Some(reader)) = (base, reader.as_mut()) {
+                    let read = base.read(reader, id, self.policy.clone());
+                    let read = read.map_err(|error| SnapshotFault::Base(Box::new(error)))?;
+                    shard = read.shard;
+                    if let Some(read) = read.rates {
+                        rates = read;
+                    }
+                }
+                facts.apply(&mut shard, &mut rates)?;
+                slices::write_shard(&mut writer, &shard, through)?;
+                if id == ShardId(0) {
+                    slices::write_common(&mut writer, &rates, through)?;
+                }
+                Ok(())
+            })?;
         }
         let bytes = writer.payload_bytes();
-        Ok(Folded { kept: writer.finish()?, facts: tail.facts, bytes })
+        let mut written = self.piece(|_| Ok(writer.end()?))?;
+        let verify = |written: &mut WrittenSnapshot, turn: &Turn<'_>| {
+            while turn.lasts() && !self.give_up.load(Ordering::Relaxed) {
+                if written.verify_on()? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        while !self.piece(|turn| verify(&mut written, turn))? {}
+        let kept = self.piece(|_| Ok(written.name()?))?;
+        Ok(Folded { kept, facts: tail.facts, bytes })
     }
 }
 

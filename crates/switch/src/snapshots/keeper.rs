@@ -6,7 +6,8 @@
 //! snapshots before it still stand, and nothing is retired meanwhile.
 
 use super::fold::{Folded, Folder};
-use super::{priority, retention};
+use super::priority::Pace;
+use super::retention;
 use crate::metrics::Metrics;
 use crate::slices::SnapshotFault;
 use cache::{Clock, Release};
@@ -42,6 +43,8 @@ pub struct SnapshotConfig {
     pub at_stop: bool,
     /// How long a stop waits for the snapshot under way and the last one.
     pub stop_within: Duration,
+    /// How long a snapshot beside decisions takes only the time that everybody else leaves over.
+    pub gives_way_for: Duration,
     /// Damaged snapshots that are kept aside.
     pub damaged_max: usize,
     /// How long segments stay that recovery does not need.
@@ -254,18 +257,17 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Work {
     fn run(mut self) -> Self {
-        priority::give_way();
         while !self.stopping.load(Ordering::Acquire) {
             match self.wishes.recv_timeout(LOOK_EVERY) {
                 Ok(Wish::Now(asked)) => {
-                    let made = self.make().map(|()| locked(&self.status).clone());
+                    let made = self.make(self.pace()).map(|()| locked(&self.status).clone());
                     // Whoever asked may have gone; the snapshot is there all the same.
                     let _ = asked.send(made.map_err(|error| NotMade::Failed(error.to_string())));
                 }
                 Ok(Wish::Stop) => {}
                 Err(RecvTimeoutError::Timeout) if self.is_due() => {
                     // Told and counted where it failed.
-                    let _ = self.make();
+                    let _ = self.make(self.pace());
                 }
                 Err(RecvTimeoutError::Timeout) => self.retire(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -279,7 +281,7 @@ impl Work {
         self.folder.disk = DiskShare::Alone;
         tracing::info!("making the last snapshot; a start after it has nothing to replay");
         // Told and counted where it failed.
-        let _ = self.make();
+        let _ = self.make(Pace::AtOnce);
         self
     }
 
@@ -300,7 +302,13 @@ impl Work {
         new_facts && (by_bytes || by_time)
     }
 
-    fn make(&mut self) -> Result<(), SnapshotFault> {
+    /// Beside decisions.
+    fn pace(&self) -> Pace {
+        Pace::giving_way(&self.clock, self.config.gives_way_for)
+    }
+
+    fn make(&mut self, pace: Pace) -> Result<(), SnapshotFault> {
+        self.folder.pace = pace;
         let (begin, written) = (self.clock.now(), self.metrics.journal_bytes_written());
         let through = self.journal.positions().durable;
         locked(&self.status).making = true;
