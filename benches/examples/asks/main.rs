@@ -2,8 +2,9 @@
 //!
 //!     cargo run --release -p benches --example asks
 //!     cargo run --release -p benches --example asks -- --rate 2000 --seconds 10 --no-breaker
+//!     cargo run --release -p benches --example asks -- --acknowledge memory    # without the disk's share
 //!
-//! One switch with its defaults and its journal on the disk of this folder; one balance service in this process.
+//! One switch with its defaults and its journal on the disk of this folder, whose own time is measured first; one balance service in this process.
 //! Two streams of purchases run side by side, each at its own steady rate and on a connection of its own: cards
 //! that need an ask, and cards funded from memory. The service is first well, then hangs, is slow, and flaps.
 //!
@@ -14,15 +15,20 @@ mod service;
 
 use anyhow::{Result, ensure};
 use benches::client::{Client, Framed, Run};
+use benches::floor;
 use benches::histogram::{Latencies, ratio};
 use benches::purchase::{Pick, Purchases};
 use benches::system::{Cards, System};
+use journal::Acknowledge;
 use service::{Mode, Service};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Cards of each kind.
 const CARDS: u32 = 500;
+
+/// Syncs that the disk's own time is measured with.
+const SYNCS: usize = 5_000;
 
 /// The switch answers within this time of reading a frame; the default of a link.
 const DEADLINE: Duration = Duration::from_millis(2_300);
@@ -31,18 +37,28 @@ struct Arguments {
     rate: u32,
     seconds: u32,
     breaker: bool,
+    acknowledge: Acknowledge,
 }
 
 fn arguments() -> Result<Arguments> {
-    let mut arguments = Arguments { rate: 2_000, seconds: 10, breaker: true };
+    let mut arguments = Arguments { rate: 2_000, seconds: 10, breaker: true, acknowledge: Acknowledge::Disk };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        if word == "--acknowledge" {
+            arguments.acknowledge = match words.next().as_deref() {
+                Some("disk") => Acknowledge::Disk,
+                Some("os") => Acknowledge::Os,
+                Some("memory") => Acknowledge::Memory,
+                other => anyhow::bail!("--acknowledge {other:?} is none of disk, os, memory"),
+            };
+            continue;
+        }
         let mut number = || words.next().and_then(|text| text.parse().ok());
         match word.as_str() {
             "--rate" => arguments.rate = number().unwrap_or(arguments.rate),
             "--seconds" => arguments.seconds = number().unwrap_or(arguments.seconds),
             "--no-breaker" => arguments.breaker = false,
-            other => anyhow::bail!("{other:?} is none of --rate, --seconds, --no-breaker"),
+            other => anyhow::bail!("{other:?} is none of --rate, --seconds, --no-breaker, --acknowledge"),
         }
     }
     ensure!(arguments.rate > 0 && arguments.seconds > 0, "rate and seconds are at least 1");
@@ -56,6 +72,7 @@ fn main() -> Result<()> {
         file.funding.endpoint = service.url();
         file.funding.connections_warm = 64;
         file.funding.breaker = arguments.breaker;
+        file.journal.acknowledge = arguments.acknowledge;
         file.link.iter_mut().for_each(|link| link.in_flight_max = 100_000);
     })?;
     println!(
@@ -66,6 +83,9 @@ fn main() -> Result<()> {
         arguments.seconds,
         if arguments.breaker { "on" } else { "off" },
     );
+    let disk = floor::fdatasync(SYNCS)?;
+    let [p50, p99, max] = [disk.value_at_quantile(0.5), disk.value_at_quantile(0.99), disk.max()].map(ms);
+    println!("the disk alone: fdatasync p50 {p50}, p99 {p99}, max {max}; an ask waits for two of them\n");
     println!(
         "{:<14} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9}",
         "ms", "asks p50", "p99", "max", "approved", "declined", "late", "memory p99", "max"
