@@ -165,7 +165,8 @@ impl Shard {
     }
 
     /// Why funds that came cannot be used, if so. The card may have been frozen meanwhile (E34), the answer
-    /// may be due already, and a part is no use to a terminal that cannot take one.
+    /// may be due already, and a part is no use to a terminal that cannot take one, or below the least that the program
+    /// approves (E7).
     fn why_unusable(
         &self,
         transaction: &Transaction,
@@ -189,9 +190,10 @@ impl Shard {
         }
         let in_merchants_currency =
             transaction.amount.map_or(0, |amount| share(amount, asked, units).minor());
-        let nothing_left = part_of(asked, units).card.minor() <= 0 || in_merchants_currency <= 0;
+        let least = self.policy.life.partial_minor_min.max(1);
+        let too_little = part_of(asked, units).card.minor() < least || in_merchants_currency <= 0;
         let partial = units < asked.units;
-        let cannot = transaction.partial == PartialApproval::NotSupported || nothing_left;
+        let cannot = transaction.partial == PartialApproval::NotSupported || too_little;
         (partial && cannot).then_some(Reason::InsufficientFunds)
     }
 

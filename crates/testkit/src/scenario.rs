@@ -16,7 +16,7 @@ mod standing;
 use crate::finding::Finding;
 use crate::script::{Line, duration, lines};
 use crate::world::{Happened, World};
-use authorizer::{Answer, AnswerLoss, Caller, Change, Command, NewCard, Policy, Reply, Rule};
+use authorizer::{Answer, AnswerLoss, Caller, Change, Command, Life, NewCard, Policy, Reply, Rule};
 use domain::{
     AccountId, AccountNo, Asset, AssetCode, Authorization, CancelCause, CardId, CardNo, CardStatus,
     CardToken, Controls, CountryCode, Currency, DutyKind, Expiry, FundingMode, LimitRule, ListRule, Mcc, Pan,
@@ -24,6 +24,7 @@ use domain::{
     ZoneName,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a line may begin with.
 const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, rate, rule, price, rates, stand-in, told, order, freeze, unfreeze, close, \
@@ -31,7 +32,7 @@ const VERBS: &str = "start, account, card, credit, debit, limit, allow, block, r
      answer, asked, owed, unanswered, refused, repeated, expect";
 
 /// What a story may bound.
-const BOUNDS: &str = "duties, or holds";
+const BOUNDS: &str = "duties, holds, or part";
 
 /// Plays the story in `text`; `file` is its name in errors.
 ///
@@ -205,6 +206,10 @@ impl Story {
             }
             "holds" => {
                 policy.open_holds_per_card_max = line.read("a number", |word| word.parse().ok())?;
+            }
+            "part" => {
+                let least = messages::money(line)?.minor();
+                policy.life = Arc::new(Life { partial_minor_min: least, ..Life::clone(&policy.life) });
             }
             found => return Err(line.unexpected(Some(found), BOUNDS)),
         }

@@ -70,6 +70,7 @@ stories! {
     e04_a_reversal_undoes_once: "e04-repeated-reversal.scenario",
     e06_a_repeat_gets_the_first_answer: "e06-repeated-request.scenario",
     e06_the_same_references_with_another_amount_are_refused: "e06-duplicate-with-other-amount.scenario",
+    e07_no_part_below_the_least_is_approved: "e07-least-part.scenario",
     e07_a_part_is_approved_where_the_terminal_can_take_one: "e07-partial-approval.scenario",
     e10_an_advice_is_held_past_the_balance_and_flagged: "e10-advice-past-the-balance.scenario",
     e10_an_advice_of_our_own_approval_holds_once: "e10-advice-of-our-own-approval.scenario",

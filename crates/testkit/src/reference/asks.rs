@@ -53,8 +53,9 @@ impl Model {
             CardStatus::Active if units.0 <= 0 || units > asked.units => Some(Reason::FundingMalformed),
             CardStatus::Active if now.mono >= request.deadline => Some(Reason::FundingTimedOut),
             CardStatus::Active if is_part => {
-                let nothing = part(asked.card).minor() <= 0 || part(request.amount).minor() <= 0;
-                let cannot = request.partial == PartialApproval::NotSupported || nothing;
+                let least = self.policy.life.partial_minor_min.max(1);
+                let too_little = part(asked.card).minor() < least || part(request.amount).minor() <= 0;
+                let cannot = request.partial == PartialApproval::NotSupported || too_little;
                 cannot.then_some(Reason::InsufficientFunds)
             }
             CardStatus::Active => None,
