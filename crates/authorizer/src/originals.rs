@@ -91,7 +91,8 @@ impl Shard {
         request: &Authorization,
         context: Context<'_>,
     ) -> Option<&Transaction> {
-        let rrn = request.details.original.and_then(|original| original.rrn).or(request.rrn)?;
+        let rrn = request.details.original.and_then(|original| original.rrn).or(request.rrn);
+        let rrn = rrn.filter(|rrn| !rrn.is_filler())?;
         let same = |found: &&Transaction| {
             found.rrn == Some(rrn)
                 && self.is_payment(found, context)

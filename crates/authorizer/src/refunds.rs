@@ -172,7 +172,7 @@ impl Shard {
         let reference = request.details.network_reference;
         self.store.of_card(case.question.card_no).take(SEARCH_MAX).find(|found| {
             let same_network = reference.is_some() && found.network_reference == reference;
-            let same_rrn = request.rrn.is_some() && found.rrn == request.rrn;
+            let same_rrn = request.rrn.is_some_and(|rrn| !rrn.is_filler()) && found.rrn == request.rrn;
             found.state == TransactionState::Posted
                 && found.kind.is_credit()
                 && found.class == MessageClass::AuthorizationRequest

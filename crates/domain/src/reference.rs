@@ -142,6 +142,12 @@ impl Rrn {
         Text::new(text).map(Self)
     }
 
+    /// Whether it fills its place and names nothing: a sender without such a number sends zeros or spaces.
+    #[must_use]
+    pub fn is_filler(&self) -> bool {
+        self.as_str().bytes().all(|byte| matches!(byte, b'0' | b' '))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,7 +6,7 @@
 
 use super::amounts::cash;
 use super::references::{named_original, network_code, network_reference};
-use super::texts::kept;
+use super::texts::named;
 use super::{ElementFault, Reading};
 use domain::{
     AvsResult, ClearingData, CryptogramResult, Cvv2Result, Details, Eci, Initiator, MessageClass, Pan,
@@ -109,7 +109,7 @@ fn clearing(message: &Message, class: MessageClass, pan: &Pan) -> Option<Clearin
     }
     let count = |at| message.number_at(at).and_then(|count| u8::try_from(count).ok()).unwrap_or(0);
     let said = ClearingData {
-        arn: kept(message, TextAt::AcquirerReference, pan),
+        arn: named(message, TextAt::AcquirerReference, pan),
         sequence: count(TextAt::ClearingSequence),
         of: count(TextAt::ClearingCount),
         is_final: message.flag_at(FlagAt::FinalClearing) == Some(true),

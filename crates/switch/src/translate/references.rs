@@ -1,7 +1,7 @@
 //! What ties messages to one another: STAN, transmission time, acquirer, retrieval reference, the network's own id, and
 //! what a message says of the one that it follows.
 
-use super::texts::{kept, without};
+use super::texts::{named, without};
 use super::{ElementFault, Reading};
 use domain::{
     AcquirerId, ApprovalCode, MessageClass, NetworkReference, OriginalReferences, Pan, Rrn, Stan, Text,
@@ -38,7 +38,7 @@ pub(super) fn rrn(message: &Message, pan: &Pan) -> Result<Option<Rrn>, ElementFa
 
 /// The network's own id of the transaction, where the dialect has one.
 pub(super) fn network_reference(message: &Message, pan: &Pan) -> Option<NetworkReference> {
-    let text: Text<16> = kept(message, TextAt::NetworkReference, pan)?;
+    let text: Text<16> = named(message, TextAt::NetworkReference, pan)?;
     NetworkReference::new(text.as_str()).ok()
 }
 

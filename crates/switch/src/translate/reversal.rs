@@ -19,7 +19,8 @@ pub(super) fn reversal(message: &Message, reading: Reading<'_>) -> Result<Revers
     let amount = match original_amount(message) {
         Some(amount) => Some(amount),
         None if replaced => None,
-        None => money(message, 4, 49)?,
+        // The amount only helps to choose among several originals: a reversal is taken without it (E40).
+        None => money(message, 4, 49).unwrap_or(None),
     };
     let base = Reversal {
         card: reading.tokens.token(&pan),

@@ -25,6 +25,12 @@ pub(super) fn kept<const N: usize>(message: &Message, at: TextAt, pan: &Pan) -> 
     Text::name(&without(pan, text.as_str())).ok()
 }
 
+/// The same, of a text that names something. Zeros fill the place of a name that the sender does not know; taken for one,
+/// they would tie together all that have none.
+pub(super) fn named<const N: usize>(message: &Message, at: TextAt, pan: &Pan) -> Option<Text<N>> {
+    kept(message, at, pan).filter(|text: &Text<N>| text.as_str().bytes().any(|byte| byte != b'0'))
+}
+
 /// A text in which the card number, should a terminal have put it there, is masked but for its last four digits:
 /// what is kept of a request is journaled and sent on (P9).
 pub(super) fn without<'a>(pan: &Pan, text: &'a str) -> Cow<'a, str> {

@@ -52,6 +52,25 @@ fn a_reversal_without_an_acquirer_matches_any() {
 }
 
 #[test]
+fn a_reversal_whose_amount_has_no_currency_is_taken_without_it() {
+    for currency in ["", "000", "001"] {
+        let read = reversal(&[(49, currency)]);
+        assert_eq!((read.amount, read.new_total), (None, None), "{currency}");
+    }
+}
+
+#[test]
+fn zeros_in_the_place_of_a_reference_name_nothing() {
+    let read = |mti, network: &str, arn: &str| money_message(mti, &[(62, network), (63, arn)]);
+    let zeros = read("0220", &format!("{:0<60}", ""), &format!("{:0<40}", ""));
+    assert_eq!((zeros.details.network_reference, zeros.details.clearing), (None, None));
+    let named = read("0220", &format!("{:0<59}", "0000000000TX001"), &format!("{:0<23}", "07"));
+    assert_eq!(named.details.network_reference, Some(NetworkReference::new("0000000000TX001").unwrap()));
+    let arn = named.details.clearing.and_then(|clearing| clearing.arn);
+    assert_eq!(arn, Some(Arn::new("07000000000000000000000").unwrap()));
+}
+
+#[test]
 fn a_reversal_of_a_part_says_what_the_whole_comes_to() {
     let part = reversal(&[(95, &format!("{:012}{:030}", 700, 0))]);
     assert_eq!((part.amount, part.new_total), (Some(usd(1_234)), Some(usd(700))));

@@ -94,7 +94,7 @@ impl Model {
             self.best(of_code, Some(request.amount))
         };
         let by_retrieval = || {
-            let rrn = original.rrn.or(request.rrn)?;
+            let rrn = original.rrn.or(request.rrn).filter(|rrn| !rrn.is_filler())?;
             let of_number = fitting(&|found, earlier| {
                 let recent = self.is_recent(found, now);
                 earlier.rrn == Some(rrn) && earlier.acquirer == request.acquirer && recent

@@ -165,7 +165,7 @@ impl Model {
         self.transactions.iter().any(|found| {
             let booked = |earlier: &Authorization| {
                 let same_network = reference.is_some() && earlier.details.network_reference == reference;
-                let same_rrn = request.rrn.is_some() && earlier.rrn == request.rrn;
+                let same_rrn = request.rrn.is_some_and(|rrn| !rrn.is_filler()) && earlier.rrn == request.rrn;
                 earlier.class == MessageClass::AuthorizationRequest
                     && earlier.transaction_type().is_credit()
                     && earlier.amount == request.amount
