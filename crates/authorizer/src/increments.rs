@@ -9,10 +9,14 @@ use crate::case::{Case, Question, decline, path_of};
 use crate::clearings::{less, plus};
 use crate::decide::Context;
 use crate::duties::Order;
+use crate::originals::SEARCH_MAX;
 use crate::parts::covering;
 use crate::shard::Shard;
-use crate::transaction::{Transaction, TransactionState};
-use domain::{Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, Money, Price, Reason, Units};
+use crate::transaction::{MatchKey, Transaction, TransactionState};
+use domain::{
+    Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, MessageClass, Money, Price, Reason, Timestamp,
+    Units,
+};
 
 impl Shard {
     /// An increment that is asked for.
@@ -36,6 +40,8 @@ impl Shard {
             FundingMode::PreFunded => self.raise(case, parent, added, failures, context, effects),
             FundingMode::Jit => {
                 let question = Question { of: Some(parent.number), ..question };
+                let expires_at = self.renewed_end(parent, added.expires_at, context);
+                let added = HoldTerms { expires_at, ..added };
                 self.fund_hold(Case { question, ..case }, added, failures, context, effects);
             }
         }
@@ -86,6 +92,7 @@ impl Shard {
     /// an increment. Whether there was one.
     pub(crate) fn adjust(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) -> bool {
         let request = &case.question.request;
+        let end = self.renewed_end(parent, added.expires_at, context);
         let names_one = request.details.original.is_some_and(|original| !original.is_empty());
         let parent = self.open_hold(case, context).filter(|_| names_one || request.details.incremental);
         let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held()?))) else {
@@ -109,6 +116,21 @@ impl Shard {
             let (kind, units) = if lower {
                 (DutyKind::Reverse { left: after.units }, less(held, after).units)
             } else {
+    /// When a hold ends that has been approved anew: as long after this as it was to last from its last approved amount on
+    /// (E20), or at `own` where that is later. What is added to a pre-authorization does not always say again that it is one.
+    fn renewed_end(&self, parent: &Transaction, own: Timestamp, context: Context<'_>) -> Timestamp {
+        let renews = |found: &&Transaction| {
+            let adds = found.class.is_request() || found.class == MessageClass::AuthorizationAdvice;
+            found.parent() == Some(parent.number) && adds && found.kind.is_debit() && found.may_be_followed()
+        };
+        let renewed = self.store.of_card(parent.card).take(SEARCH_MAX).filter(renews);
+        let begun = renewed.map(|found| found.at).fold(parent.at, Timestamp::max);
+        let end = parent.more.as_ref().and_then(|more| more.ends_when_delivered).unwrap_or(parent.expires_at);
+        // What is not known any more of how it was renewed makes it no longer than any hold may be.
+        let lasts = end.since(begun).min(self.policy.longest_hold());
+        own.max(context.now.utc.plus(lasts))
+    }
+
                 (DutyKind::Advise { merchant: request.merchant.name }, after.units)
             };
             let order = Order { transaction: parent.number, account: case.account, kind, units };

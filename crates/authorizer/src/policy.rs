@@ -40,6 +40,13 @@ pub struct Policy {
     pub stand_in: Arc<StandIn>,
 }
 
+impl Policy {
+    /// The longest that any hold lasts from its last approved amount on.
+    pub(crate) fn longest_hold(&self) -> Duration {
+        self.life.hold_rules.iter().map(|rule| rule.hold_for).fold(self.hold_for, Duration::max)
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {

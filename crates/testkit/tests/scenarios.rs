@@ -77,6 +77,7 @@ stories! {
     e11_a_stale_rate_converts_nothing: "e11-stale-rate.scenario",
     e12_debits_are_rounded_up_and_reversals_are_exact: "e12-rounding.scenario",
     e20_a_hold_runs_out: "e20-hold-expiry.scenario",
+    e20_an_increment_renews_a_hold_for_its_own_time: "e20-renewed-by-increments.scenario",
     e27_a_day_of_23_hours_begins_and_ends_at_local_midnight: "e27-day-limit-across-summer-time.scenario",
     e27_a_day_of_25_hours_is_one_day: "e27-day-of-25-hours.scenario",
     e28_a_trailing_window_looks_back_from_each_request: "e28-velocity-trailing-window.scenario",

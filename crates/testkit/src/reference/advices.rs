@@ -137,7 +137,7 @@ impl Model {
             let hold = &mut self.transactions[index];
             hold.held = hold.held.map(|held| plus(held, added));
         }
-        let end = now.utc.plus(self.hold_for(&request));
+        let end = now.utc.plus(self.hold_for(&request).max(self.lasts(index)));
         let hold = &mut self.transactions[index];
         hold.expires_at = hold.expires_at.max(end);
         self.transactions.push(new);

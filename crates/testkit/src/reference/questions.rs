@@ -3,11 +3,11 @@
 use super::arithmetic;
 use super::requests::{Incoming, is_shadow};
 use super::uses::Counting;
-use super::{Model, Outcome};
+use super::{Model, Outcome, Transaction};
 use authorizer::{Change, Command, TransactionState};
 use domain::{
-    Amounts, Asset, Authorization, Balances, Failure, Initiator, Moment, Money, PartialApproval, Presence,
-    Purpose, Rate, Reason, TransactionType, Units,
+    Amounts, Asset, Authorization, Balances, Failure, Initiator, MessageClass, Moment, Money,
+    PartialApproval, Presence, Purpose, Rate, Reason, Timestamp, TransactionType, Units,
 };
 use std::time::Duration;
 
@@ -155,6 +155,22 @@ impl Model {
             Amounts { card: arithmetic::money(covered, whole.card.currency()), units: Units(units) };
         (merchant > 0 && units <= available)
             .then(|| (amounts, arithmetic::money(merchant, request.amount.currency())))
+    }
+
+    /// How long a hold was to last from its last approved amount on, which is how long it lasts once more is added.
+    pub(super) fn lasts(&self, index: usize) -> Duration {
+        let hold = &self.transactions[index];
+        let adds = |found: &&Transaction| {
+            found.of == Some(hold.number)
+                && (found.is_approved() || found.withheld)
+                && found.asked().is_some_and(|asked| {
+                    let adds = asked.class.is_request() || asked.class == MessageClass::AuthorizationAdvice;
+                    adds && asked.transaction_type().is_debit()
+                })
+        };
+        let begun = self.transactions.iter().filter(adds).map(|found| found.at).fold(hold.at, Timestamp::max);
+        let end = hold.ends_when_delivered.unwrap_or(hold.expires_at);
+        end.since(begun).min(self.policy.hold_for.max(30 * DAY))
     }
 
     /// How long a hold lasts: the networks' table (E20).

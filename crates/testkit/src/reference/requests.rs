@@ -11,6 +11,7 @@ use domain::{
     Merchant, MessageClass, Moment, Money, Rate, Reason, RuleMode, Timestamp, TransactionNo, TransactionType,
     Units,
 };
+use std::time::Duration;
 
 /// What a request costs: in the card's currency and in the account's asset, as far as the rates say.
 #[derive(Clone, Copy, Default)]
@@ -129,7 +130,9 @@ impl Model {
         }
         let mut new = self.new_transaction(card, request, now);
         (new.held, new.rate, new.failures, new.of) = (Some(priced.0), priced.1, flags, of);
-        new.expires_at = now.utc.plus(self.hold_for(&request));
+        let parent = self.transactions.iter().position(|found| Some(found.number) == of);
+        let lasts = parent.map_or(Duration::ZERO, |parent| self.lasts(parent));
+        new.expires_at = now.utc.plus(self.hold_for(&request).max(lasts));
         new.waiting.push(caller);
         out.asks.push((TransactionNo(new.number), priced.0.units));
         // An increment is more of a payment that is counted already.
