@@ -2,7 +2,8 @@
 //!
 //! A refund that is only authorized promises nothing and moves nothing: it is answered with yes, and the money is there
 //! when it is cleared, unless the program's policy lets it be spent at once. Whatever the card's state, a cleared refund
-//! is always booked in. It belongs to the payment that it names, or else to the newest payment to the same merchant that
+//! is always booked in. It belongs to the payment that it names, be it by the acquirer reference number of one of its
+//! presentments, or else to the newest payment to the same merchant that
 //! has as much left; a refund that fits none, or brings more than was paid, is booked and flagged.
 
 use crate::action::Effects;
@@ -145,7 +146,7 @@ impl Shard {
             return None;
         }
         let named = self.followed(card, request, context).filter(|found| left_to_refund(found).is_some());
-        named.or_else(|| {
+        self.paid_under(case, context).or(named).or_else(|| {
             let mut ignored = Vec::new();
             let money = self.price_on_card(case.card, request, context, &mut ignored)?.0;
             let merchant = request.merchant.id;
@@ -164,6 +165,19 @@ impl Shard {
                 left_to_refund(payment).is_some_and(|left| left.card.minor() >= money.minor())
             })
         })
+    }
+
+    /// The payment of which one presentment has the acquirer reference number that the refund names.
+    fn paid_under(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
+        let arn = case.question.request.details.clearing?.arn?;
+        let of_card = self.store.of_card(case.question.card_no).take(SEARCH_MAX);
+        let mut presented = of_card.filter(|found| {
+            found.kind.is_debit()
+                && found.more.as_ref().is_some_and(|more| more.arn == Some(arn))
+                && self.is_kept(found, context.now.utc)
+        });
+        let payment = presented.next().map(|found| self.payment_of(found, context.now.utc));
+        payment.filter(|payment| left_to_refund(payment).is_some())
     }
 
     /// A refund that was booked when it was authorized: its clearing moves nothing more.

@@ -3,7 +3,7 @@
 use super::arithmetic::{converted_down, less, plus};
 use super::requests::{Incoming, Price, is_shadow};
 use super::uses::Counting;
-use super::{BookingKind, Model, Outcome};
+use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
 use domain::{
     Amounts, Asset, Authorization, CardStatus, DutyKind, Failure, MessageClass, Rate, Reason, RefundFlags,
@@ -114,7 +114,8 @@ impl Model {
             return None;
         }
         let named = self.followed(card, &request, now.utc);
-        named.filter(|index| self.left_to_refund(*index).is_some()).or_else(|| {
+        let named = named.filter(|index| self.left_to_refund(*index).is_some());
+        self.paid_under(incoming).or(named).or_else(|| {
             let on_card = self.price_on_card(card, &request, now.utc, &mut Price::default())?;
             let merchant = request.merchant.id;
             let booked = (0..self.transactions.len()).rev().filter(|index| {
@@ -137,6 +138,24 @@ impl Model {
                 self.left_to_refund(*index).is_some_and(|left| left.card.minor() >= on_card.minor())
             })
         })
+    }
+
+    /// The payment of which one presentment has the acquirer reference number that the refund names.
+    fn paid_under(&self, incoming: &Incoming) -> Option<usize> {
+        let arn = incoming.request.details.clearing?.arn?;
+        let presents = |found: &Transaction| {
+            found.card == incoming.card
+                && matches!(found.state, TransactionState::Posted | TransactionState::Reversed)
+                && found.asked().is_some_and(|earlier| {
+                    matches!(earlier.class, MessageClass::FinancialAdvice | MessageClass::Clearing)
+                        && earlier.transaction_type().is_debit()
+                        && earlier.details.clearing.is_some_and(|clearing| clearing.arn == Some(arn))
+                })
+                && self.is_kept(found, incoming.now.utc)
+        };
+        let presented = self.transactions.iter().rposition(presents)?;
+        let payment = self.payment_of(presented, incoming.now.utc);
+        self.left_to_refund(payment).map(|_| payment)
     }
 
     /// The first message of a payment, whichever of its messages is given.
