@@ -289,6 +289,11 @@ impl Shard {
         let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
         let hold = self.evaluate(card, account, &question.request, context, &mut failures);
         self.check_rules(case, hold.map(|hold| hold.amounts), context, &mut failures);
+        let told = hold.map(|hold| hold.amounts.card).filter(|_| known.is_none());
+        if told.is_some_and(|told| self.is_paid_already(case, told, context)) {
+            let balances = self.told(card, account, &question.request, Units::ZERO, context);
+            return self.note(case, Reason::Approved, balances, failures, effects);
+        }
         // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
         let holds = known.is_none() && controls::takes_money(&question.request);
         let hold =

@@ -53,6 +53,33 @@ impl Shard {
         found.filter(|found| found.state == TransactionState::Approved && found.held().is_some())
     }
 
+    /// The open hold of the request whose own references an advice carries: the network tells us what that came to, and it is
+    /// not held twice (E10).
+    fn own_request(&self, case: Case<'_>) -> Option<&Transaction> {
+        let (card, request) = (case.question.card_no, &case.question.request);
+        let key = MatchKey { card, stan: request.stan, transmission: Some(request.transmission) };
+        self.store.with_key(key).find(|found| {
+            found.class == MessageClass::AuthorizationRequest
+                && found.acquirer == Some(request.acquirer)
+                && found.state == TransactionState::Approved
+                && found.parent().is_none()
+        })
+    }
+
+    /// Whether an advice tells of a payment that has ended, and that took no less than it tells: nothing is left to be held for it
+    /// where a completion or a clearing was faster (E36).
+    pub(crate) fn is_paid_already(&self, case: Case<'_>, told: Money, context: Context<'_>) -> bool {
+        let (card, request) = (case.question.card_no, &case.question.request);
+        let payment = self.followed(card, request, context).filter(|found| !found.state.is_open());
+        let Some((payment, more)) = payment.and_then(|found| Some((found, found.more.as_ref()?))) else {
+            return false;
+        };
+        let beside = self.increments_of(payment).filter_map(|hold| Some(hold.held()?.card.minor()));
+        let covered = beside.fold(more.paid.card.minor(), i64::saturating_add);
+        let is_paid = more.paid.card.minor() > 0 && covered >= told.minor();
+        is_paid && names_one(case) && !request.details.incremental
+    }
+
     fn raise(
         &self,
         case: Case<'_>,
@@ -65,10 +92,11 @@ impl Shard {
         let Question { number, card_no, request, caller, of: _ } = case.question;
         let Some(held) = parent.held() else { return };
         let is_raised = added.amounts.card.minor() > 0;
+        let end = self.renewed_end(parent, added.expires_at, context);
         let hold = HoldTerms {
             amounts: plus(held, added.amounts),
             rate: added.rate,
-            expires_at: added.expires_at.max(parent.expires_at),
+            expires_at: end.max(parent.expires_at),
             price: if is_raised { together(parent, added) } else { added.price },
         };
         let told = self.told(case.card, case.account, &request, added.amounts.units, context);
@@ -88,13 +116,27 @@ impl Shard {
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
 
+    /// When a hold ends that has been approved anew: as long after this as it was to last from its last approved amount on
+    /// (E20), or at `own` where that is later. What is added to a pre-authorization does not always say again that it is one.
+    fn renewed_end(&self, parent: &Transaction, own: Timestamp, context: Context<'_>) -> Timestamp {
+        let renews = |found: &&Transaction| {
+            let adds = found.class.is_request() || found.class == MessageClass::AuthorizationAdvice;
+            found.parent() == Some(parent.number) && adds && found.kind.is_debit() && found.may_be_followed()
+        };
+        let renewed = self.store.of_card(parent.card).take(SEARCH_MAX).filter(renews);
+        let begun = renewed.map(|found| found.at).fold(parent.at, Timestamp::max);
+        let end = parent.more.as_ref().and_then(|more| more.ends_when_delivered).unwrap_or(parent.expires_at);
+        // What is not known any more of how it was renewed makes it no longer than any hold may be.
+        let lasts = end.since(begun).min(self.policy.longest_hold());
+        own.max(context.now.utc.plus(lasts))
+    }
+
     /// An advice that names a hold which stands: the hold follows it, up or down (E36), or is raised by it where it is
     /// an increment. Whether there was one.
     pub(crate) fn adjust(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) -> bool {
         let request = &case.question.request;
-        let end = self.renewed_end(parent, added.expires_at, context);
-        let names_one = request.details.original.is_some_and(|original| !original.is_empty());
-        let parent = self.open_hold(case, context).filter(|_| names_one || request.details.incremental);
+        let named = self.open_hold(case, context).filter(|_| names_one(case) || request.details.incremental);
+        let parent = named.or_else(|| self.own_request(case));
         let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held()?))) else {
             return false;
         };
@@ -116,21 +158,6 @@ impl Shard {
             let (kind, units) = if lower {
                 (DutyKind::Reverse { left: after.units }, less(held, after).units)
             } else {
-    /// When a hold ends that has been approved anew: as long after this as it was to last from its last approved amount on
-    /// (E20), or at `own` where that is later. What is added to a pre-authorization does not always say again that it is one.
-    fn renewed_end(&self, parent: &Transaction, own: Timestamp, context: Context<'_>) -> Timestamp {
-        let renews = |found: &&Transaction| {
-            let adds = found.class.is_request() || found.class == MessageClass::AuthorizationAdvice;
-            found.parent() == Some(parent.number) && adds && found.kind.is_debit() && found.may_be_followed()
-        };
-        let renewed = self.store.of_card(parent.card).take(SEARCH_MAX).filter(renews);
-        let begun = renewed.map(|found| found.at).fold(parent.at, Timestamp::max);
-        let end = parent.more.as_ref().and_then(|more| more.ends_when_delivered).unwrap_or(parent.expires_at);
-        // What is not known any more of how it was renewed makes it no longer than any hold may be.
-        let lasts = end.since(begun).min(self.policy.longest_hold());
-        own.max(context.now.utc.plus(lasts))
-    }
-
                 (DutyKind::Advise { merchant: request.merchant.name }, after.units)
             };
             let order = Order { transaction: parent.number, account: case.account, kind, units };
@@ -183,6 +210,11 @@ impl Shard {
         let holds = self.holds_of(parent.card, Some(parent)).skip(1);
         holds.filter(|hold| hold.state == TransactionState::Approved)
     }
+}
+
+/// Whether a message says anything of an original.
+fn names_one(case: Case<'_>) -> bool {
+    case.question.request.details.original.is_some_and(|original| !original.is_empty())
 }
 
 /// What a hold is made of once `added` is added to it.

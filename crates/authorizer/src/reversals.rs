@@ -14,8 +14,8 @@ use crate::parts::part;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{
-    Amounts, CancelCause, CardNo, Currency, DutyKind, Fact, FundingMode, Money, Reason, Reversal,
-    ReversalMatch, Timestamp, TransactionNo, Units,
+    Amounts, CancelCause, CardNo, Currency, DutyKind, Fact, FundingMode, MessageClass, Money, Reason,
+    Reversal, ReversalMatch, Timestamp, TransactionNo, Units,
 };
 
 impl Shard {
@@ -347,6 +347,7 @@ impl Shard {
         let matches = |found: &&Transaction| {
             self.is_within_window(found, now)
                 && !is_advised_decline(found)
+                && !self.tells_of_its_hold(found)
                 && reversal.acquirer.is_none_or(|acquirer| found.acquirer == Some(acquirer))
         };
         if reversal.transmission.is_some() {
@@ -364,6 +365,12 @@ impl Shard {
 }
 
 impl Shard {
+    /// Whether it is an advice with the references of the request whose hold it changed: what is reversed is the hold.
+    fn tells_of_its_hold(&self, found: &Transaction) -> bool {
+        let hold = found.parent().and_then(|of| self.store.find(of));
+        found.class == MessageClass::AuthorizationAdvice && hold.is_some_and(|hold| hold.key() == found.key())
+    }
+
     /// By the network's transaction id, where one open transaction of the card has it and the amount is the same.
     fn original_by_network(&self, card: CardNo, reversal: &Reversal, now: Timestamp) -> Option<&Transaction> {
         let reference = reversal.network_reference?;

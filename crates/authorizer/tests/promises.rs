@@ -118,7 +118,7 @@ impl Play {
 fn books(desk: &Desk) -> (i128, i128) {
     let jit = desk.card().funding == FundingMode::Jit;
     let (mut ledger, mut held) = (0, 0);
-    let mut asked = BTreeMap::new();
+    let (mut asked, mut holds) = (BTreeMap::new(), BTreeMap::new());
     for (_, fact) in &desk.facts {
         if fact.moves_nothing() {
             continue;
@@ -126,15 +126,23 @@ fn books(desk: &Desk) -> (i128, i128) {
         match fact {
             Fact::Posted { kind: PostingKind::Credit, units, .. } => ledger += units.0,
             Fact::Posted { kind: PostingKind::Debit, units, .. } => ledger -= units.0,
-            Fact::Approved { hold, .. } => {
+            Fact::Approved { transaction, hold, .. } => {
+                holds.insert(*transaction, hold.amounts.units.0);
                 held += hold.amounts.units.0;
                 ledger += if jit { hold.amounts.units.0 } else { 0 };
+            }
+            // An advice of our own approval tells of another amount.
+            Fact::HoldChanged { of, hold, .. } => {
+                let before = holds.insert(*of, hold.amounts.units.0).unwrap();
+                held += hold.amounts.units.0 - before;
+                ledger += if jit { hold.amounts.units.0 - before } else { 0 };
             }
             Fact::Asked { transaction, .. } => {
                 asked.insert(*transaction, ());
             }
             Fact::AskApproved { transaction, amounts, .. } => {
                 asked.remove(transaction);
+                holds.insert(*transaction, amounts.units.0);
                 (ledger, held) = (ledger + amounts.units.0, held + amounts.units.0);
             }
             Fact::AskDeclined { transaction, .. } => {

@@ -255,6 +255,10 @@ impl Stage {
             })?,
             Step::Advise(place) => self.send(&pool[*place], |request| {
                 request.class = MessageClass::AuthorizationAdvice;
+                // Every third tells of another amount than was asked.
+                let minor = request.amount.minor();
+                let told = if place % 3 == 0 { minor / 2 + 1_500 } else { minor };
+                request.amount = Money::new(told, request.amount.currency());
                 // Every other advice comes with a code of the network's, which need not be unique.
                 let code = ApprovalCode::parse("STNDIN").filter(|_| place % 2 == 0);
                 let original = OriginalReferences { approval_code: code, ..OriginalReferences::default() };

@@ -5,7 +5,7 @@ use super::requests::{Incoming, Price};
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
-use domain::{Amounts, Approver, DutyKind, Failure, Money, Rate, Reason, Units};
+use domain::{Amounts, Approver, DutyKind, Failure, MessageClass, Money, Rate, Reason, Units};
 
 /// What a message would hold, and what it breaks.
 struct Evaluated {
@@ -19,13 +19,18 @@ impl Model {
     pub(super) fn advice(&mut self, incoming: Incoming, out: &mut Outcome) {
         let Incoming { card, request, refused, caller, now } = incoming;
         let names_one = request.details.original.is_some_and(|original| !original.is_empty());
+        let named = self.open_hold(&incoming).filter(|_| names_one || request.details.incremental);
         if refused.is_none()
-            && (names_one || request.details.incremental)
-            && let Some(index) = self.open_hold(&incoming)
+            && let Some(index) = named.or_else(|| self.own_request(&incoming))
         {
             return self.adjust(incoming, index, out);
         }
         let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, true);
+        let may_be_paid = refused.is_none() && names_one && !request.details.incremental;
+        if may_be_paid && amounts.is_some_and(|told| self.is_paid_already(&incoming, told.card)) {
+            let balances = self.told(card, &request, Units::ZERO, now);
+            return self.note(incoming, Reason::Approved, balances, failures, out);
+        }
         let takes = request.transaction_type().is_debit() && request.amount.minor() > 0 && refused.is_none();
         let held = amounts.filter(|_| takes).unwrap_or(self.nothing(card));
         let mut new = self.new_transaction(card, request, now);
@@ -154,6 +159,31 @@ impl Model {
             self.book(card, BookingKind::Returned, released.units.0);
         }
         self.give_back(number, released, first);
+    }
+
+    /// The open hold of the request that has the very references of this message.
+    fn own_request(&self, incoming: &Incoming) -> Option<usize> {
+        let Incoming { card, request, .. } = *incoming;
+        self.transactions.iter().position(|found| {
+            let same = found.asked().is_some_and(|earlier| {
+                earlier.class == MessageClass::AuthorizationRequest
+                    && (earlier.stan, earlier.transmission) == (request.stan, request.transmission)
+                    && earlier.acquirer == request.acquirer
+            });
+            found.card == card && same && found.state == TransactionState::Approved && found.of.is_none()
+        })
+    }
+
+    /// Whether the payment that an advice names has ended, and has taken, or holds in increments, no less than that.
+    fn is_paid_already(&self, incoming: &Incoming, told: Money) -> bool {
+        let Some(payment) = self.followed(incoming.card, &incoming.request, incoming.now.utc) else {
+            return false;
+        };
+        let paid = self.transactions[payment].paid.card.minor();
+        let parts = self.holds_of(payment).into_iter().skip(1).map(|part| &self.transactions[part]);
+        let granted = parts.filter(|part| part.state == TransactionState::Approved);
+        let held: i64 = granted.filter_map(|part| Some(part.held?.card.minor())).sum();
+        !self.transactions[payment].state.is_open() && paid > 0 && paid + held >= told.minor()
     }
 
     /// The open hold that a message speaks of.

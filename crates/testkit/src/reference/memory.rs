@@ -177,7 +177,13 @@ impl Model {
                 None => rrn,
             };
             let advised = found.reason == Some(Reason::DeclinedByNetwork);
-            found.card == card && found.message.stan() == reversal.stan && acquirer && time && !advised
+            let told = self.tells_of_its_hold(found);
+            found.card == card
+                && found.message.stan() == reversal.stan
+                && acquirer
+                && time
+                && !advised
+                && !told
         };
         let remembered: Vec<usize> = (0..self.transactions.len())
             .filter(|index| self.is_remembered(&self.transactions[*index], now))
@@ -209,6 +215,17 @@ impl Model {
                 remembered.into_iter().filter(|index| same(&self.transactions[*index])).collect();
             (all.len() == 1).then(|| all[0])
         })
+    }
+
+    /// Whether it is an advice with the references of the request whose hold it changed.
+    fn tells_of_its_hold(&self, found: &Transaction) -> bool {
+        let is_advice = found.asked().is_some_and(|asked| asked.class == MessageClass::AuthorizationAdvice);
+        let of_hold = |hold: &Transaction| {
+            Some(hold.number) == found.of
+                && (hold.message.stan(), hold.message.transmission())
+                    == (found.message.stan(), found.message.transmission())
+        };
+        is_advice && self.transactions.iter().any(of_hold)
     }
 
     /// Whether a message of then can still be told apart from a new one. What was forgotten stays forgotten when
