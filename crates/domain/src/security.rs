@@ -24,9 +24,8 @@ macro_rules! results {
             /// Every result.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            fn ordinal(self) -> u32 {
-                let place = Self::ALL.iter().position(|result| *result == self);
-                place.and_then(|place| u32::try_from(place).ok()).unwrap_or(0)
+            const fn ordinal(self) -> u32 {
+                self as u32
             }
 
             fn from_ordinal(ordinal: u32) -> Option<Self> {

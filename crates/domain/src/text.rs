@@ -67,14 +67,19 @@ impl<const N: usize> Text<N> {
     #[must_use]
     pub fn as_str(&self) -> &str {
         // The bytes were copied from a `str` and are never changed, so the fallback is unreachable.
-        self.bytes
-            .get(..usize::from(self.end.get() - 1))
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .unwrap_or("")
+        std::str::from_utf8(self.as_bytes()).unwrap_or("")
+    }
+
+    /// The bytes of the text.
+    #[must_use]
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.end.get() - 1)).unwrap_or_default()
     }
 
     /// Whether there is no text at all.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.end == NonZeroU8::MIN
     }
@@ -100,7 +105,12 @@ impl<const N: usize> fmt::Display for Text<N> {
 
 impl<const N: usize> Serialize for Text<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+        // In binary a text is its bytes, and they were checked once.
+        if serializer.is_human_readable() {
+            serializer.serialize_str(self.as_str())
+        } else {
+            serializer.serialize_bytes(self.as_bytes())
+        }
     }
 }
 

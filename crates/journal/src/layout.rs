@@ -56,8 +56,9 @@ impl<const N: usize> FieldWriter<N> {
 
     /// Appends `field`. A header that overflows its own size is a mistake in its layout, not in any input:
     /// the slice index stops the program at the first test that writes it.
-    pub(crate) fn put(mut self, field: &[u8]) -> Self {
-        let end = self.at + field.len();
+    #[inline(always)] // its places are then known, and nothing is left of them but stores
+    pub(crate) fn put<const M: usize>(mut self, field: &[u8; M]) -> Self {
+        let end = self.at + M;
         self.bytes[self.at..end].copy_from_slice(field);
         self.at = end;
         self

@@ -1,7 +1,7 @@
-//! Payload bytes: the one module that knows `bincode`.
+//! Payload bytes: the one module that reads with `bincode`.
 //!
-//! A payload is a value of the caller's own type, encoded by `bincode` 2 through serde with fixed-width
-//! little-endian integers. [`PAYLOAD_VERSION`] is written beside each payload; a reader refuses a version it does
+//! A payload is a value of the caller's own type, encoded through serde as `bincode` 2 does it with fixed-width
+//! little-endian integers; written by `encode`, byte for byte the same, and read by `bincode` itself. [`PAYLOAD_VERSION`] is written beside each payload; a reader refuses a version it does
 //! not know instead of guessing. Versions 1 and 2 are encoded alike; what changed between them is the type of the
 //! value, so whoever reads facts names both types ([`decode_since`]). To change the encoding, give it a new version
 //! here and keep the old arm.
@@ -10,11 +10,11 @@
 //! allows, and bytes left over after the value are an error. It does not know what the values mean.
 
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
-use bincode::enc::write::Writer;
-use bincode::error::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use crate::encode::EncodeError;
+use crate::encode::Encoder;
 use crate::record::PAYLOAD_BYTES_MAX;
 
 /// Version of the payload encoding that this build writes.
@@ -72,7 +72,7 @@ pub enum PayloadError {
 /// The value cannot be encoded or is too long; `out` is then as it was.
 pub fn encode<F: Serialize + ?Sized>(value: &F, out: &mut Vec<u8>) -> Result<(), PayloadError> {
     let start = out.len();
-    let outcome = bincode::serde::encode_into_writer(value, Append(out), CONFIGURATION);
+    let outcome = value.serialize(&mut Encoder(out));
     let found = out.len() - start;
     let outcome = match outcome {
         Err(error) => Err(PayloadError::Encode(error)),
@@ -124,18 +124,6 @@ pub fn decode_since<V1: DeserializeOwned, F: DeserializeOwned + From<V1>>(
         return decode::<V1>(version, payload).map(F::from);
     }
     decode(version, payload)
-}
-
-/// Appends to a vector: bincode's own standard-library writer goes through `io::Write` for every field.
-struct Append<'a>(&'a mut Vec<u8>);
-
-impl Writer for Append<'_> {
-    // A fact is some eighty fields of a few bytes each: most of what encoding costs is getting here.
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
