@@ -1,8 +1,9 @@
 //! Which day, week or month a time falls in, per IANA time zone.
 //!
 //! Windows follow the switch's receive time in the limit's zone; terminal time is never used (E27). The zone
-//! database is compiled in, so two nodes and two replays agree. The last local day of each zone is
-//! remembered, which makes the common case two comparisons; that memory changes no result.
+//! database is compiled in, so two nodes and two replays agree. The windows of all zones are remembered for as long as
+//! none of them changes its day, so that a decision compares the time once; and of each zone the last day that was asked
+//! about, for what is given back to the past. Neither memory changes a result.
 
 use domain::{Timestamp, Window, ZoneName};
 use jiff::civil::Date;
@@ -24,12 +25,16 @@ const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Calendar {
     zones: Vec<Zone>,
+    /// By zone and kind, the windows from some moment on and until another; at first never.
+    now: Vec<[Cell<WindowId>; Window::ALL.len()]>,
+    stretch: Cell<(Timestamp, Timestamp)>,
 }
 
 #[derive(Clone, Debug)]
 struct Zone {
     name: ZoneName,
     zone: TimeZone,
+    /// The day that was asked about last.
     day: Cell<LocalDay>,
 }
 
@@ -39,6 +44,7 @@ struct LocalDay {
     from: Timestamp,
     until: Timestamp,
     day: WindowId,
+    week: WindowId,
     month: WindowId,
 }
 
@@ -51,6 +57,8 @@ impl Calendar {
         let id = u16::try_from(self.zones.len()).ok()?;
         let zone = find(name)?;
         self.zones.push(Zone { name, zone, day: Cell::default() });
+        self.now.push(Default::default());
+        self.stretch.set(Default::default());
         Some(ZoneId(id))
     }
 
@@ -64,17 +72,54 @@ impl Calendar {
         self.zones.iter().map(|zone| zone.name).collect()
     }
 
-    /// The window that `at` falls in.
+    /// The window that `at` falls in, be it now or in the past.
     pub(crate) fn window(&self, zone: ZoneId, window: Window, at: Timestamp) -> WindowId {
-        let Some(zone) = self.zones.get(usize::from(zone.0)) else { return 0 };
-        match window {
-            Window::Transaction | Window::Lifetime => 0,
-            Window::Day => zone.local_day(at).day,
-            // 1970-01-01 was a Thursday, so weeks that begin on Monday are three days off.
-            Window::Week => (zone.local_day(at).day + 3).div_euclid(7),
-            Window::Month => zone.local_day(at).month,
-        }
+        self.zones.get(usize::from(zone.0)).map_or(0, |zone| zone.local_day(at).window(window))
     }
+
+    /// The windows of all zones that `now` falls in.
+    #[inline]
+    pub(crate) fn windows_at(&self, now: Timestamp) -> Windows<'_> {
+        let (from, until) = self.stretch.get();
+        if now < from || until <= now {
+            self.turn_to(now);
+        }
+        Windows(&self.now)
+    }
+
+    /// Computes the windows of all zones anew: the day has changed in one of them.
+    #[cold]
+    fn turn_to(&self, now: Timestamp) {
+        let mut stretch = (Timestamp::from_micros(i64::MIN), Timestamp::MAX);
+        for (zone, windows) in self.zones.iter().zip(&self.now) {
+            let day = zone.compute(now).unwrap_or_default();
+            stretch = (stretch.0.max(day.from), stretch.1.min(day.until));
+            for window in Window::ALL {
+                if let Some(place) = windows.get(place_of(window)) {
+                    place.set(day.window(window));
+                }
+            }
+        }
+        self.stretch.set(stretch);
+    }
+}
+
+/// The windows of all zones at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows<'a>(&'a [[Cell<WindowId>; Window::ALL.len()]]);
+
+impl Windows<'_> {
+    /// The window of this kind in a zone.
+    #[inline]
+    pub(crate) fn of(self, zone: ZoneId, window: Window) -> WindowId {
+        let windows = self.0.get(usize::from(zone.0));
+        windows.and_then(|windows| windows.get(place_of(window))).map_or(0, Cell::get)
+    }
+}
+
+/// Where the window of this kind stands in a zone.
+const fn place_of(window: Window) -> usize {
+    window as usize
 }
 
 impl Calendar {
@@ -116,6 +161,17 @@ fn find(name: ZoneName) -> Option<TimeZone> {
     TimeZoneDatabase::bundled().get(name.as_str()).ok()
 }
 
+impl LocalDay {
+    fn window(&self, window: Window) -> WindowId {
+        match window {
+            Window::Transaction | Window::Lifetime => 0,
+            Window::Day => self.day,
+            Window::Week => self.week,
+            Window::Month => self.month,
+        }
+    }
+}
+
 impl Zone {
     fn local_day(&self, at: Timestamp) -> LocalDay {
         let remembered = self.day.get();
@@ -136,6 +192,8 @@ impl Zone {
             from: self.begin_of(date)?,
             until: self.begin_of(date.tomorrow().ok()?)?,
             day,
+            // 1970-01-01 was a Thursday, so weeks that begin on Monday are three days off.
+            week: (day + 3).div_euclid(7),
             month,
         })
     }

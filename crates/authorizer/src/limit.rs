@@ -38,6 +38,13 @@ impl Limit {
         Usage { amount: now.used_amount, count: now.used_count }
     }
 
+    /// Counts an approval of `at`.
+    pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
+        *self = self.at(calendar, at);
+        self.used_amount = self.used_amount.saturating_add(usage.amount);
+        self.used_count = self.used_count.saturating_add(usage.count);
+    }
+
     /// The limit as it counts at `at`: in a new window from zero.
     pub(crate) fn at(self, calendar: &Calendar, at: Timestamp) -> Self {
         let (zone, first) = self.next.unwrap_or((self.zone, self.current.saturating_add(1)));

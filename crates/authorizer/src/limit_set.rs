@@ -4,10 +4,13 @@
 //! counter instead of some 140 for each limit. What does not fit into that is kept as whole limits, and is shared again
 //! when it fits: limits that were set at different times, a limit whose zone is about to change, an amount beyond
 //! 64 bits. Nothing outside can tell the two apart, and both are written to disk as whole limits.
+//!
+//! What every decision does, holding a payment against the limits and counting it, is done on the counters where they lie.
+//! Everything else builds whole limits first.
 
-use crate::calendar::{WindowId, ZoneId};
-use crate::limit::Limit;
-use domain::{TransactionNo, Window};
+use crate::calendar::{Calendar, WindowId, ZoneId};
+use crate::limit::{Limit, Usage};
+use domain::{Timestamp, TransactionNo, Window};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,7 +37,7 @@ pub(crate) struct RuleSet(Box<[Rule]>);
 struct Rule {
     window: Window,
     zone: ZoneId,
-    amount_max: Option<i128>,
+    amount_max: Option<i64>,
     count_max: Option<u32>,
 }
 
@@ -44,6 +47,13 @@ pub(crate) struct Counter {
     used_amount: i64,
     current: i32,
     used_count: u32,
+}
+
+/// What a counter has counted in one window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    amount: i64,
+    count: u32,
 }
 
 /// Sets of rules that were used last, newest first. One that has left the list is not shared with owners that come later,
@@ -84,6 +94,44 @@ impl LimitSet {
         whole.iter().copied().chain(shared)
     }
 
+    /// Whether one more approval of `amount` at `at` surely breaks no limit. Where it does not look sure, the limits have to
+    /// be looked at one by one.
+    pub(crate) fn has_room_for(&self, amount: i128, calendar: &Calendar, at: Timestamp) -> bool {
+        let (Self::Shared { rules, counters, .. }, Ok(amount)) = (self, i64::try_from(amount)) else {
+            return false;
+        };
+        let (windows, mut counters) = (calendar.windows_at(at), counters.iter());
+        rules.0.iter().all(|rule| {
+            let counter = if rule.counts() { counters.next() } else { None };
+            let used = counter.map(|counter| counter.used_in(windows.of(rule.zone, rule.window)));
+            rule.has_room_for(amount, used.unwrap_or_default())
+        })
+    }
+
+    /// Counts an approval of `at`.
+    pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
+        match self {
+            Self::Whole(limits) => {
+                let counting = limits.iter_mut().filter(|limit| counts(limit.window));
+                counting.for_each(|limit| limit.charge(usage, calendar, at));
+            }
+            Self::Shared { rules, counters, .. } => {
+                let Ok(amount) = i64::try_from(usage.amount) else {
+                    return self.outgrow(0, |limit| limit.charge(usage, calendar, at));
+                };
+                let (windows, mut changed) = (calendar.windows_at(at), 0);
+                let rules = rules.0.iter().filter(|rule| rule.counts());
+                for (rule, counter) in rules.zip(counters) {
+                    match counter.charged(amount, usage.count, windows.of(rule.zone, rule.window)) {
+                        Some(charged) => *counter = charged,
+                        None => return self.outgrow(changed, |limit| limit.charge(usage, calendar, at)),
+                    }
+                    changed += 1;
+                }
+            }
+        }
+    }
+
     /// Lets `change` work on what every limit that counts has counted.
     pub(crate) fn change(&mut self, change: impl Fn(&mut Limit)) {
         match self {
@@ -116,12 +164,12 @@ impl LimitSet {
         let Some(after) = limits.first().map(|limit| limit.after) else { return };
         let as_set = |limit: &Limit| {
             let counter = Counter::of(limit).filter(|_| limit.next.is_none() && limit.after == after)?;
-            (counts(limit.window) || counter == Counter::default()).then_some(counter)
+            let fits = counts(limit.window) || counter == Counter::default();
+            if fits { Some((Rule::of(limit)?, counter)) } else { None }
         };
-        let Some(counters): Option<Vec<Counter>> = limits.iter().map(as_set).collect() else { return };
-        let counted = limits.iter().zip(counters).filter(|(limit, _)| counts(limit.window));
-        let counters = counted.map(|(_, counter)| counter).collect();
-        let rules = sets.shared(RuleSet(limits.iter().map(Rule::of).collect()));
+        let Some(all): Option<Vec<(Rule, Counter)>> = limits.iter().map(as_set).collect() else { return };
+        let counters = all.iter().filter(|(rule, _)| rule.counts()).map(|(_, counter)| *counter).collect();
+        let rules = sets.shared(RuleSet(all.into_iter().map(|(rule, _)| rule).collect()));
         *self = Self::Shared { rules, after, counters };
     }
 }
@@ -132,9 +180,18 @@ const fn counts(window: Window) -> bool {
 }
 
 impl Rule {
-    fn of(limit: &Limit) -> Self {
-        let Limit { window, zone, amount_max, count_max, .. } = *limit;
-        Self { window, zone, amount_max, count_max }
+    /// The rule of a limit, if it fits.
+    fn of(limit: &Limit) -> Option<Self> {
+        let Limit { window, zone, count_max, .. } = *limit;
+        let amount_max = limit.amount_max.map(i64::try_from).transpose().ok()?;
+        Some(Self { window, zone, amount_max, count_max })
+    }
+
+    /// Whether `amount` and one approval are within the limit behind what is used.
+    #[inline]
+    fn has_room_for(&self, amount: i64, used: Counted) -> bool {
+        let enough = |max| used.amount.checked_add(amount).is_some_and(|sum| sum <= max);
+        self.amount_max.is_none_or(enough) && self.count_max.is_none_or(|max| used.count < max)
     }
 
     const fn counts(&self) -> bool {
@@ -145,7 +202,7 @@ impl Rule {
         Limit {
             window: self.window,
             zone: self.zone,
-            amount_max: self.amount_max,
+            amount_max: self.amount_max.map(i128::from),
             count_max: self.count_max,
             after,
             current: WindowId::from(counter.current),
@@ -164,6 +221,30 @@ impl Counter {
             current: i32::try_from(limit.current).ok()?,
             used_count: limit.used_count,
         })
+    }
+
+    /// What it has counted in its newest window, or in `window` if that is newer (see [`Limit::at`]).
+    #[inline]
+    fn used_in(&self, window: WindowId) -> Counted {
+        if window > WindowId::from(self.current) {
+            return Counted::default();
+        }
+        Counted { amount: self.used_amount, count: self.used_count }
+    }
+
+    /// With `amount` and `count` more in `window`, or in its newest window if that is newer; `None` where that does not
+    /// fit any more.
+    #[inline]
+    fn charged(&self, amount: i64, count: u32, window: WindowId) -> Option<Self> {
+        if window > WindowId::from(self.current) {
+            return Some(Self {
+                used_amount: amount,
+                current: i32::try_from(window).ok()?,
+                used_count: count,
+            });
+        }
+        let used_amount = self.used_amount.checked_add(amount)?;
+        Some(Self { used_amount, used_count: self.used_count.saturating_add(count), ..*self })
     }
 }
 
@@ -258,6 +339,7 @@ mod tests {
         assert!(!is_shared(&with(|limit| limit.next = Some((limit.zone, 20_001))), &mut sets));
         assert!(!is_shared(&with(|limit| limit.used_amount = i128::from(i64::MAX) + 1), &mut sets));
         assert!(!is_shared(&with(|limit| limit.current = i64::MAX), &mut sets));
+        assert!(!is_shared(&with(|limit| limit.amount_max = Some(i128::MAX)), &mut sets));
         assert!(!is_shared(&[], &mut sets));
     }
 
@@ -289,6 +371,37 @@ mod tests {
                 prop_assert_eq!(&plain, &set);
                 set.share(&mut sets);
                 prop_assert_eq!(&plain, &set);
+            }
+        }
+
+        #[test]
+        fn counters_are_charged_and_found_to_have_room_as_whole_limits_are(
+            amounts in prop::collection::vec(prop_oneof![Just(i64::MAX - 60), 0_i64..100], 4),
+            steps in prop::collection::vec((0_i128..70, -40_i64..80, any::<bool>()), 1..20),
+        ) {
+            let mut calendar = Calendar::default();
+            calendar.zone(ZoneName::new("UTC").unwrap()).unwrap();
+            let amounts: Vec<i128> = amounts.into_iter().map(i128::from).collect();
+            let whole = limits(&WINDOWS, &amounts, 5);
+            let mut sets = RuleSets::default();
+            let (mut plain, mut set) = (LimitSet::whole(whole.clone()), shared(&whole, &mut sets));
+            // Day 20,000 is the one that the limits begin in; the clock may be set back.
+            let mut hours = 20_000 * 24;
+            for (amount, later, huge) in steps {
+                hours += later;
+                let at = Timestamp::from_seconds(hours * 3_600);
+                let amount = if huge { amount + i128::from(i64::MAX) } else { amount };
+                let fits = plain.limits().all(|limit| {
+                    let used = limit.used_at(&calendar, at).amount;
+                    limit.amount_max.is_none_or(|max| used.saturating_add(amount) <= max)
+                });
+                let sure = set.has_room_for(amount, &calendar, at);
+                prop_assert!(fits || !sure, "a limit is broken that was said to have room");
+                prop_assert!(sure == fits || huge || matches!(set, LimitSet::Whole(_)));
+                plain.charge(Usage { amount, count: 1 }, &calendar, at);
+                set.charge(Usage { amount, count: 1 }, &calendar, at);
+                prop_assert_eq!(&plain, &set);
+                set.share(&mut sets);
             }
         }
     }

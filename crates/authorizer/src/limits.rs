@@ -88,6 +88,9 @@ impl Limits {
         at: Timestamp,
         failures: &mut Vec<Failure>,
     ) {
+        if self.0.has_room_for(amount, calendar, at) {
+            return;
+        }
         for limit in self.0.limits() {
             let used = limit.used_at(calendar, at);
             let breach = |measure, max: i128, used: i128, asked: i128| {
@@ -115,11 +118,7 @@ impl Limits {
 
     /// Counts an approval of `at`.
     pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
-        self.0.change(|limit| {
-            *limit = limit.at(calendar, at);
-            limit.used_amount = limit.used_amount.saturating_add(usage.amount);
-            limit.used_count = limit.used_count.saturating_add(usage.count);
-        });
+        self.0.charge(usage, calendar, at);
     }
 
     /// Gives back what the approval `number` of `approved_at` had used, where its window is still the current one.

@@ -19,6 +19,11 @@ pub enum Window {
     Lifetime,
 }
 
+impl Window {
+    /// Every window, in order.
+    pub const ALL: [Self; 5] = [Self::Transaction, Self::Day, Self::Week, Self::Month, Self::Lifetime];
+}
+
 /// The name of an IANA time zone, for example `Europe/Berlin`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
