@@ -16,6 +16,7 @@ use crate::card::Issued;
 use crate::limit::Usage;
 use crate::limits::Limits;
 use crate::shard::{Account, ApplyError, Card, Shard, Totals};
+use crate::store::index;
 use crate::told::Told;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
@@ -168,7 +169,7 @@ impl Shard {
     pub(super) fn book(&mut self, account: AccountNo, ledger: Units, held: Units) -> Result<(), ApplyError> {
         let shard = self.id;
         let account = self.account_mut(account)?;
-        let booked = account.balance().credit(ledger).and_then(|balance| balance.place(held));
+        let booked = account.balance().moved(ledger, held);
         account.set_balance(booked.map_err(|source| ApplyError::Balance { shard, source })?);
         Ok(())
     }
@@ -196,8 +197,10 @@ impl Shard {
 
     fn jit_asset(&self, card: CardNo) -> Result<Option<AssetCode>, ApplyError> {
         let card = self.card(card)?;
-        let asset = self.account(card.account)?.asset.code();
-        Ok((card.funding == FundingMode::Jit).then_some(asset))
+        match card.funding {
+            FundingMode::PreFunded => Ok(None),
+            FundingMode::Jit => Ok(Some(self.account(card.account)?.asset.code())),
+        }
     }
 
     /// Lets `change` work on the limits of a card and on those of its account. `amounts` and `count` are what it
@@ -209,23 +212,20 @@ impl Shard {
         count: u32,
         change: impl Fn(&mut Limits, Usage, &Calendar),
     ) -> Result<(), ApplyError> {
-        let account = self.card(card)?.account;
-        let on_card = Usage { amount: i128::from(amounts.card.minor()), count };
-        let on_account = Usage { amount: amounts.units.0, count };
-        let (calendar, mut rule_sets) =
-            (std::mem::take(&mut self.calendar), std::mem::take(&mut self.rule_sets));
+        let Self { id, calendar, rule_sets, cards, accounts, .. } = self;
         let mut change = |limits: &mut Limits, usage| {
-            change(limits, usage, &calendar);
-            limits.share(&mut rule_sets);
+            change(limits, usage, calendar);
+            limits.share(rule_sets);
         };
-        let card = self.card_mut(card).map(|card| change(&mut card.limits, on_card));
-        let account = self.account_mut(account).map(|found| {
-            if let Some(more) = &mut found.more {
-                change(&mut more.limits, on_account);
-            }
-        });
-        (self.calendar, self.rule_sets) = (calendar, rule_sets);
-        card.and(account)
+        let unknown = ApplyError::UnknownCard { shard: *id, card };
+        let card = cards.get_mut(index(card.0)).ok_or(unknown)?;
+        change(&mut card.limits, Usage { amount: i128::from(amounts.card.minor()), count });
+        let unknown = ApplyError::UnknownAccount { shard: *id, account: card.account };
+        let account = accounts.get_mut(index(card.account.0)).ok_or(unknown)?;
+        if let Some(more) = &mut account.more {
+            change(&mut more.limits, Usage { amount: amounts.units.0, count });
+        }
+        Ok(())
     }
 
     /// Counts money and transactions into the windows of `at`.
@@ -254,11 +254,11 @@ impl Shard {
     }
 
     /// The rate of a hold, shared with the holds before it when it is the same quotation.
-    pub(super) fn intern(&mut self, rate: Option<Rate>) -> Option<Arc<Rate>> {
+    pub(super) fn intern(&mut self, rate: Option<&Rate>) -> Option<Arc<Rate>> {
         let rate = rate?;
         match &self.newest_rate {
-            Some(seen) if **seen == rate => {}
-            Some(_) | None => self.newest_rate = Some(Arc::new(rate)),
+            Some(seen) if **seen == *rate => {}
+            Some(_) | None => self.newest_rate = Some(Arc::new(*rate)),
         }
         self.newest_rate.clone()
     }

@@ -11,7 +11,7 @@ use crate::duties::Order;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, ApprovalCode, Approver, Asset, Balances, CancelCause, DutyKind, Fact, Failure, FundingFailure,
+    Amounts, ApprovalCode, Approver, Balances, CancelCause, DutyKind, Fact, Failure, FundingFailure,
     FundingOutcome, Merchant, Money, PartialApproval, Reason, Text, TransactionNo, Units,
 };
 
@@ -158,9 +158,9 @@ impl Shard {
         let counted = account.word().is_some_and(|word| word.by == Some(transaction.number));
         let taken = if counted { Units::ZERO } else { amounts.units };
         let booked = if transaction.class.is_financial() { taken } else { Units::ZERO };
-        let (billed, asset) = (Asset::of(card.currency), account.asset);
         let currency = transaction.amount.map_or(card.currency, Money::currency);
-        let margins = self.policy.pricing.margins_for(currency, transaction.mcc, billed, asset);
+        let margins =
+            self.policy.pricing.margins_for(currency, transaction.mcc, card.currency, account.asset);
         self.balances((card, account), taken, booked, margins, context)
     }
 

@@ -31,7 +31,7 @@ impl Shard {
     pub(crate) fn authorize(
         &self,
         card_no: CardNo,
-        request: Authorization,
+        request: &mut Authorization,
         caller: Caller,
         context: Context<'_>,
         effects: &mut Effects,
@@ -40,9 +40,10 @@ impl Shard {
             effects.answer(caller, refusal(Reason::UnknownCard, None, FundingPath::Cache));
             return;
         };
-        let request = Authorization { partial: useful_part(&request), ..request };
+        request.partial = useful_part(request);
+        let request = &*request;
         let is_advice = !request.class.is_request();
-        let known = match self.known(card_no, &request, context.now.utc) {
+        let known = match self.known(card_no, request, context.now.utc) {
             Known::Answered(transaction) => {
                 if request.class.is_request() {
                     self.answer_again(transaction, effects);
@@ -88,14 +89,14 @@ impl Shard {
 
     /// A request that takes money from the cardholder.
     fn debit(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
-        let Case { card, account, question, known } = case;
-        let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
-        let hold = self.evaluate(card, account, &question.request, context, &mut failures);
-        self.check_rules(case, hold.map(|hold| hold.amounts), context, &mut failures);
+        let Case { card, account, question, known: _ } = case;
+        let mut failures = case.failures();
+        let hold = self.evaluate(card, account, question.request, context, &mut failures);
+        self.check_rules(case, hold.as_ref().map(|hold| hold.amounts), context, &mut failures);
         let refused = failures.first().is_some_and(Failure::decides);
         match hold {
             Some(hold) if !refused => self.fund_hold(case, hold, failures, context, effects),
-            Some(hold) => match self.affordable_part(card, account, &question.request, hold, &failures) {
+            Some(hold) => match self.affordable_part(card, account, question.request, &hold, &failures) {
                 Some((hold, part)) => {
                     failures.retain(|failure| !failure.decides());
                     self.approve_from_cache(case, hold, Some(part), failures, context, effects);
@@ -116,7 +117,7 @@ impl Shard {
         failures: &mut Vec<Failure>,
     ) {
         let now = context.now.utc.max(time_of(self.last_number));
-        self.policy.rules.check(&case.question.request, amounts, case.card, case.account, now, failures);
+        self.policy.rules.check(case.question.request, amounts, case.card, case.account, now, failures);
         Failure::rank(failures);
     }
 
@@ -143,7 +144,7 @@ impl Shard {
         &self,
         asked: &Transaction,
         account: &Account,
-        request: Authorization,
+        request: &Authorization,
         caller: Caller,
         context: Context<'_>,
         effects: &mut Effects,
@@ -218,9 +219,9 @@ impl Shard {
         let amounts = Amounts { card: money, units };
         Some(HoldTerms {
             amounts,
-            rate: priced.rate.or(card_rate),
+            rate: priced.rate.map(Box::new).or(card_rate),
             expires_at: self.end_of_hold(request, context),
-            price: priced.price,
+            price: priced.price.map(Box::new),
         })
     }
 
@@ -255,12 +256,13 @@ impl Shard {
     ) {
         let Question { number, card_no, request, caller, of: _ } = case.question;
         let reason = if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved };
-        let told = self.told(case.card, case.account, &request, hold.amounts.units, context);
+        let amounts = hold.amounts;
+        let told = self.told(case.card, case.account, request, amounts.units, context);
         let by = Approver::Switch;
         effects.fact(Fact::Approved {
             transaction: number,
             card: card_no,
-            request,
+            request: *request,
             hold,
             reason,
             part,
@@ -269,7 +271,7 @@ impl Shard {
             flags,
         });
         if request.class.is_financial() {
-            let booked = Booked { transaction: number, card_no, amounts: hold.amounts };
+            let booked = Booked { transaction: number, card_no, amounts };
             self.book_at_once(booked, case.account, &request.merchant, &mut 1, context, effects);
         }
         let approval_code = Some(ApprovalCode::of(self.transaction_id(number)));
@@ -286,18 +288,17 @@ impl Shard {
             return;
         }
         let Case { card, account, question, known } = case;
-        let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
-        let hold = self.evaluate(card, account, &question.request, context, &mut failures);
-        self.check_rules(case, hold.map(|hold| hold.amounts), context, &mut failures);
-        let told = hold.map(|hold| hold.amounts.card).filter(|_| known.is_none());
+        let mut failures = case.failures();
+        let hold = self.evaluate(card, account, question.request, context, &mut failures);
+        self.check_rules(case, hold.as_ref().map(|hold| hold.amounts), context, &mut failures);
+        let told = hold.as_ref().map(|hold| hold.amounts.card).filter(|_| known.is_none());
         if told.is_some_and(|told| self.is_paid_already(case, told, context)) {
-            let balances = self.told(card, account, &question.request, Units::ZERO, context);
+            let balances = self.told(card, account, question.request, Units::ZERO, context);
             return self.note(case, Reason::Approved, balances, failures, effects);
         }
         // What cannot be expressed, takes nothing, or is known already is acknowledged and flagged (P7).
-        let holds = known.is_none() && controls::takes_money(&question.request);
-        let hold =
-            hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, &question.request, context));
+        let holds = known.is_none() && controls::takes_money(question.request);
+        let hold = hold.filter(|_| holds).unwrap_or_else(|| self.empty_hold(card, question.request, context));
         self.take_advice(case, hold, failures, context, effects);
     }
 
@@ -312,11 +313,12 @@ impl Shard {
     ) {
         let Question { number, card_no, request, caller, of: _ } = case.question;
         let (reason, part, by) = (Reason::Approved, None, Approver::Network);
-        let told = self.told(case.card, case.account, &request, hold.amounts.units, context);
+        let units = hold.amounts.units;
+        let told = self.told(case.card, case.account, request, units, context);
         effects.fact(Fact::Approved {
             transaction: number,
             card: card_no,
-            request,
+            request: *request,
             hold,
             reason,
             part,
@@ -324,9 +326,8 @@ impl Shard {
             told,
             flags,
         });
-        if case.card.funding == FundingMode::Jit && hold.amounts.units.is_positive() {
-            let (name, units) = (request.merchant.name, hold.amounts.units);
-            self.advise_of(number, case.account, name, units, &mut 1, context, effects);
+        if case.card.funding == FundingMode::Jit && units.is_positive() {
+            self.advise_of(number, case.account, request.merchant.name, units, &mut 1, context, effects);
         }
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
@@ -375,7 +376,7 @@ pub(crate) fn ask_for_funds(
     shard: &Shard,
     card: &Card,
     account: &Account,
-    question: Question,
+    question: Question<'_>,
     hold: HoldTerms,
     flags: Vec<Failure>,
     context: Context<'_>,
@@ -392,7 +393,9 @@ pub(crate) fn ask_for_funds(
         return;
     }
     let Question { number, card_no, request, caller, of } = question;
-    effects.fact(Fact::Asked { transaction: number, card: card_no, request, of, hold, flags });
+    let (amounts, rate, price) =
+        (hold.amounts, hold.rate.as_deref().copied(), hold.price.as_deref().copied());
+    effects.fact(Fact::Asked { transaction: number, card: card_no, request: *request, of, hold, flags });
     effects.action(Action::Wait { transaction: number, caller });
     effects.action(Action::Ask(Box::new(Ask {
         transaction: shard.transaction_id(number),
@@ -400,11 +403,11 @@ pub(crate) fn ask_for_funds(
         account: shard.account_id(account),
         card: shard.card_id(card),
         last_four: card.last_four,
-        request,
-        amounts: hold.amounts,
+        request: *request,
+        amounts,
         asset: account.asset,
-        rate: hold.rate,
-        price: hold.price,
+        rate,
+        price,
         received: context.now.utc,
         held: account.balance().held,
         outstanding_standin: account.outstanding(),
@@ -417,7 +420,7 @@ fn decide_in_its_place(
     shard: &Shard,
     program: &StandInProgram,
     (card, account): (&Card, &Account),
-    question: Question,
+    question: Question<'_>,
     hold: HoldTerms,
     flags: Vec<Failure>,
     context: Context<'_>,
@@ -431,7 +434,7 @@ fn decide_in_its_place(
         decline(card, question, failures.collect(), effects);
         return;
     }
-    effects.fact(Fact::Asked { transaction: number, card: card_no, request, of, hold, flags });
+    effects.fact(Fact::Asked { transaction: number, card: card_no, request: *request, of, hold, flags });
     let promise = Promise {
         transaction: number,
         card_no,
@@ -439,7 +442,7 @@ fn decide_in_its_place(
         amounts,
         books: request.class.is_financial(),
         merchant: request.merchant,
-        told: shard.told(card, account, &request, amounts.units, context),
+        told: shard.told(card, account, request, amounts.units, context),
     };
     let answer = shard.promise(promise, &mut 1, context, effects);
     effects.answer(caller, answer);

@@ -14,10 +14,12 @@ impl Shard {
         taken: Units,
         context: Context<'_>,
     ) -> Option<Balances> {
+        if !request.details.balances_wanted {
+            return None;
+        }
         let booked = if books(request) { taken } else { Units::ZERO };
-        let margins = self.policy.pricing.margins(request, Asset::of(card.currency), account.asset);
-        let wanted = request.details.balances_wanted;
-        if wanted { self.balances((card, account), taken, booked, margins, context) } else { None }
+        let margins = self.policy.pricing.margins(request, card.currency, account.asset);
+        self.balances((card, account), taken, booked, margins, context)
     }
 
     /// The balances of a card's account less `taken`, of which `booked` is off the ledger too. Those of a JIT card are what the balance service last told; nothing

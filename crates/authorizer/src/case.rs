@@ -9,10 +9,10 @@ use domain::{
 
 /// A message that is being decided.
 #[derive(Clone, Copy)]
-pub(crate) struct Question {
+pub(crate) struct Question<'a> {
     pub(crate) number: TransactionNo,
     pub(crate) card_no: CardNo,
-    pub(crate) request: Authorization,
+    pub(crate) request: &'a Authorization,
     pub(crate) caller: Caller,
     /// The payment that it adds to.
     pub(crate) of: Option<TransactionNo>,
@@ -23,15 +23,22 @@ pub(crate) struct Question {
 pub(crate) struct Case<'a> {
     pub(crate) card: &'a Card,
     pub(crate) account: &'a Account,
-    pub(crate) question: Question,
+    pub(crate) question: Question<'a>,
     pub(crate) known: Option<Reason>,
 }
 
-pub(crate) fn decline(card: &Card, question: Question, failures: Vec<Failure>, effects: &mut Effects) {
+impl Case<'_> {
+    /// What is against it before any rule is asked.
+    pub(crate) fn failures(&self) -> Vec<Failure> {
+        self.known.map_or_else(Vec::new, |reason| vec![reason.into()])
+    }
+}
+
+pub(crate) fn decline(card: &Card, question: Question<'_>, failures: Vec<Failure>, effects: &mut Effects) {
     let Question { number, card_no, request, caller, of: _ } = question;
     let reason = failures.first().map_or(Reason::AmountOutOfRange, |failure| failure.reason);
     let limit = failures.first().and_then(|failure| decline_detail(failure).limit);
-    effects.fact(Fact::Declined { transaction: number, card: card_no, request, failures });
+    effects.fact(Fact::Declined { transaction: number, card: card_no, request: *request, failures });
     effects.answer(caller, refusal(reason, limit, path_of(card)));
 }
 

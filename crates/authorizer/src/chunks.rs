@@ -35,16 +35,20 @@ impl<T> Chunks<T> {
     }
 
     /// Appends a row.
+    #[inline]
     pub(crate) fn push(&mut self, row: T) {
-        match self.0.last_mut().filter(|last| last.len() < CHUNK) {
-            Some(last) => last.push(row),
-            None => {
-                // The first one grows as vectors do, because most shards of a small switch never fill it.
-                let mut chunk = Vec::with_capacity(if self.0.is_empty() { 1 } else { CHUNK });
-                chunk.push(row);
-                self.0.push(chunk);
-            }
+        if self.0.last().is_none_or(|last| last.len() == CHUNK) {
+            self.begin_chunk();
         }
+        if let Some(last) = self.0.last_mut() {
+            last.push(row);
+        }
+    }
+
+    #[cold]
+    fn begin_chunk(&mut self) {
+        // The first one grows as vectors do, because most shards of a small switch never fill it.
+        self.0.push(Vec::with_capacity(if self.0.is_empty() { 1 } else { CHUNK }));
     }
 
     /// All rows in their order.

@@ -76,7 +76,7 @@ impl Shard {
     /// Takes a clearing, a completion or a forced post in.
     pub(crate) fn take_clearing(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
         let Case { card, account, question, known } = case;
-        let request = &question.request;
+        let request = question.request;
         if let Some(reason) = known {
             return self.note(case, Reason::Approved, None, vec![reason.into()], effects);
         }
@@ -85,10 +85,10 @@ impl Shard {
             return;
         }
         let mut failures: Vec<Failure> = Vec::new();
-        let price = self.price_on_card(card, request, context, &mut failures);
+        let money = self.price_on_card(card, request, context, &mut failures).map(|(money, _)| money);
         let parent = self.followed(question.card_no, request, context);
         let parent = parent.filter(|found| found.state != TransactionState::Asked);
-        let pieces = price.and_then(|(money, _)| self.pieces(case, parent, money, context, &mut failures));
+        let pieces = money.and_then(|money| self.pieces(case, parent, money, context, &mut failures));
         let total = pieces.iter().flatten().map(|piece| piece.paid.units.0).fold(0, i128::saturating_add);
         let fits =
             account.balance().credit(Units(total)).and(account.balance().credit(Units(-total))).is_ok();
@@ -96,7 +96,7 @@ impl Shard {
             // Absurd sums only: taken note of, for people to look at.
             return self.note(case, Reason::Approved, None, vec![Reason::AmountOutOfRange.into()], effects);
         };
-        let mut flags = self.flags_of(case, parent, price.map(|(money, _)| money));
+        let mut flags = self.flags_of(case, parent, money);
         // Of a JIT card the balance service brings what the hold had not promised.
         let left = account.balance().available().minus(surplus_of(&pieces));
         flags.overdrawn =
@@ -117,7 +117,7 @@ impl Shard {
                 from_hold: piece.from_hold,
                 released: piece.released,
                 last: piece.last,
-                rate: piece.rate,
+                rate: piece.rate.map(Box::new),
                 flags: if place + 1 == places { flags } else { ClearingFlags::default() },
             });
             self.show_price(transaction, piece.price, effects);
@@ -138,7 +138,7 @@ impl Shard {
 
     /// The same presentment once more: the same acquirer reference, sequence and amount (E15).
     pub(crate) fn same_presentment(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
-        let request = &case.question.request;
+        let request = case.question.request;
         let clearing = request.details.clearing?;
         let arn = clearing.arn?;
         self.store.of_card(case.question.card_no).take(SEARCH_MAX).find(|found| {
@@ -159,7 +159,7 @@ impl Shard {
         context: Context<'_>,
         failures: &mut Vec<Failure>,
     ) -> Option<Vec<Piece<'a>>> {
-        let request = &case.question.request;
+        let request = case.question.request;
         let none = Amounts { card: Money::new(0, money.currency()), units: Units::ZERO };
         let mut left = money;
         let mut pieces = Vec::new();
@@ -221,7 +221,7 @@ impl Shard {
 
     /// Whether what the hold has left is free again after this clearing (E15).
     fn ends_the_hold(&self, case: Case<'_>) -> bool {
-        let request = &case.question.request;
+        let request = case.question.request;
         let data = request.details.clearing.unwrap_or_default();
         let one_of_several = data.of > 1 || self.policy.life.clears_in_parts(request.merchant.mcc);
         data.ends_the_hold() || !one_of_several

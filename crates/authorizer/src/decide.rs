@@ -29,12 +29,12 @@ impl<'a> Context<'a> {
 impl Shard {
     /// Decides `command` and adds what follows from it to `effects`. The caller applies the facts, in
     /// order, before it asks for the next decision.
-    pub fn decide(&self, command: Command, context: Context<'_>, effects: &mut Effects) {
+    pub fn decide(&self, mut command: Command, context: Context<'_>, effects: &mut Effects) {
         match command {
-            Command::Authorize { card, request, caller } => {
+            Command::Authorize { card, ref mut request, caller } => {
                 self.authorize(card, request, caller, context, effects);
             }
-            Command::NoteDecline { card, request, code, caller } => {
+            Command::NoteDecline { card, ref request, code, caller } => {
                 self.note_decline(card, request, code, caller, context, effects);
             }
             Command::Reverse { card, reversal, caller } => {

@@ -16,7 +16,7 @@ impl Shard {
     pub(crate) fn note_decline(
         &self,
         card_no: CardNo,
-        request: Authorization,
+        request: &Authorization,
         code: Text<4>,
         caller: Caller,
         context: Context<'_>,
@@ -29,7 +29,7 @@ impl Shard {
         let key = MatchKey { card: card_no, stan: request.stan, transmission: Some(request.transmission) };
         let recent =
             || self.store.with_key(key).filter(|found| self.is_within_window(found, context.now.utc));
-        let is_repeat = recent().any(|found| is_advised_decline(found) && found.same_references(&request));
+        let is_repeat = recent().any(|found| is_advised_decline(found) && found.same_references(request));
         if !is_repeat {
             let speaks_of = |found: &&Transaction| {
                 found.class.is_request()
@@ -39,7 +39,7 @@ impl Shard {
             };
             let of = recent().find(speaks_of).map(|found| found.number);
             let transaction = self.next_number(context, 0);
-            effects.fact(Fact::DeclineAdvised { transaction, of, card: card_no, request, code });
+            effects.fact(Fact::DeclineAdvised { transaction, of, card: card_no, request: *request, code });
         }
         effects.answer(caller, refusal(Reason::DeclinedByNetwork, None, path_of(card)));
     }

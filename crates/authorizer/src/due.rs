@@ -32,6 +32,15 @@ impl Due {
 
     /// Enters an entry, if it is not there yet.
     pub(crate) fn insert(&mut self, entry: Entry) {
+        if let Some(leaf) = self.leaves.last_mut()
+            && leaf.len() < LEAF
+            && leaf.last().is_some_and(|last| *last < entry)
+        {
+            // Later than all, as most are where holds last equally long.
+            leaf.push(entry);
+            self.len += 1;
+            return;
+        }
         let place = self.leaf_of(entry);
         let Some(leaf) = self.leaves.get_mut(place) else {
             self.begin(place, vec![entry]);

@@ -21,16 +21,16 @@ use domain::{
 impl Shard {
     /// An increment that is asked for.
     pub(crate) fn increment(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
-        let Case { card, account, question, known } = case;
+        let Case { card, account, question, known: _ } = case;
         let parent = self.open_hold(case, context);
-        let mut failures: Vec<Failure> = known.map(Failure::from).into_iter().collect();
+        let mut failures = case.failures();
         if parent.is_none() {
             failures.push(Reason::OriginalNotFound.into());
         }
-        let added = self.evaluate(card, account, &question.request, context, &mut failures);
+        let added = self.evaluate(card, account, question.request, context, &mut failures);
         // It is one payment still: nothing that counts payments counts it again.
         failures.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
-        self.check_rules(case, added.map(|added| added.amounts), context, &mut failures);
+        self.check_rules(case, added.as_ref().map(|added| added.amounts), context, &mut failures);
         let refused = failures.first().is_some_and(Failure::decides);
         let (Some(parent), Some(added), false) = (parent, added, refused) else {
             decline(card, question, failures, effects);
@@ -49,14 +49,14 @@ impl Shard {
 
     /// The open hold that a message speaks of.
     fn open_hold(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
-        let found = self.followed(case.question.card_no, &case.question.request, context);
+        let found = self.followed(case.question.card_no, case.question.request, context);
         found.filter(|found| found.state == TransactionState::Approved && found.held().is_some())
     }
 
     /// The open hold of the request whose own references an advice carries: the network tells us what that came to, and it is
     /// not held twice (E10).
     fn own_request(&self, case: Case<'_>) -> Option<&Transaction> {
-        let (card, request) = (case.question.card_no, &case.question.request);
+        let (card, request) = (case.question.card_no, case.question.request);
         let key = MatchKey { card, stan: request.stan, transmission: Some(request.transmission) };
         self.store.with_key(key).find(|found| {
             found.class == MessageClass::AuthorizationRequest
@@ -69,7 +69,7 @@ impl Shard {
     /// Whether an advice tells of a payment that has ended, and that took no less than it tells: nothing is left to be held for it
     /// where a completion or a clearing was faster (E36).
     pub(crate) fn is_paid_already(&self, case: Case<'_>, told: Money, context: Context<'_>) -> bool {
-        let (card, request) = (case.question.card_no, &case.question.request);
+        let (card, request) = (case.question.card_no, case.question.request);
         let payment = self.followed(card, request, context).filter(|found| !found.state.is_open());
         let Some((payment, more)) = payment.and_then(|found| Some((found, found.more.as_ref()?))) else {
             return false;
@@ -95,23 +95,24 @@ impl Shard {
         let end = self.renewed_end(parent, added.expires_at, context);
         let hold = HoldTerms {
             amounts: plus(held, added.amounts),
-            rate: added.rate,
+            rate: added.rate.clone(),
             expires_at: end.max(parent.expires_at),
-            price: if is_raised { together(parent, added) } else { added.price },
+            price: if is_raised { together(parent, &added).map(Box::new) } else { added.price.clone() },
         };
-        let told = self.told(case.card, case.account, &request, added.amounts.units, context);
+        let told = self.told(case.card, case.account, request, added.amounts.units, context);
         let of = parent.number;
+        // What was added has a rate and margins of its own, until the last clearing.
+        let plain = hold.price.is_some().then(|| Price::plain(added.amounts.units));
+        let own = added.price.as_deref().copied().or(plain);
         effects.fact(Fact::HoldChanged {
             transaction: number,
             of,
             card: card_no,
-            request,
+            request: *request,
             hold,
             told,
             flags,
         });
-        // What was added has a rate and margins of its own, until the last clearing.
-        let own = added.price.or_else(|| hold.price.map(|_| Price::plain(added.amounts.units)));
         self.show_price(number, own.filter(|_| is_raised), effects);
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
@@ -134,7 +135,7 @@ impl Shard {
     /// An advice that names a hold which stands: the hold follows it, up or down (E36), or is raised by it where it is
     /// an increment. Whether there was one.
     pub(crate) fn adjust(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) -> bool {
-        let request = &case.question.request;
+        let request = case.question.request;
         let named = self.open_hold(case, context).filter(|_| names_one(case) || request.details.incremental);
         let parent = named.or_else(|| self.own_request(case));
         let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held()?))) else {
@@ -180,11 +181,15 @@ impl Shard {
         let left = self.without_increments(parent, told.amounts.card);
         let change = Money::new(left.minor().saturating_sub(held.card.minor()), left.currency());
         if change.minor() > 0 {
-            let (request, mut ignored) = (&case.question.request, Vec::new());
+            let (request, mut ignored) = (case.question.request, Vec::new());
             let owners = (case.card, case.account);
             let priced = self.price_on_account(owners, request, change, context, &mut ignored);
             let (units, price) = priced.map_or((Units::ZERO, None), |priced| (priced.units, priced.price));
-            return HoldTerms { amounts: Amounts { card: change, units }, price, ..told };
+            return HoldTerms {
+                amounts: Amounts { card: change, units },
+                price: price.map(Box::new),
+                ..told
+            };
         }
         let share = covering(held, left).unwrap_or(held.units);
         let before = parent.more.as_ref().and_then(|more| more.price);
@@ -192,7 +197,7 @@ impl Shard {
         let buffer = price.map_or(Units::ZERO, |price| price.buffer);
         let charge = self.units_of_part(parent, held, left).and_then(|charge| charge.plus(buffer));
         let units = if left == held.card { held.units } else { charge.unwrap_or(share).min(held.units) };
-        HoldTerms { amounts: less(Amounts { card: left, units }, held), price, ..told }
+        HoldTerms { amounts: less(Amounts { card: left, units }, held), price: price.map(Box::new), ..told }
     }
 
     /// What of a payment's total is left for its first hold.
@@ -218,12 +223,12 @@ fn names_one(case: Case<'_>) -> bool {
 }
 
 /// What a hold is made of once `added` is added to it.
-fn together(parent: &Transaction, added: HoldTerms) -> Option<Price> {
+fn together(parent: &Transaction, added: &HoldTerms) -> Option<Price> {
     let before = parent.more.as_ref().and_then(|more| more.price);
     if before.is_none() && added.price.is_none() {
         return None;
     }
     let held = parent.held().map_or(Units::ZERO, |held| held.units);
     let before = before.unwrap_or_else(|| Price::plain(held));
-    Some(before.with(added.price.unwrap_or_else(|| Price::plain(added.amounts.units))))
+    Some(before.with(added.price.as_deref().copied().unwrap_or_else(|| Price::plain(added.amounts.units))))
 }

@@ -160,17 +160,15 @@ impl Life {
 
 impl HoldRule {
     fn fits(&self, request: &Authorization) -> bool {
-        let details = &request.details;
-        let network = self.network.is_empty() || self.network == details.network;
-        let present = !self.card_present || details.presence == Presence::CardPresent;
-        let mcc = request.merchant.mcc;
+        let (details, mcc) = (&request.details, request.merchant.mcc);
         let category =
             |ranges: &Vec<MccRange>| mcc.is_some_and(|mcc| ranges.iter().any(|range| range.contains(mcc)));
-        network
-            && present
-            && self.mcc.as_ref().is_none_or(category)
-            && self.initiators.as_ref().is_none_or(|all| all.contains(&details.initiator))
+        // What most rules name and most requests do not have comes first.
+        self.mcc.as_ref().is_none_or(category)
             && self.purposes.as_ref().is_none_or(|all| all.contains(&details.purpose))
+            && self.initiators.as_ref().is_none_or(|all| all.contains(&details.initiator))
+            && (!self.card_present || details.presence == Presence::CardPresent)
+            && (self.network.is_empty() || self.network == details.network)
     }
 }
 

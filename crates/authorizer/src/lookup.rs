@@ -6,6 +6,7 @@
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use std::hash::{BuildHasher, Hash};
 
 /// Tables of one lookup.
@@ -65,6 +66,25 @@ impl Lookup {
         }
     }
 
+    /// The place with this fingerprint that `is_it` says yes to; `place` is entered where there is none.
+    pub(crate) fn find_or_insert(
+        &mut self,
+        fingerprint: Fingerprint,
+        is_it: impl Fn(u32) -> bool,
+        place: u32,
+    ) -> Option<u32> {
+        let table = self.tables.get_mut(fingerprint.table())?;
+        let same = |(of, place): &(Fingerprint, u32)| *of == fingerprint && is_it(*place);
+        match table.entry(fingerprint.spread(), same, |(of, _)| of.spread()) {
+            Entry::Occupied(found) => Some(found.get().1),
+            Entry::Vacant(room) => {
+                room.insert((fingerprint, place));
+                self.len += 1;
+                None
+            }
+        }
+    }
+
     /// Lets a key that is found at `before` be found at `after`.
     pub(crate) fn replace(&mut self, fingerprint: Fingerprint, before: u32, after: u32) {
         let Some(table) = self.tables.get_mut(fingerprint.table()) else { return };
@@ -99,6 +119,13 @@ mod tests {
             assert_eq!(find(&lookup, *key), None);
             lookup.insert(Fingerprint::of(*key), place);
         }
+        for (place, key) in (5_000..).zip([keys[3], 1]) {
+            let is_it = |place| keys.get(place as usize).map_or(key == 1, |kept| *kept == key);
+            let found = lookup.find_or_insert(Fingerprint::of(key), is_it, place);
+            assert_eq!(found, (key != 1).then_some(3), "what is there stays where it is");
+            assert_eq!(lookup.find(Fingerprint::of(key), is_it), found.or(Some(place)));
+        }
+        lookup.remove(Fingerprint::of(1_u64), 5_001);
         for (place, key) in (0..).zip(&keys).step_by(2) {
             lookup.remove(Fingerprint::of(*key), place);
         }

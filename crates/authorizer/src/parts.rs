@@ -14,7 +14,7 @@ impl Shard {
         card: &Card,
         account: &Account,
         request: &Authorization,
-        hold: HoldTerms,
+        hold: &HoldTerms,
         failures: &[Failure],
     ) -> Option<(HoldTerms, Money)> {
         let short = failures.iter().filter(|failure| failure.decides());
@@ -28,9 +28,9 @@ impl Shard {
         let money = part(whole.card, account.balance().available(), whole.units)?;
         let share = covering(whole, money)?;
         // What is booked at once costs what it costs; a buffer keeps its share.
-        let price = hold.price.filter(|price| !price.buffer.is_positive());
+        let price = hold.price.as_ref().filter(|price| !price.buffer.is_positive());
         let plain = price.is_some() == hold.price.is_some();
-        let exact = exact_at(money, account.asset, Side::Debit, hold.rate.as_ref(), hold.price.as_ref());
+        let exact = exact_at(money, account.asset, Side::Debit, hold.rate.as_deref(), hold.price.as_deref());
         let exact = exact.ok().and_then(|exact| exact.rounded_up().ok()).filter(|_| plain).map(Units);
         let units = exact.map_or(share, |exact| exact.min(share));
         let merchant = if request.amount.currency() == money.currency() && request.amount == whole.card {
@@ -39,8 +39,9 @@ impl Shard {
             part(request.amount, Units(money.minor().into()), Units(whole.card.minor().into()))?
         };
         let useful = money.minor() >= self.policy.life.partial_minor_min.max(1) && merchant.minor() > 0;
-        let price = hold.price.map(|price| price.share(units, whole.units));
-        let terms = HoldTerms { amounts: Amounts { card: money, units }, price, ..hold };
+        let price = hold.price.as_ref().map(|price| Box::new(price.share(units, whole.units)));
+        let (amounts, rate) = (Amounts { card: money, units }, hold.rate.clone());
+        let terms = HoldTerms { amounts, rate, expires_at: hold.expires_at, price };
         (useful && account.balance().covers(units)).then_some((terms, merchant))
     }
 }

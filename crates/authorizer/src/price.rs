@@ -16,7 +16,7 @@ impl Shard {
         request: &Authorization,
         context: Context<'_>,
         failures: &mut Vec<Failure>,
-    ) -> Option<(Money, Option<Rate>)> {
+    ) -> Option<(Money, Option<Box<Rate>>)> {
         if let Some(money) = in_card_currency(card, request) {
             return Some((money, None));
         }
@@ -28,7 +28,7 @@ impl Shard {
             failures.push(Reason::AmountOutOfRange.into());
             return None;
         };
-        Some((Money::new(minor, card.currency), priced.rate))
+        Some((Money::new(minor, card.currency), priced.rate.map(Box::new)))
     }
 
     /// What `money` of the request costs in the account's asset, with all that the program adds. What is charged at
@@ -42,11 +42,14 @@ impl Shard {
         failures: &mut Vec<Failure>,
     ) -> Option<Priced> {
         let Pricing { terms, .. } = &*self.policy.pricing;
-        let mut margins = self.policy.pricing.margins(request, Asset::of(card.currency), account.asset);
+        let mut margins = self.policy.pricing.margins(request, card.currency, account.asset);
         if request.class.is_financial() || matches!(request.class, MessageClass::Clearing) {
             margins.buffer = 0;
         }
-        convert(request.class, money, account.asset, margins, (terms, context), failures)
+        // What most payments are, and the only ones that need no fraction.
+        let unchanged = Priced::unchanged(money, account.asset, margins);
+        unchanged
+            .or_else(|| convert(request.class, money, account.asset, margins, (terms, context), failures))
     }
 }
 

@@ -27,7 +27,7 @@ pub struct PriceRule {
 
 impl Pricing {
     /// What is added to the price of a transaction that a card in `billed` pays from `asset`.
-    pub(crate) fn margins(&self, request: &Authorization, billed: Asset, asset: Asset) -> Margins {
+    pub(crate) fn margins(&self, request: &Authorization, billed: Currency, asset: Asset) -> Margins {
         self.margins_for(request.amount.currency(), request.merchant.mcc, billed, asset)
     }
 
@@ -36,15 +36,14 @@ impl Pricing {
         &self,
         currency: Currency,
         mcc: Option<Mcc>,
-        billed: Asset,
+        billed: Currency,
         asset: Asset,
     ) -> Margins {
-        let foreign = Asset::of(currency) != billed;
         let fits = |rule: &&PriceRule| {
             let category = mcc.is_some_and(|mcc| rule.mcc.iter().any(|range| range.contains(mcc)));
             (rule.assets.is_empty() || rule.assets.contains(&asset.code()))
                 && (rule.mcc.is_empty() || category)
-                && (!rule.foreign || foreign)
+                && (!rule.foreign || currency != billed)
         };
         self.rules.iter().find(fits).map(|rule| rule.margins).unwrap_or_default()
     }

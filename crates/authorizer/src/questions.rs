@@ -5,14 +5,14 @@ use crate::case::{Case, decline, path_of};
 use crate::controls;
 use crate::decide::Context;
 use crate::shard::Shard;
-use domain::{Amounts, ApprovalCode, Asset, Fact, Failure, Money, Reason, TransactionType, Units};
+use domain::{Amounts, ApprovalCode, Fact, Failure, Money, Reason, TransactionType, Units};
 
 impl Shard {
     /// Answers a balance inquiry or an account verification, and takes note of an advice whose kind is not served.
     pub(crate) fn answer_question(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
-        let request = &case.question.request;
+        let request = case.question.request;
         let is_request = request.class.is_request();
-        let mut failures: Vec<Failure> = case.known.map(Failure::from).into_iter().collect();
+        let mut failures = case.failures();
         controls::check(case.card, request, context.now.utc, &mut failures);
         if context.now.mono >= request.deadline && is_request {
             failures.push(Reason::DeadlinePassed.into());
@@ -20,8 +20,7 @@ impl Shard {
         let inquiry = request.transaction_type() == TransactionType::BalanceInquiry;
         let wanted = inquiry || request.details.balances_wanted;
         let (card, account) = (case.card, case.account);
-        let margins =
-            self.policy.pricing.margins(&case.question.request, Asset::of(card.currency), account.asset);
+        let margins = self.policy.pricing.margins(case.question.request, card.currency, account.asset);
         let told = if wanted {
             self.balances((card, account), Units::ZERO, Units::ZERO, margins, context)
         } else {
@@ -52,7 +51,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let question = case.question;
-        let (transaction, card, request) = (question.number, question.card_no, question.request);
+        let (transaction, card, request) = (question.number, question.card_no, *question.request);
         effects.fact(Fact::Answered { transaction, card, request, reason, told, flags });
         let approval_code = Some(ApprovalCode::of(self.transaction_id(transaction)));
         let (part, limit, path) = (None, None, path_of(case.card));

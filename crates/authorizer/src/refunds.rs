@@ -16,8 +16,8 @@ use crate::originals::SEARCH_MAX;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
-    Amounts, Asset, CardStatus, DutyKind, Fact, Failure, FundingMode, MessageClass, Money, Price, Priced,
-    Rate, Reason, RefundFlags, Side, TransactionType, Units, exact_at,
+    Amounts, CardStatus, DutyKind, Fact, Failure, FundingMode, MessageClass, Money, Price, Priced, Rate,
+    Reason, RefundFlags, Side, TransactionType, Units, exact_at,
 };
 
 /// What a refund brings in.
@@ -31,8 +31,8 @@ struct Brought {
 impl Shard {
     /// A request, an advice or a clearing that brings money.
     pub(crate) fn credit(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) {
-        let request = &case.question.request;
-        let mut failures: Vec<Failure> = case.known.map(Failure::from).into_iter().collect();
+        let request = case.question.request;
+        let mut failures = case.failures();
         if request.class.is_request() {
             self.check_credit(case, context, &mut failures);
             if failures.first().is_some_and(Failure::decides) {
@@ -56,7 +56,7 @@ impl Shard {
 
     /// A refund is due whatever the card's state; a credit from somebody else needs a card that is in use.
     fn check_credit(&self, case: Case<'_>, context: Context<'_>, failures: &mut Vec<Failure>) {
-        let request = &case.question.request;
+        let request = case.question.request;
         if request.transaction_type() == TransactionType::OriginalCredit {
             controls::check(case.card, request, context.now.utc, failures);
         } else if request.amount.minor() <= 0 {
@@ -91,10 +91,20 @@ impl Shard {
             card_not_active: card.status != CardStatus::Active,
             unpriced: brought.is_none(),
         };
-        let told = self.told(card, account, &request, Units(-amounts.units.0), context);
+        let told = self.told(card, account, request, Units(-amounts.units.0), context);
         let (transaction, of) = (question.number, parent.map(|parent| parent.number));
         let card_no = question.card_no;
-        effects.fact(Fact::Refunded { transaction, of, card: card_no, request, amounts, rate, told, flags });
+        let rate = rate.map(Box::new);
+        effects.fact(Fact::Refunded {
+            transaction,
+            of,
+            card: card_no,
+            request: *request,
+            amounts,
+            rate,
+            told,
+            flags,
+        });
         self.show_price(transaction, price, effects);
         if card.funding == FundingMode::Jit {
             let kind = DutyKind::Refund { merchant: request.merchant.name };
@@ -113,16 +123,16 @@ impl Shard {
         context: Context<'_>,
     ) -> Option<Brought> {
         let mut ignored = Vec::new();
-        let (card, _) = self.price_on_card(case.card, &case.question.request, context, &mut ignored)?;
+        let (card, _) = self.price_on_card(case.card, case.question.request, context, &mut ignored)?;
         let recent =
             |parent: &&Transaction| context.now.utc.since(parent.at) <= self.policy.life.exact_refund_for;
         let whole = parent.filter(recent).and_then(left_to_refund).filter(|left| left.card == card);
         if let Some(whole) = whole {
             return Some(Brought { amounts: whole, rate: None, price: None });
         }
-        let (request, asset) = (&case.question.request, case.account.asset);
+        let (request, asset) = (case.question.request, case.account.asset);
         let pricing = &self.policy.pricing;
-        let margins = pricing.margins(request, Asset::of(case.card.currency), asset);
+        let margins = pricing.margins(request, case.card.currency, asset);
         let (rates, terms) = (context.rates, &pricing.terms);
         let priced = rates.price(card, asset, Side::Credit, margins, terms, context.now.utc).ok();
         // What is no request must be booked whatever the rates: at the newest.
@@ -141,7 +151,7 @@ impl Shard {
 
     /// The payment that is refunded: the one it names, or else the newest to the same merchant with as much left.
     fn refunded_payment(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
-        let (card, request) = (case.question.card_no, &case.question.request);
+        let (card, request) = (case.question.card_no, case.question.request);
         if request.transaction_type() == TransactionType::OriginalCredit {
             return None;
         }
@@ -182,7 +192,7 @@ impl Shard {
 
     /// A refund that was booked when it was authorized: its clearing moves nothing more.
     fn booked_at_authorization(&self, case: Case<'_>, context: Context<'_>) -> Option<&Transaction> {
-        let request = &case.question.request;
+        let request = case.question.request;
         let reference = request.details.network_reference;
         self.store.of_card(case.question.card_no).take(SEARCH_MAX).find(|found| {
             let same_network = reference.is_some() && found.network_reference == reference;

@@ -108,6 +108,12 @@ impl Rules {
         }
     }
 
+    /// Whether any rule looks back, so that something has to be kept.
+    pub(crate) const fn look_back(&self) -> bool {
+        let [card, account] = self.horizons;
+        !(card.is_zero() && account.is_zero())
+    }
+
     pub(crate) const fn buckets_max(&self) -> usize {
         self.buckets_max
     }

@@ -117,12 +117,13 @@ impl Store {
     }
 
     /// Enters a transaction into every list that is derived from it, as the newest of each.
+    #[inline]
     pub(crate) fn link(&mut self, transaction: Transaction) {
         let (number, key, card) = (transaction.number, transaction.key(), transaction.card);
         self.without_transmission += usize::from(key.transmission.is_none());
         let older_of_card = self.newest_of_card.get(index(card.0)).copied().flatten();
-        let entry = Entry { transaction, next_of_key: None, older_of_card, newer_of_card: None };
-        let slot = self.place(entry);
+        let slot =
+            self.place(Some(Entry { transaction, next_of_key: None, older_of_card, newer_of_card: None }));
         self.by_number.insert(Fingerprint::of(number), slot.number());
         self.append_to_key(key, slot);
         if let Some(older) = older_of_card.and_then(|older| self.entry_mut(older)) {
@@ -251,12 +252,15 @@ impl Store {
         self.entry(Slot::entered(slot)?).map(|entry| &entry.transaction)
     }
 
+    /// Enters a row that lies at `slot` already as the last one of its key.
     fn append_to_key(&mut self, key: MatchKey, slot: Slot) {
-        let Some(first) = self.first_of(key) else {
-            self.by_key.insert(Fingerprint::of(key), slot.number());
-            return;
+        let slots = &self.slots;
+        let is_it = |other: u32| {
+            let entry = Slot::entered(other).and_then(|other| slots.get(other.place()));
+            entry.and_then(Option::as_ref).is_some_and(|entry| entry.transaction.key() == key)
         };
-        let mut last = first;
+        let first = self.by_key.find_or_insert(Fingerprint::of(key), is_it, slot.number());
+        let Some(mut last) = first.and_then(Slot::entered) else { return };
         while let Some(next) = self.entry(last).and_then(|entry| entry.next_of_key) {
             last = next;
         }
@@ -285,15 +289,16 @@ impl Store {
         }
     }
 
-    fn place(&mut self, entry: Entry) -> Slot {
+    #[inline]
+    fn place(&mut self, entry: Option<Entry>) -> Slot {
         if let Some(slot) = self.free.pop()
             && let Some(place) = self.slots.get_mut(slot.place())
         {
-            *place = Some(entry);
+            *place = entry;
             return slot;
         }
         let slot = Slot::at(self.slots.len());
-        self.slots.push(Some(entry));
+        self.slots.push(entry);
         slot
     }
 

@@ -21,6 +21,7 @@ use domain::{
     Transmission, Units,
 };
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// Where a transaction stands.
@@ -58,11 +59,19 @@ impl TransactionState {
 }
 
 /// What ties a message to its transaction (E6). The card is implied by the index that is searched first.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct MatchKey {
     pub(crate) card: CardNo,
     pub(crate) stan: Stan,
     pub(crate) transmission: Option<Transmission>,
+}
+
+/// Two numbers instead of four: every request is looked up by it twice.
+impl Hash for MatchKey {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(u64::from(self.card.0) << 32 | u64::from(self.stan.number()));
+        hasher.write_u32(self.transmission.map_or(0, Transmission::number));
+    }
 }
 
 /// One transaction as the shard keeps it. Millions lie in memory, so what few have stands apart; how it is written to disk
@@ -166,6 +175,7 @@ pub(crate) struct Increment {
 
 impl Transaction {
     /// The part that every transaction with a request shares.
+    #[inline]
     pub(crate) fn of(
         number: TransactionNo,
         at: Timestamp,
@@ -220,7 +230,9 @@ impl Transaction {
 
     /// Sets the amount approved in the transaction's currency, where it is less than asked.
     pub(crate) fn set_part(&mut self, part: Option<Money>) {
-        self.change_unusual(|unusual| unusual.part = part);
+        if part.is_some() || self.unusual.is_some() {
+            self.change_unusual(|unusual| unusual.part = part);
+        }
     }
 
     /// Every rule that said no, the deciding one first.
@@ -230,7 +242,9 @@ impl Transaction {
 
     /// Sets the rules that said no.
     pub(crate) fn set_failures(&mut self, failures: &[Failure]) {
-        self.change_unusual(|unusual| unusual.failures = failures.into());
+        if !failures.is_empty() || self.unusual.is_some() {
+            self.change_unusual(|unusual| unusual.failures = failures.into());
+        }
     }
 
     /// The transaction that an increment, a clearing or a refund belongs to.
@@ -240,7 +254,9 @@ impl Transaction {
 
     /// Sets the transaction that this one belongs to.
     pub(crate) fn set_parent(&mut self, parent: Option<TransactionNo>) {
-        self.change_unusual(|unusual| unusual.parent = parent);
+        if parent.is_some() || self.unusual.is_some() {
+            self.change_unusual(|unusual| unusual.parent = parent);
+        }
     }
 
     /// Changes what is unusual, and keeps it only where something is.

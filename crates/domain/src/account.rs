@@ -81,6 +81,13 @@ impl Balance {
     }
 
     /// Keeps both parts within a quarter of the range, so that their difference always fits.
+    /// Books `ledger` and promises `held`, in one step. Fails as the two by themselves do.
+    pub fn moved(self, ledger: Units, held: Units) -> Result<Self, BalanceError> {
+        let ledger = self.ledger.plus(ledger).ok_or(BalanceError::Overflow)?;
+        let held = self.held.plus(held).ok_or(BalanceError::Overflow)?;
+        Self { ledger, held }.checked()
+    }
+
     fn checked(self) -> Result<Self, BalanceError> {
         const BOUND: u128 = 1 << 125;
         let fits = self.ledger.0.unsigned_abs() < BOUND && self.held.0.unsigned_abs() < BOUND;

@@ -113,6 +113,16 @@ impl Asset {
         Self { code: currency.into(), decimals: currency.exponent() }
     }
 
+    /// Whether this is [`Asset::of`] the currency, without making that.
+    #[must_use]
+    pub fn is(&self, currency: crate::Currency) -> bool {
+        let same_code = match (self.code.0.as_bytes(), currency.alpha().as_bytes()) {
+            ([a, b, c], [first, second, third]) => a == first && b == second && c == third,
+            (found, expected) => found == expected,
+        };
+        same_code && self.decimals == currency.exponent()
+    }
+
     /// The short name.
     #[must_use]
     pub const fn code(&self) -> AssetCode {
@@ -197,6 +207,14 @@ mod tests {
             assert!(usdt().parse(bad).is_err(), "{bad:?} was taken for an amount");
         }
         assert_eq!(usdt().parse(&"9".repeat(40)), Err(AssetError::Overflow));
+    }
+
+    #[test]
+    fn an_asset_is_a_currency_where_name_and_decimals_are_the_same() {
+        let [dollar, yen] = ["USD", "JPY"].map(|code| crate::Currency::from_alpha(code).unwrap());
+        assert!(Asset::of(dollar).is(dollar) && Asset::of(yen).is(yen));
+        assert!(!Asset::of(dollar).is(yen) && !usdt().is(dollar));
+        assert!(!Asset::new(AssetCode::new("USD").unwrap(), 6).unwrap().is(dollar));
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct ProcessingCode(pub u32);
 impl ProcessingCode {
     /// The transaction type, by the first two digits.
     #[must_use]
+    #[inline]
     pub const fn transaction_type(self) -> TransactionType {
         TransactionType::of(self.0 / 10_000)
     }
@@ -103,6 +104,7 @@ pub struct Authorization {
 impl Authorization {
     /// What kind of transaction it is. A verification may also be a purchase of nothing that is marked as one.
     #[must_use]
+    #[inline]
     pub const fn transaction_type(&self) -> TransactionType {
         match self.details.purpose {
             Purpose::Verification => TransactionType::AccountVerification,

@@ -64,6 +64,16 @@ pub struct Priced {
     pub price: Option<Price>,
 }
 
+impl Priced {
+    /// An amount that costs itself: there is nothing to convert and nothing to add.
+    #[must_use]
+    #[inline]
+    pub fn unchanged(amount: Money, asset: Asset, margins: Margins) -> Option<Self> {
+        let same = margins == Margins::default() && asset.is(amount.currency());
+        same.then(|| Self { units: Units(amount.minor().into()), rate: None, price: None })
+    }
+}
+
 /// Bounds of the rates between two assets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct PairTerms {
@@ -118,10 +128,12 @@ impl RateTable {
         terms: &RateTerms,
         now: Timestamp,
     ) -> Result<Priced, RateError> {
-        let money = Asset::of(amount.currency());
-        let legs = match money == asset {
+        let legs = match asset.is(amount.currency()) {
             true => Legs::default(),
-            false => self.legs(money.code(), asset.code(), terms, |rate| terms.check(rate, now))?,
+            false => {
+                let allowed = |rate: &Rate| terms.check(rate, now);
+                self.legs(amount.currency().into(), asset.code(), terms, allowed)?
+            }
         };
         legs.price(amount, asset, side, margins)
     }

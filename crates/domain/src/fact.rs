@@ -276,7 +276,7 @@ pub enum Fact {
         /// Whether the hold has ended.
         last: bool,
         /// The rate that what exceeds the hold was converted with.
-        rate: Option<Rate>,
+        rate: Option<Box<Rate>>,
         /// What is remarkable about it.
         flags: ClearingFlags,
     },
@@ -302,7 +302,7 @@ pub enum Fact {
         /// What came in.
         amounts: Amounts,
         /// The rate that it was converted with.
-        rate: Option<Rate>,
+        rate: Option<Box<Rate>>,
         /// The balances that the answer carried, where it was asked for them.
         told: Option<Balances>,
         /// What is remarkable about it.
@@ -520,17 +520,18 @@ pub struct Amounts {
     pub units: Units,
 }
 
-/// What a hold promises, at which rate, and until when.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+/// What a hold promises, at which rate, and until when. Most convert nothing, so what conversions need lies apart: facts are
+/// large enough.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct HoldTerms {
     /// The amount promised.
     pub amounts: Amounts,
     /// The rate that the account side was computed with; locked for the life of the hold.
-    pub rate: Option<Rate>,
+    pub rate: Option<Box<Rate>>,
     /// When the hold runs out.
     pub expires_at: Timestamp,
     /// What the units are made of, where that is more than the amount at one rate.
-    pub price: Option<Price>,
+    pub price: Option<Box<Price>>,
 }
 
 /// Who said yes.

@@ -49,6 +49,7 @@ impl TransactionType {
 
     /// The kind that the first two digits of a processing code name.
     #[must_use]
+    #[inline]
     pub const fn of(digits: u32) -> Self {
         match digits {
             0 => Self::Purchase,

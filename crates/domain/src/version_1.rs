@@ -349,7 +349,7 @@ fn all<Old, New: From<Old>>(old: Vec<Old>) -> Vec<New> {
 impl From<HoldTerms> for crate::HoldTerms {
     fn from(hold: HoldTerms) -> Self {
         let HoldTerms { amounts, rate, expires_at } = hold;
-        Self { amounts, rate: rate.map(Into::into), expires_at, price: None }
+        Self { amounts, rate: rate.map(|rate| Box::new(rate.into())), expires_at, price: None }
     }
 }
 

@@ -127,6 +127,9 @@ impl Shard {
         request: &Authorization,
         weight: Weight,
     ) -> Result<(), ApplyError> {
+        if !self.policy.rules.look_back() {
+            return Ok(());
+        }
         self.count_with(of, Traits::of(request), weight)
     }
 

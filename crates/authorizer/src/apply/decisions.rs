@@ -13,7 +13,8 @@ impl Shard {
         let Fact::Approved { transaction, card, request, hold, reason, part, by, told, flags } = fact else {
             return Ok(());
         };
-        let mut row = self.row(*transaction, *card, request, TransactionState::Approved, at)?;
+        self.begin_row(*transaction, *card)?;
+        let mut row = self.row(*transaction, *card, request, TransactionState::Approved, at);
         (row.reason, row.by) = (Some(*reason), *by);
         row.set_part(*part);
         row.set_failures(flags);
@@ -23,12 +24,16 @@ impl Shard {
             let zero = self.zero(*card)?;
             row.more_mut(zero).network_code = code;
         }
-        self.approve(row, hold)
+        self.approve(&mut row, hold)?;
+        self.store.insert(row, &self.policy);
+        self.store.expect_expiry(*transaction, hold.expires_at);
+        Ok(())
     }
 
     pub(super) fn declined(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         let Fact::Declined { transaction, card, request, failures } = fact else { return Ok(()) };
-        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
+        self.begin_row(*transaction, *card)?;
+        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at);
         row.reason = failures.first().map(|failure| failure.reason);
         row.set_failures(failures);
         self.store.insert(row, &self.policy);
@@ -37,7 +42,8 @@ impl Shard {
 
     pub(super) fn decline_advised(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         let Fact::DeclineAdvised { transaction, of, card, request, code: _ } = fact else { return Ok(()) };
-        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at)?;
+        self.begin_row(*transaction, *card)?;
+        let mut row = self.row(*transaction, *card, request, TransactionState::Declined, at);
         (row.reason, row.by) = (Some(Reason::DeclinedByNetwork), Approver::Network);
         row.set_parent(*of);
         row.set_failures(&[Reason::DeclinedByNetwork.into()]);
@@ -47,7 +53,8 @@ impl Shard {
 
     pub(super) fn answered(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         let Fact::Answered { transaction, card, request, reason, told, flags } = fact else { return Ok(()) };
-        let mut row = self.row(*transaction, *card, request, TransactionState::Answered, at)?;
+        self.begin_row(*transaction, *card)?;
+        let mut row = self.row(*transaction, *card, request, TransactionState::Answered, at);
         row.reason = Some(*reason);
         row.set_failures(flags);
         self.keep_told(&mut row, *told)?;
@@ -71,23 +78,29 @@ impl Shard {
         Ok(())
     }
 
-    /// A new row for a message.
+    /// Counts the number of a message of a card, which there must be.
+    pub(super) fn begin_row(&mut self, number: TransactionNo, card: CardNo) -> Result<(), ApplyError> {
+        self.count_number(number);
+        self.card(card).map(|_| ())
+    }
+
+    /// A new row for a message, once [`Shard::begin_row`] has let it.
+    #[inline(always)] // rows are large, and each call would copy one
     pub(super) fn row(
-        &mut self,
+        &self,
         number: TransactionNo,
         card: CardNo,
         request: &Authorization,
         state: TransactionState,
         at: Timestamp,
-    ) -> Result<Transaction, ApplyError> {
-        self.count_number(number);
-        self.card(card)?;
+    ) -> Transaction {
         let mut row = Transaction::of(number, at, card, request, state);
-        if request.class.is_financial() {
-            let zero = self.zero(card)?;
+        if request.class.is_financial()
+            && let Ok(zero) = self.zero(card)
+        {
             row.more_mut(zero).merchant = request.merchant.id;
         }
-        Ok(row)
+        row
     }
 
     pub(super) fn keep_told(&self, row: &mut Transaction, told: Option<Balances>) -> Result<(), ApplyError> {
@@ -106,35 +119,35 @@ impl Shard {
     fn keep_price(&self, row: &mut Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
         if hold.price.is_some() {
             let zero = self.zero(row.card)?;
-            row.more_mut(zero).price = hold.price;
+            row.more_mut(zero).price = hold.price.as_deref().copied();
         }
         Ok(())
     }
 
-    fn approve(&mut self, mut row: Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
-        let (number, card) = (row.number, row.card);
+    /// Places the hold of an approval.
+    #[inline]
+    fn approve(&mut self, row: &mut Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
+        let card = row.card;
         let account = self.card(card)?.account;
         let funded = self.funded_units(card, hold.amounts.units)?;
         self.book(account, funded, hold.amounts.units)?;
         self.charge(card, hold.amounts, 1, row.at)?;
         self.card_mut(card)?.open_holds += 1;
-        row.rate = self.intern(hold.rate);
+        row.rate = self.intern(hold.rate.as_deref());
         row.set_held(Some(hold.amounts));
         row.expires_at = hold.expires_at;
-        self.keep_price(&mut row, hold)?;
-        self.store.insert(row, &self.policy);
-        self.store.expect_expiry(number, hold.expires_at);
-        Ok(())
+        self.keep_price(row, hold)
     }
 
     pub(super) fn ask(&mut self, fact: &Fact, at: Timestamp) -> Result<(), ApplyError> {
         let Fact::Asked { transaction, card, request, of, hold, flags } = fact else { return Ok(()) };
         let (number, card) = (*transaction, *card);
-        let mut row = self.row(number, card, request, TransactionState::Asked, at)?;
+        self.begin_row(number, card)?;
+        let mut row = self.row(number, card, request, TransactionState::Asked, at);
         // An increment is more of a payment that is counted already.
         self.charge(card, hold.amounts, u32::from(of.is_none()), at)?;
         self.card_mut(card)?.open_holds += 1;
-        row.rate = self.intern(hold.rate);
+        row.rate = self.intern(hold.rate.as_deref());
         row.set_held(Some(hold.amounts));
         row.expires_at = hold.expires_at;
         row.set_failures(flags);

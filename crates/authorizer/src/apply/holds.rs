@@ -80,7 +80,7 @@ impl Shard {
             self.book(account, funded, change.units)?;
             self.charge(card, change, 0, at)?;
             if let Some(row) = self.store.find_mut(of) {
-                let after = hold.price.map_or(Units::ZERO, |price| price.buffer);
+                let after = hold.price.as_ref().map_or(Units::ZERO, |price| price.buffer);
                 let buffer = Units(after.0.saturating_sub(row.buffer().0).max(0));
                 row.more_mut(zero).increments.push(Increment { number, at, amounts: change, buffer });
             }
@@ -90,14 +90,15 @@ impl Shard {
         if let Some(row) = self.store.find_mut(of) {
             row.set_held(Some(hold.amounts));
             if hold.price.is_some() || row.more.is_some() {
-                row.more_mut(zero).price = hold.price;
+                row.more_mut(zero).price = hold.price.as_deref().copied();
             }
             let before = std::mem::replace(&mut row.expires_at, hold.expires_at);
             self.store.cancel_expiry(of, before);
             self.store.expect_expiry(of, hold.expires_at);
         }
-        let mut row = self.row(number, card, request, TransactionState::Added, at)?;
-        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(hold.rate));
+        self.begin_row(number, card)?;
+        let mut row = self.row(number, card, request, TransactionState::Added, at);
+        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(hold.rate.as_deref()));
         row.set_parent(Some(of));
         if change.card.minor() > 0 {
             row.more_mut(zero).taken = change;

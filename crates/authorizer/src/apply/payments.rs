@@ -19,9 +19,10 @@ impl Shard {
         let (number, card) = (*transaction, *card);
         let surplus = difference(*paid, *from_hold);
         if let Some(request) = request.as_ref().filter(|_| *of != Some(number)) {
-            let mut row = self.row(number, card, request, TransactionState::Posted, at)?;
+            self.begin_row(number, card)?;
+            let mut row = self.row(number, card, request, TransactionState::Posted, at);
             let zero = self.zero(card)?;
-            (row.reason, row.rate) = (Some(Reason::Approved), self.intern(*rate));
+            (row.reason, row.rate) = (Some(Reason::Approved), self.intern(rate.as_deref()));
             row.set_parent(*of);
             let more = row.more_mut(zero);
             (more.paid, more.taken, more.clearing_flags) = (*paid, *from_hold, *flags);
@@ -147,9 +148,10 @@ impl Shard {
             return Ok(());
         };
         let (number, card) = (*transaction, *card);
-        let mut row = self.row(number, card, request, TransactionState::Posted, at)?;
+        self.begin_row(number, card)?;
+        let mut row = self.row(number, card, request, TransactionState::Posted, at);
         let zero = self.zero(card)?;
-        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(*rate));
+        (row.reason, row.rate) = (Some(Reason::Approved), self.intern(rate.as_deref()));
         row.set_parent(*of);
         let more = row.more_mut(zero);
         (more.paid, more.refund_flags, more.told) = (*amounts, *flags, *told);
