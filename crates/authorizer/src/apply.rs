@@ -115,7 +115,7 @@ impl Shard {
     fn open_account(&mut self, account: AccountNo, id: AccountId, asset: Asset) -> Result<(), ApplyError> {
         self.expect_next(account.0, self.accounts.len())?;
         let name = self.names.keep(id.as_str());
-        self.accounts.push(Account::new(name, asset, Balance::default()));
+        self.add_account(Account::new(name, asset, Balance::default()));
         Ok(())
     }
 

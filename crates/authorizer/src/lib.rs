@@ -27,6 +27,7 @@
 //! moves nothing: `questions`; what the product changes: `changes`. `apply` and the files below it change the state.
 
 mod account;
+mod accounts_by_name;
 mod action;
 mod apply;
 mod asks;

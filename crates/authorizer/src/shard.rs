@@ -3,6 +3,7 @@
 //! It is plain data with one owner. It changes only through `apply`, in its own module.
 
 pub(crate) use crate::account::Account;
+use crate::accounts_by_name::AccountsByName;
 use crate::calendar::Calendar;
 pub(crate) use crate::card::Card;
 use crate::chunks::Chunks;
@@ -45,8 +46,9 @@ pub struct Shard {
     pub(crate) token_key: Option<KeyFingerprint>,
     /// What operators have ordered. Kept in shard 0 only.
     pub(crate) orders: StandInOrders,
-    /// Whose account each advice is about that is owed. Derived from the duties.
-    pub(crate) advices: BTreeMap<DutyNo, AccountNo>,
+    /// Whose account each duty is about that tells the service news. Derived from the duties.
+    pub(crate) duty_accounts: BTreeMap<DutyNo, AccountNo>,
+    pub(crate) accounts_by_name: AccountsByName,
     /// What each program has open that its service has not acknowledged, by place. Derived from the duties.
     pub(crate) exposed: Vec<Exposure>,
 }
@@ -158,7 +160,8 @@ impl Shard {
             flows: BTreeMap::new(),
             token_key: None,
             orders: StandInOrders::new(),
-            advices: BTreeMap::new(),
+            duty_accounts: BTreeMap::new(),
+            accounts_by_name: AccountsByName::default(),
             exposed,
         }
     }
@@ -214,6 +217,13 @@ impl Shard {
     pub(crate) fn card_mut(&mut self, card: CardNo) -> Result<&mut Card, ApplyError> {
         let unknown = ApplyError::UnknownCard { shard: self.id, card };
         self.cards.get_mut(index(card.0)).ok_or(unknown)
+    }
+
+    /// Adds an account under the next number.
+    pub(crate) fn add_account(&mut self, account: Account) {
+        let number = AccountNo(u32::try_from(self.accounts.len()).unwrap_or(u32::MAX));
+        self.accounts_by_name.opened(self.names.text(account.name), number);
+        self.accounts.push(account);
     }
 
     /// The product's name for an account.

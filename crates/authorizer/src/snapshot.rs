@@ -242,7 +242,7 @@ impl Restoring {
                 if let Some(more) = &mut account.more {
                     more.limits.share(&mut shard.rule_sets);
                 }
-                shard.accounts.push(account);
+                shard.add_account(account);
                 fits
             }
             Kind::Card(card) => {
