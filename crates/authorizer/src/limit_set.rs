@@ -223,10 +223,15 @@ impl Counter {
         })
     }
 
+    /// Whether `window` is a newer one than it counts in.
+    fn is_over(&self, window: WindowId) -> bool {
+        window > WindowId::from(self.current)
+    }
+
     /// What it has counted in its newest window, or in `window` if that is newer (see [`Limit::at`]).
     #[inline]
     fn used_in(&self, window: WindowId) -> Counted {
-        if window > WindowId::from(self.current) {
+        if self.is_over(window) {
             return Counted::default();
         }
         Counted { amount: self.used_amount, count: self.used_count }
@@ -236,7 +241,7 @@ impl Counter {
     /// fit any more.
     #[inline]
     fn charged(&self, amount: i64, count: u32, window: WindowId) -> Option<Self> {
-        if window > WindowId::from(self.current) {
+        if self.is_over(window) {
             return Some(Self {
                 used_amount: amount,
                 current: i32::try_from(window).ok()?,
