@@ -169,6 +169,18 @@ impl BitmapFormat {
         Ok((set, next))
     }
 
+    /// How many bitmaps take so many bytes on the wire.
+    pub(crate) const fn count_in(self, bytes: usize) -> u8 {
+        let first = self.encoding.wire_bytes(8);
+        if bytes <= first {
+            1
+        } else if bytes <= first + self.next_encoding.wire_bytes(8) {
+            2
+        } else {
+            3
+        }
+    }
+
     /// Writes the bitmaps of `set`; the later ones only if an element of theirs is present.
     pub(crate) fn write(self, set: Bitmap, out: &mut bytes::BytesMut) {
         let [first, second, third] = set.0;

@@ -65,11 +65,11 @@ fn unanswerable(place: Place, offset: usize, fault: Fault) -> Box<Rejected> {
 
 impl Message {
     /// Reads bitmaps and elements. On a fault `self` holds the elements before it.
-    fn read_elements(&mut self, at: usize) -> Result<(), DecodeError> {
+    fn read_elements(&mut self, start: usize) -> Result<(), DecodeError> {
         let (present, mut at) = self
             .table
             .bitmap
-            .read(&self.bytes, at)
+            .read(&self.bytes, start)
             .map_err(|(level, start, fault)| DecodeError::new(Place::Bitmap(level), start, fault))?;
         self.first = narrow(at);
         self.spans.reserve_exact(present.len());
@@ -92,12 +92,19 @@ impl Message {
         }
         self.present = present;
         if at < self.bytes.len() {
-            let last = present.iter().last().unwrap_or(1);
-            return Err(
-                self.error_at(last, *FaultAt::new(at, Fault::Trailing { bytes: self.bytes.len() - at }))
-            );
+            return Err(self.trailing(start, at));
         }
         Ok(())
+    }
+
+    /// Bytes from `at` on that nothing announces: they are laid to what was read last, an element or a bitmap.
+    #[cold]
+    fn trailing(&self, start: usize, at: usize) -> DecodeError {
+        let fault = Fault::Trailing { bytes: self.bytes.len() - at };
+        match self.present.iter().last() {
+            Some(last) => self.error_at(last, *FaultAt::new(at, fault)),
+            None => DecodeError::new(Place::Bitmap(self.table.bitmap.count_in(at - start)), at, fault),
+        }
     }
 
     /// Reads on after a value that is wrong but whose end is known, so that the answer to a format error can
@@ -119,9 +126,6 @@ impl Message {
     #[cold]
     fn error_at(&self, de: u8, fault: FaultAt) -> DecodeError {
         let FaultAt { offset, path, fault } = fault;
-        if de == 1 {
-            return DecodeError::new(Place::Bitmap(1), offset, fault);
-        }
         let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());
         DecodeError::new(Place::Element { de, name, path }, offset, fault)
     }

@@ -187,6 +187,26 @@ fn check_reject(id: &str, row: &Json, wire: Vec<u8>) {
     }
 }
 
+#[test]
+fn bytes_behind_bitmaps_that_name_nothing_are_laid_to_the_last_of_them() {
+    for (first, next, wire, level, offset) in [
+        ("hex", "hex", b"02100000000000000000extra".to_vec(), 1, 20),
+        ("hex", "hex", b"021080000000000000000000000000000000extra".to_vec(), 2, 36),
+        ("hex", "hex", b"0210800000000000000080000000000000000000000000000000extra".to_vec(), 3, 52),
+        ("hex", "binary", [b"02108000000000000000".to_vec(), vec![0; 8], vec![1]].concat(), 2, 28),
+        ("binary", "binary", [b"0210\x80".to_vec(), vec![0; 15], vec![1]].concat(), 2, 20),
+    ] {
+        let text = format!(
+            "name = \"t\"\nmti = {{ encoding = \"ascii\" }}\n\
+             bitmap = {{ encoding = \"{first}\", secondary_encoding = \"{next}\", layout = \"tertiary\" }}\n\
+             elements.2 = {{ name = \"n\", content = \"n\", length = 2 }}"
+        );
+        let error = Dialect::from_toml(&text, "t").unwrap().decode(wire.into()).unwrap_err().error;
+        assert_eq!((error.place(), error.offset()), (&Place::Bitmap(level), offset), "{error}");
+        assert!(trailing(&error), "{error}");
+    }
+}
+
 /// Bytes after the last element are laid to that element, which was read.
 fn trailing(error: &DecodeError) -> bool {
     matches!(error.fault(), Fault::Trailing { .. })
