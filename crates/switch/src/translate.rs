@@ -162,9 +162,11 @@ fn told_class(message: &Message, class: MessageClass) -> MessageClass {
 }
 
 /// Whether an advice reports a decline. One without DE 39 reports an approval. The codes are the network's own, and
-/// no dialect lists them all: those of 1987 are two characters, and in the later editions approvals begin with 0.
+/// no dialect lists them all: those of 1987 are two characters, and in the later editions approvals begin with 0. What a chip
+/// and its terminal approved without us comes with the chip's own codes: Y1 offline, Y2 after a referral, Y3 because nobody
+/// could be reached.
 fn tells_of_a_decline(message: &Message) -> bool {
-    const APPROVALS: [&str; 7] = ["00", "08", "10", "11", "16", "85", "87"];
+    const APPROVALS: [&str; 10] = ["00", "08", "10", "11", "16", "85", "87", "Y1", "Y2", "Y3"];
     message.text(39).is_some_and(|code| match code.trim() {
         "" => false,
         code if code.len() <= 2 => !APPROVALS.contains(&code),

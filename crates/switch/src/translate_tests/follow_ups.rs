@@ -178,6 +178,9 @@ fn an_advice_of_a_decline_is_known_by_its_code_in_every_edition() {
         ("0120", "10", false),
         ("0220", "14", true),
         ("0220", "00", false),
+        ("0220", "Y1", false),
+        ("0120", "Y3", false),
+        ("0220", "Z1", true),
     ] {
         let read = read_with(&least(mti, &[(39, code)]), None);
         assert_eq!(matches!(read, Ok(Incoming::DeclinedAdvice(Some(_)))), declined, "{mti} {code}");
