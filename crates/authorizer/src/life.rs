@@ -51,6 +51,9 @@ pub struct Tolerance {
     pub percent: u8,
     /// Or this much, where it is more: minor units of the card's currency.
     pub at_least_minor: i64,
+    /// Whatever was authorized, a clearing of no more than this is inside: minor units of the card's currency. For
+    /// categories that ask for a token amount, and whose networks say what they may clear (E36).
+    pub up_to_minor: i64,
 }
 
 /// What an advice does that tells of our own approval after it was reversed.
@@ -97,6 +100,8 @@ impl Default for Life {
         // Airlines and car rental, lodging, and the general codes of cruise lines, lodging and rental.
         let travel =
             [range(3351, 3441), range(3501, 3999), range(4411, 4411), range(7011, 7012), range(7512, 7519)];
+        let tolerance =
+            |mcc, percent, at_least_minor| Tolerance { mcc, percent, at_least_minor, up_to_minor: 0 };
         let month = |rule: HoldRule| HoldRule { hold_for: 30 * DAY, ..rule };
         let five_days = |rule: HoldRule| HoldRule { hold_for: 5 * DAY, ..rule };
         Self {
@@ -114,14 +119,15 @@ impl Default for Life {
                 .chain(travel)
                 .collect(),
             tolerances: vec![
-                Tolerance { mcc: range(5812, 5814), percent: 20, at_least_minor: 0 },
-                Tolerance { mcc: range(3351, 3441), percent: 15, at_least_minor: 7_500 },
-                Tolerance { mcc: range(7512, 7519), percent: 15, at_least_minor: 7_500 },
-                Tolerance { mcc: range(3501, 3999), percent: 15, at_least_minor: 0 },
-                Tolerance { mcc: range(4411, 4411), percent: 15, at_least_minor: 0 },
-                Tolerance { mcc: range(7011, 7011), percent: 15, at_least_minor: 0 },
-                Tolerance { mcc: range(7230, 7230), percent: 20, at_least_minor: 0 },
-                Tolerance { mcc: range(4121, 4121), percent: 20, at_least_minor: 0 },
+                tolerance(range(5812, 5814), 20, 0),
+                tolerance(range(3351, 3441), 15, 7_500),
+                tolerance(range(7512, 7519), 15, 7_500),
+                tolerance(range(3501, 3999), 15, 0),
+                tolerance(range(4411, 4411), 15, 0),
+                tolerance(range(7011, 7011), 15, 0),
+                tolerance(range(7230, 7230), 20, 0),
+                tolerance(range(4121, 4121), 20, 0),
+                Tolerance { up_to_minor: 17_500, ..tolerance(range(5542, 5542), 0, 0) },
             ],
             keep_for: 180 * DAY,
             keep_declines_for: 30 * DAY,
@@ -153,7 +159,7 @@ impl Life {
         found.is_some_and(|tolerance| {
             let share = i128::from(authorized) * i128::from(tolerance.percent) / 100;
             let most = i128::from(authorized) + share.max(i128::from(tolerance.at_least_minor));
-            i128::from(paid) <= most
+            i128::from(paid) <= most.max(i128::from(tolerance.up_to_minor))
         })
     }
 }
@@ -200,6 +206,9 @@ mod tests {
         assert!(life.is_tolerated(Some(Mcc(7512)), 10_000, 17_500), "rental: 75.00 is more than 15 percent");
         assert!(life.is_tolerated(Some(Mcc(7512)), 100_000, 115_000));
         assert!(!life.is_tolerated(Some(Mcc(5411)), 10_000, 10_001), "groceries have none");
+        assert!(life.is_tolerated(Some(Mcc(5542)), 100, 17_500), "a pump asks for a dollar");
+        assert!(!life.is_tolerated(Some(Mcc(5542)), 100, 17_501));
+        assert!(!life.is_tolerated(Some(Mcc(5542)), 20_000, 20_001), "it asked for more than the cap");
         assert!(!life.is_tolerated(None, 10_000, 10_001));
     }
 }

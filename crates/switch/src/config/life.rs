@@ -1,7 +1,7 @@
 //! `[decision.life]`, checked.
 
 use super::faults::Faults;
-use super::life_file::{AdviceChoice, HoldSection, LifeSection};
+use super::life_file::{AdviceChoice, HoldSection, LifeSection, ToleranceSection};
 use super::rules::{CATEGORIES, categories};
 use authorizer::{AdviceAfterReversal, HoldRule, Life, MccRange, Tolerance};
 use domain::NetworkName;
@@ -33,8 +33,10 @@ pub(super) fn check_life(section: &LifeSection, faults: &mut Faults) -> Life {
         let key = key(&format!("tolerance[{index}]"));
         faults.in_range(&format!("{key}.percent"), row.percent.into(), 0, 100);
         faults.in_range(&format!("{key}.at_least_minor"), minor(row.at_least_minor), 0, 1_000_000_000);
+        faults.in_range(&format!("{key}.up_to_minor"), minor(row.up_to_minor), 0, 1_000_000_000);
         let mcc = range(&row.mcc, &format!("{key}.mcc"), faults)?;
-        Some(Tolerance { mcc, percent: row.percent, at_least_minor: row.at_least_minor })
+        let ToleranceSection { percent, at_least_minor, up_to_minor, mcc: _ } = *row;
+        Some(Tolerance { mcc, percent, at_least_minor, up_to_minor })
     });
     let tolerances = tolerances.collect();
     let hold_rules = section.hold.iter().enumerate();

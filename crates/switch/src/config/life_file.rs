@@ -85,6 +85,9 @@ pub struct ToleranceSection {
     /// Or this much, where it is more.
     #[serde(default)]
     pub at_least_minor: i64,
+    /// Whatever was authorized, so much in all.
+    #[serde(default)]
+    pub up_to_minor: i64,
 }
 
 impl Default for LifeSection {
@@ -129,6 +132,7 @@ impl From<&Tolerance> for ToleranceSection {
             mcc: written(&tolerance.mcc),
             percent: tolerance.percent,
             at_least_minor: tolerance.at_least_minor,
+            up_to_minor: tolerance.up_to_minor,
         }
     }
 }

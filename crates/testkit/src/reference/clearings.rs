@@ -194,6 +194,8 @@ fn tolerated(mcc: Mcc, promised: i128) -> i128 {
         5812..=5814 | 7230 | 4121 => promised + promised * 20 / 100,
         3351..=3441 | 7512..=7519 => promised + (promised * 15 / 100).max(7_500),
         3501..=3999 | 4411 | 7011 => promised + promised * 15 / 100,
+        // A fuel pump's network has a cap.
+        5542 => promised.max(17_500),
         _ => i128::MIN,
     }
 }
