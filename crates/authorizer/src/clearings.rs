@@ -240,8 +240,8 @@ impl Shard {
         let linked = self.store.of_card(case.question.card_no).take(SEARCH_MAX);
         let apart = |found: &&Transaction| found.class.is_request() && !self.is_part(found);
         let increments = linked.filter(|found| found.parent() == Some(parent.number)).filter(apart);
-        let promised = std::iter::once(parent).chain(increments).filter_map(promised_by);
-        let promised = promised.fold(0_i64, |sum, part| sum.saturating_add(part.card.minor()));
+        let promised = std::iter::once(parent).chain(increments).map(authorized_by);
+        let promised = promised.fold(0_i64, i64::saturating_add);
         let before = parent.more.as_ref().map_or(0, |more| more.paid.card.minor());
         let paid = before.saturating_add(money.map_or(0, Money::minor));
         let over_capture = paid > promised && !matches!(parent.state, TransactionState::Declined);
@@ -265,6 +265,13 @@ pub(crate) fn promised_by(hold: &Transaction) -> Option<Amounts> {
         (Some(amounts), None) | (None, Some(amounts)) => Some(amounts),
         (None, None) => None,
     }
+}
+
+/// What was authorized by a hold and not reversed, in minor units of the card's currency: what it has promised, and what of
+/// that ended without being paid. A clearing that comes late, or after the last one, takes no more than was authorized.
+fn authorized_by(hold: &Transaction) -> i64 {
+    let promised = promised_by(hold).map_or(0, |promised| promised.card.minor());
+    promised.saturating_add(hold.more.as_ref().map_or(0, |more| more.lapsed))
 }
 
 fn surplus_of(pieces: &[Piece<'_>]) -> Units {

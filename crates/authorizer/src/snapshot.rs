@@ -60,6 +60,8 @@ enum Kind<'a> {
     Stands(TransactionNo, Money),
     /// The code under which the network approved a transaction in our name; after the transaction.
     NetworkCode(TransactionNo, ApprovalCode),
+    /// What of a hold's promise has ended and was not reversed, in minor units; after the transaction.
+    Lapsed(TransactionNo, i64),
 }
 
 /// What a shard adds up to: counts, and the books of each asset.
@@ -135,7 +137,8 @@ impl Shard {
             put(Kind::Transaction(transaction.into()))?;
             let Some(more) = &transaction.more else { return Ok(()) };
             more.stands.map_or(Ok(()), |stands| put(Kind::Stands(transaction.number, stands)))?;
-            more.network_code.map_or(Ok(()), |code| put(Kind::NetworkCode(transaction.number, code)))
+            more.network_code.map_or(Ok(()), |code| put(Kind::NetworkCode(transaction.number, code)))?;
+            if more.lapsed > 0 { put(Kind::Lapsed(transaction.number, more.lapsed)) } else { Ok(()) }
         })?;
         self.store.finished().try_for_each(|(at, number)| put(Kind::Finished(at, number)))?;
         self.store.expiries().try_for_each(|(at, number)| put(Kind::Expiry(at, number)))?;
@@ -292,6 +295,10 @@ impl Restoring {
                 let more = shard.store.find_mut(number).and_then(|row| row.more.as_mut());
                 more.map(|more| more.network_code = Some(code)).is_some()
             }
+            Kind::Lapsed(number, lapsed) => {
+                let more = shard.store.find_mut(number).and_then(|row| row.more.as_mut());
+                more.map(|more| more.lapsed = lapsed).is_some()
+            }
             Kind::Duty(duty) => {
                 let known = shard.duties.contains_key(&duty.number);
                 shard.enter_duty(duty.into_owned());
@@ -315,6 +322,7 @@ impl Kind<'_> {
             Self::Duty(_) => "duty",
             Self::Stands(..) => "what stands",
             Self::NetworkCode(..) => "network's code",
+            Self::Lapsed(..) => "what lapsed",
         }
     }
 }

@@ -161,6 +161,10 @@ pub(crate) struct More {
     /// The code under which the network approved it in our name. A snapshot keeps it in a row of its own.
     #[serde(skip)]
     pub(crate) network_code: Option<ApprovalCode>,
+    /// What of its promise has ended and was not reversed: released by the last clearing, or run out. In minor units of the
+    /// card's currency. A snapshot keeps it in a row of its own.
+    #[serde(skip)]
+    pub(crate) lapsed: i64,
 }
 
 /// A part of a hold that was added later: its limits were charged in a window of its own.
@@ -298,6 +302,7 @@ impl Transaction {
                 deferred: None,
                 stands: None,
                 network_code: None,
+                lapsed: 0,
             })
         })
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct ClearingFlags {
     /// No authorization stands behind it.
     pub forced: bool,
-    /// More was paid than the hold had left.
+    /// More was paid in all than was authorized and not reversed.
     pub over_capture: bool,
     /// What is above the hold is inside the tolerance of the merchant's category.
     pub inside_tolerance: bool,

@@ -163,6 +163,8 @@ struct Transaction {
     held: Option<Amounts>,
     /// What clearings took of the hold; of a clearing, what it took.
     taken: Amounts,
+    /// What of the hold has ended and was not reversed: run out, or released by the last clearing.
+    lapsed: i64,
     /// How much of its hold a message has added, in the card's currency, less what was released of that.
     added: i128,
     /// What was paid for the payment in all; of a clearing or a refund, what it moved.
@@ -523,6 +525,7 @@ impl Model {
             of: None,
             held: None,
             taken: nothing,
+            lapsed: 0,
             added: 0,
             paid: nothing,
             refunded: nothing,

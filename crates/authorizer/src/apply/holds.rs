@@ -136,6 +136,14 @@ impl Shard {
         promised_by(self.in_state(number, TransactionState::Approved)?).ok_or(missing)
     }
 
+    /// Notes what of a hold's promise has ended and was not reversed.
+    pub(super) fn lapse(&mut self, number: TransactionNo, money: Money) {
+        if let Some(row) = self.store.find_mut(number).filter(|_| money.minor() > 0) {
+            let more = row.more_mut(Money::new(0, money.currency()));
+            more.lapsed = more.lapsed.saturating_add(money.minor());
+        }
+    }
+
     /// What an open hold holds.
     pub(super) fn held_by(&self, number: TransactionNo) -> Result<Amounts, ApplyError> {
         let missing = ApplyError::NoSuchTransition { transaction: self.transaction_id(number) };
@@ -209,6 +217,11 @@ impl Shard {
             }
             let expires_at = self.in_state(number, was)?.expires_at;
             self.store.cancel_expiry(number, expires_at);
+        }
+        if state == TransactionState::Expired
+            && let Some(held) = held
+        {
+            self.lapse(number, held.card);
         }
         self.end_hold(number, state, at)?;
         if was == TransactionState::Asked

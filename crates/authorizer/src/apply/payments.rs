@@ -70,6 +70,7 @@ impl Shard {
         let account = self.card(card)?.account;
         self.book(account, Units::ZERO, Units(-from_hold.units.0))?;
         self.free(number, released, None)?;
+        self.lapse(number, released.card);
         if let Some(row) = self.store.find_mut(number) {
             row.set_held(Some(difference(difference(held, from_hold), released)));
         }

@@ -117,6 +117,7 @@ impl Model {
             hold.taken = plus(hold.taken, piece.from_hold);
             hold.held = hold.held.map(|held| less(held, piece.from_hold));
             if hold.state == TransactionState::Approved {
+                self.transactions[index].lapsed += piece.released.card.minor();
                 self.release(index, piece.released, None);
                 if piece.last {
                     self.end_hold(index, TransactionState::Cleared, now.utc);
@@ -165,7 +166,8 @@ impl Model {
             let is_increment = other.of == Some(found.number) && other.request().class.is_request();
             *index == parent || is_increment
         });
-        let promised: i128 = holds.map(|index| i128::from(self.promised(index).card.minor())).sum();
+        let authorized = |index: usize| self.promised(index).card.minor() + self.transactions[index].lapsed;
+        let promised: i128 = holds.map(|index| i128::from(authorized(index))).sum();
         let paid = i128::from(found.paid.card.minor()) + i128::from(amount.minor());
         let over_capture = paid > promised && found.state != TransactionState::Declined;
         let mcc = incoming.request.merchant.mcc.or(found.request().merchant.mcc);

@@ -327,6 +327,9 @@ impl Model {
         } else if self.is_jit(card) {
             self.book(card, BookingKind::Returned, held.units.0);
         }
+        if state == TransactionState::Expired {
+            self.transactions[index].lapsed += held.card.minor();
+        }
         self.end_hold(index, state, now.utc);
         if self.is_jit(card) {
             self.owe(duty, number, card, held.units, now, out);
