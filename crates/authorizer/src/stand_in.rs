@@ -179,7 +179,7 @@ impl Shard {
         if let Some(reason) = controls::state_failure(card.status) {
             return Some(reason);
         }
-        let first = !program.first_use && !self.was_used(payment.card_no, payment.number);
+        let first = !program.first_use && !self.was_used(payment.card_no, payment.number, context.now.utc);
         if first || program.bars(payment.kind, payment.mcc) {
             return Some(Reason::StandInBarred);
         }
@@ -231,11 +231,11 @@ impl Shard {
         })
     }
 
-    /// Whether the card has paid before, as far as anybody remembers.
-    fn was_used(&self, card: CardNo, but: TransactionNo) -> bool {
-        let recent = self.store.of_card(card).take(SEARCH_MAX);
+    /// Whether the card has paid before, as far as anybody remembers: what is forgotten by now may be in memory by chance.
+    fn was_used(&self, card: CardNo, but: TransactionNo, now: Timestamp) -> bool {
+        let mut recent = self.store.of_card(card).take(SEARCH_MAX);
         let paid = |row: &Transaction| row.kind.is_debit() && row.reason.is_some_and(Reason::is_approval);
-        recent.into_iter().any(|row| row.number != but && paid(row))
+        recent.any(|row| row.number != but && paid(row) && self.is_kept(row, now))
     }
 
     /// What the service is deciding for an account beside `but`: it may have promised that already.

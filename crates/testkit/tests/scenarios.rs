@@ -45,6 +45,7 @@ stories! {
     e08_the_switch_stands_in_within_bounds: "e08-stand-in.scenario",
     e08_an_operator_may_order_that_the_service_is_not_asked: "e08-stand-in-by-order.scenario",
     e08_a_card_is_stood_in_for_so_much_and_so_often_in_a_day: "e08-stand-in-bounds.scenario",
+    e08_a_card_that_has_not_paid_for_long_is_used_for_the_first_time_again: "e08-first-use-again.scenario",
     e09_what_was_approved_in_the_services_name_is_told_in_order: "e09-advice-after-stand-in.scenario",
     e32_a_pushed_balance_is_taken_by_its_version: "e32-balance-push.scenario",
     e05_a_new_total_in_the_merchants_currency_is_a_share_of_what_stands: "e05-partial-reversal-in-another-currency.scenario",
