@@ -12,7 +12,7 @@ use domain::{
 use std::time::Duration;
 
 /// How many cards a random world has.
-pub(crate) const CARDS: u32 = 6;
+pub(crate) const CARDS: u32 = 7;
 
 /// A message of the pool; `card` is its place in the world.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +140,33 @@ impl Draft {
         };
         let answer_within = Duration::from_millis(random.pick(&[0, 2_000, 2_000, 2_000, 60_000]));
         Self { card, request, answer_within }
+    }
+
+    /// A purchase at a grocer's, or a question for the balance where `minor` is nothing. Each has a trace number of its own.
+    pub(crate) fn plain(card: u32, minor: i64, number: u64) -> Self {
+        let inquiry = ProcessingCode(310_000);
+        let request = Authorization {
+            class: MessageClass::AuthorizationRequest,
+            card: token(card),
+            processing_code: if minor == 0 { inquiry } else { ProcessingCode(0) },
+            amount: Money::new(minor, currency(if card == 5 { "EUR" } else { "USD" })),
+            billing: None,
+            transmission: Transmission::new(1_120_140_000).expect("a time"),
+            stan: Stan::new(1_000 + number).expect("a trace number"),
+            acquirer: AcquirerId::new(476_135).expect("an acquirer"),
+            rrn: Some(rrn(2_000 + number)),
+            entry_mode: Some(EntryMode(51)),
+            merchant: Merchant {
+                mcc: Some(Mcc(5411)),
+                country: Some(CountryCode(840)),
+                ..Merchant::default()
+            },
+            partial: PartialApproval::NotSupported,
+            details: Details { balances_wanted: true, ..Details::default() },
+            expiry: None,
+            deadline: Mono::MAX,
+        };
+        Self { card, request, answer_within: Duration::from_secs(60) }
     }
 
     /// What follows this message. `approval` is the approval code that it got, if it got one.

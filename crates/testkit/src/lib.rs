@@ -17,11 +17,14 @@ pub mod tidy;
 pub mod world;
 
 mod drafts;
+mod endings;
 mod finding;
 mod program;
 mod random;
 mod script;
 mod snapshots;
+mod stage;
+mod standing_in;
 mod steps;
 
 pub use finding::Finding;

@@ -22,18 +22,22 @@ mod requests;
 mod reversals;
 mod rounding;
 mod rules;
+mod service;
+mod stand_in;
+mod transaction;
 mod uses;
 
 use arithmetic::none;
 use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal, TransactionState};
 use domain::{
-    AccountId, AcquirerId, Amounts, ApprovalCode, Approver, Asset, AssetCode, Authorization, Balance,
-    Balances, CardNo, CardStatus, CardToken, ClearingFlags, CountryCode, Currency, Duty, DutyKind, Failure,
-    FundingMode, LimitLeft, LimitOwner, LimitRule, MessageClass, Moment, Money, PostingKind, Rate, Reason,
-    RefundFlags, RequestKey, Reversal, Rrn, ShardId, Span, Stan, Timestamp, TransactionId, TransactionNo,
-    Transmission, Units,
+    AccountId, Amounts, ApprovalCode, Approver, Asset, AssetCode, Authorization, Balance, CardNo, CardStatus,
+    CardToken, ClearingFlags, CountryCode, Currency, Duty, DutyKind, Failure, FundingMode, LimitLeft,
+    LimitOwner, LimitRule, Moment, Money, PostingKind, Rate, Reason, RefundFlags, RequestKey, Said, ShardId,
+    Span, StandInOrder, Timestamp, TransactionId, TransactionNo, Units,
 };
 use limits::{Calendar, Limit};
+use service::Heard;
+use transaction::{Message, Transaction};
 use uses::Use;
 
 /// Everything the model knows.
@@ -52,6 +56,10 @@ pub struct Model {
     duties: Vec<Duty>,
     /// Every duty that was ever owed.
     ordered: Vec<Duty>,
+    /// What the balance service has told, and what was promised to it or by it, by account.
+    heard: Vec<(u32, Heard)>,
+    /// What operators have ordered.
+    orders: Vec<StandInOrder>,
     keys: Vec<(Timestamp, RequestKey, (u32, PostingKind, Units))>,
     last_number: u64,
     calendar: Calendar,
@@ -63,11 +71,26 @@ pub struct Outcome {
     /// Who was answered what.
     pub answers: Vec<(Caller, Answer)>,
     /// What the balance service was asked for.
-    pub asks: Vec<(TransactionNo, Units)>,
+    pub asks: Vec<Asked>,
     /// What the balance service is owed from now on.
     pub duties: Vec<Duty>,
     /// What the control API was told.
     pub verdicts: Vec<(Caller, Verdict)>,
+}
+
+/// What the balance service was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Asked {
+    /// The transaction.
+    pub number: TransactionNo,
+    /// The payment that it adds to.
+    pub of: Option<TransactionNo>,
+    /// How much.
+    pub units: Units,
+    /// What is held of the account for other transactions.
+    pub held: Units,
+    /// What was approved in the service's name and it has not acknowledged (E9).
+    pub outstanding: Units,
 }
 
 /// What became of a change.
@@ -110,6 +133,8 @@ pub struct Record {
     pub clearing_flags: ClearingFlags,
     /// What is remarkable about a refund.
     pub refund_flags: RefundFlags,
+    /// What the balance service said beside its decision.
+    pub said: Option<Said>,
 }
 
 #[derive(Debug)]
@@ -145,128 +170,6 @@ enum BookingKind {
     Refunded,
 }
 
-/// One message and what became of it.
-#[derive(Clone, Debug)]
-struct Transaction {
-    number: u64,
-    at: Timestamp,
-    ended_at: Timestamp,
-    card: u32,
-    message: Message,
-    state: TransactionState,
-    reason: Option<Reason>,
-    failures: Vec<Failure>,
-    by: Approver,
-    /// The transaction that it adds to, pays or refunds.
-    of: Option<u64>,
-    /// What is reserved or held.
-    held: Option<Amounts>,
-    /// What clearings took of the hold; of a clearing, what it took.
-    taken: Amounts,
-    /// What of the hold has ended and was not reversed: run out, or released by the last clearing.
-    lapsed: i64,
-    /// How much of its hold a message has added, in the card's currency, less what was released of that.
-    added: i128,
-    /// What was paid for the payment in all; of a clearing or a refund, what it moved.
-    paid: Amounts,
-    refunded: Amounts,
-    part: Option<Money>,
-    /// The balances that its answer carried.
-    told: Option<Balances>,
-    rate: Option<Rate>,
-    expires_at: Timestamp,
-    /// When the hold ends if its approval, which could not be sent, arrives after all.
-    ends_when_delivered: Option<Timestamp>,
-    /// Whether its answer was given more than once.
-    repeated: bool,
-    /// Whether it was approved too late, and counts as declined.
-    withheld: bool,
-    /// What it is to come to, where that was said while the balance service was deciding.
-    total_to_come: Option<Money>,
-    /// What stands of the amount in the merchant's currency, where later messages have changed it.
-    stands: Option<Money>,
-    clearing_flags: ClearingFlags,
-    refund_flags: RefundFlags,
-    waiting: Vec<Caller>,
-}
-
-/// The message that a transaction began with.
-#[derive(Clone, Copy, Debug)]
-enum Message {
-    Asked(Authorization),
-    /// A reversal whose original was never seen.
-    Reversal(Reversal),
-}
-
-impl Transaction {
-    fn is_approved(&self) -> bool {
-        self.reason.is_some_and(Reason::is_approval)
-    }
-
-    /// The request or advice, unless only its reversal was seen.
-    fn asked(&self) -> Option<&Authorization> {
-        match &self.message {
-            Message::Asked(request) => Some(request),
-            Message::Reversal(_) => None,
-        }
-    }
-
-    /// What stands of the amount in the merchant's currency.
-    fn standing(&self) -> Money {
-        self.stands.or(self.part).unwrap_or(self.request().amount)
-    }
-
-    /// The code that the network gave, where it approved in our name.
-    fn network_code(&self) -> Option<ApprovalCode> {
-        let advice = self.asked().filter(|asked| asked.class == MessageClass::AuthorizationAdvice)?;
-        let code = advice.details.original?.approval_code?;
-        let declined = self.reason == Some(Reason::DeclinedByNetwork);
-        (!declined && self.of.is_none()).then_some(code)
-    }
-
-    /// The request or advice of what cannot be a reversal.
-    fn request(&self) -> &Authorization {
-        self.asked().expect("a reversal moves nothing and is followed by nothing")
-    }
-}
-
-impl Message {
-    fn stan(&self) -> Stan {
-        match self {
-            Self::Asked(request) => request.stan,
-            Self::Reversal(reversal) => reversal.stan,
-        }
-    }
-
-    fn transmission(&self) -> Option<Transmission> {
-        match self {
-            Self::Asked(request) => Some(request.transmission),
-            Self::Reversal(reversal) => reversal.transmission,
-        }
-    }
-
-    fn acquirer(&self) -> Option<AcquirerId> {
-        match self {
-            Self::Asked(request) => Some(request.acquirer),
-            Self::Reversal(reversal) => reversal.acquirer,
-        }
-    }
-
-    fn amount(&self) -> Option<Money> {
-        match self {
-            Self::Asked(request) => Some(request.amount),
-            Self::Reversal(reversal) => reversal.amount,
-        }
-    }
-
-    fn rrn(&self) -> Option<Rrn> {
-        match self {
-            Self::Asked(request) => request.rrn,
-            Self::Reversal(reversal) => reversal.rrn,
-        }
-    }
-}
-
 impl Model {
     /// Nothing yet.
     #[must_use]
@@ -283,6 +186,8 @@ impl Model {
             used_in: Vec::new(),
             duties: Vec::new(),
             ordered: Vec::new(),
+            heard: Vec::new(),
+            orders: Vec::new(),
             keys: Vec::new(),
             last_number: 0,
             calendar: Calendar::default(),
@@ -302,7 +207,7 @@ impl Model {
             Command::AskEnded { transaction, outcome: ended } => {
                 self.ask_ended(*transaction, *ended, now, &mut outcome);
             }
-            Command::DutyAcknowledged { duty } => self.duties.retain(|owed| owed.number != *duty),
+            Command::DutyAcknowledged { duty } => self.acknowledged(*duty),
             Command::Change { change, caller } => {
                 let verdict = self.change(change, now, &mut outcome).unwrap_or_else(Verdict::Refused);
                 outcome.verdicts.push((*caller, verdict));
@@ -313,7 +218,8 @@ impl Model {
             Command::NoteDecline { card, request, code: _, caller } => {
                 self.note_decline(*card, *request, *caller, now, &mut outcome);
             }
-            Command::Inquire { .. } | Command::ServiceTold { .. } => {}
+            Command::ServiceTold { transaction, word } => self.service_told(*transaction, word, now),
+            Command::Inquire { .. } => {}
             Command::Tick => self.tick(now, &mut outcome),
             Command::Resume => self.resume(now, &mut outcome),
         }
@@ -421,6 +327,7 @@ impl Model {
                 refunded: moved(found.refunded),
                 clearing_flags: found.clearing_flags,
                 refund_flags: found.refund_flags,
+                said: found.said,
             };
             (TransactionNo(found.number), record)
         })
@@ -540,6 +447,7 @@ impl Model {
             stands: None,
             clearing_flags: ClearingFlags::default(),
             refund_flags: RefundFlags::default(),
+            said: None,
             waiting: Vec::new(),
         }
     }
@@ -564,6 +472,7 @@ impl Model {
             sequence: self.nth_duty_of(|duty| duty.transaction.0 == transaction),
             account_sequence: self.nth_duty_of(|duty| duty.account == self.account(account).id).into(),
         };
+        self.promised_by_duty(account, &duty);
         self.ordered.push(duty);
         self.duties.push(duty);
         out.duties.push(duty);

@@ -3,11 +3,11 @@
 //! step can be left out when a failing history is made shorter.
 
 use crate::drafts::{CARDS, FollowUp, Undo, currency};
+use crate::endings::Ending;
 use crate::random::Random;
+use crate::standing_in::Unserved;
 use authorizer::AnswerLoss;
-use domain::{
-    CardStatus, Controls, CountryCode, FundingFailure, LimitRule, ListRule, Mcc, Text, Window, ZoneName,
-};
+use domain::{CardStatus, Controls, CountryCode, LimitRule, ListRule, Mcc, Text, Window, ZoneName};
 use std::time::Duration;
 
 /// How many accounts a random world has.
@@ -24,6 +24,8 @@ pub(crate) enum Step {
     SetForward(Duration),
     /// A message of the pool is sent as a request; again, if it was sent before.
     Send(usize),
+    /// The same, and where the balance service is asked it grants it at once.
+    SendFunded(usize),
     /// A message of the pool asks for all that its card can spend, and so much more. Pre-funded dollars only;
     /// elsewhere it is sent as it is.
     SendRest(usize, i64),
@@ -51,6 +53,8 @@ pub(crate) enum Step {
     AskEnds(usize, Ending),
     /// One of the duties taken up so far is acknowledged; it may have been before.
     Acknowledge(usize),
+    /// The balance service tells something, or does not answer.
+    Unserved(Unserved),
     /// A card gets a status.
     Status(u32, CardStatus),
     /// A card's limits are replaced.
@@ -69,23 +73,12 @@ pub(crate) enum Step {
     Restart,
 }
 
-/// How the balance service ends an ask; some of it lies.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ending {
-    InFull,
-    /// So many hundredths of what was asked; above 100 is a lie.
-    Part(i128),
-    /// With a code of the service's own or of its contract.
-    Declined(&'static str),
-    NotAsked(FundingFailure),
-    Unknown(FundingFailure),
-}
-
 impl Step {
     /// The message of the pool that it is about.
     pub(crate) const fn place(&self) -> Option<usize> {
         match self {
             Self::Send(place)
+            | Self::SendFunded(place)
             | Self::SendRest(place, _)
             | Self::SendOtherAmount(place)
             | Self::Advise(place)
@@ -102,6 +95,7 @@ impl Step {
             | Self::Release(_)
             | Self::AskEnds(..)
             | Self::Acknowledge(_)
+            | Self::Unserved(_)
             | Self::Status(..)
             | Self::LimitCard(..)
             | Self::LimitAccount(..)
@@ -113,13 +107,21 @@ impl Step {
         }
     }
 
+    /// One step of a world whose switch may stand in.
+    pub(crate) fn draw_unserved(random: &mut Random) -> Self {
+        if random.once_in(7) {
+            return Self::Acknowledge(usize::try_from(random.below(1_000)).expect("small"));
+        }
+        Self::Unserved(Unserved::draw(random))
+    }
+
     /// One step. The weights make a story: mostly money, some trouble, now and then a catastrophe.
     pub(crate) fn draw(random: &mut Random, pool: u64) -> Self {
         let place = usize::try_from(random.below(pool)).expect("a small pool");
         let any = usize::try_from(random.below(1_000)).expect("small");
         let card = u32::try_from(random.below(u64::from(CARDS))).expect("few cards");
         let account = u32::try_from(random.below(u64::from(ACCOUNTS))).expect("few accounts");
-        match random.below(162) {
+        match random.below(174) {
             0..=15 => Self::Wait(wait(random)),
             16..=37 => Self::Send(place),
             38..=41 => Self::SendRest(place, random.pick(&[0, 1])),
@@ -127,7 +129,7 @@ impl Step {
             44..=46 => Self::Advise(place),
             47 => Self::AdviseDecline(place),
             48..=54 => Self::Reverse(place, Undo::draw(random)),
-            55..=68 => Self::AskEnds(any, ending(random)),
+            55..=68 => Self::AskEnds(any, Ending::draw(random)),
             69..=71 => Self::Acknowledge(any),
             72..=75 => Self::Status(card, status(random)),
             76..=78 => Self::LimitCard(card, limits(random, 1)),
@@ -153,6 +155,7 @@ impl Step {
             130..=136 => Self::ReverseSent(any, Undo::draw(random)),
             137..=139 => Self::Lose(any, random.pick(&[AnswerLoss::Withheld, AnswerLoss::Undelivered])),
             140..=141 => Self::Release(any),
+            142..=153 => Self::SendFunded(place),
             _ => Self::FollowHold(any, FollowUp::of_a_hold(random)),
         }
     }
@@ -182,25 +185,6 @@ fn wait(random: &mut Random) -> Duration {
         Duration::from_secs(72 * HOUR),
         Duration::from_secs(7 * 24 * HOUR),
     ])
-}
-
-fn ending(random: &mut Random) -> Ending {
-    let failure = random.pick(&[
-        FundingFailure::TimedOut,
-        FundingFailure::Refused,
-        FundingFailure::Reset,
-        FundingFailure::HttpError,
-        FundingFailure::Malformed,
-        FundingFailure::Overloaded,
-        FundingFailure::StaleRate,
-    ]);
-    match random.below(10) {
-        0..=4 => Ending::InFull,
-        5 | 6 => Ending::Part(random.pick(&[0, 1, 40, 99, 101, -10])),
-        7 => Ending::Declined(random.pick(&["", "limit_exceeded", "not_permitted"])),
-        8 => Ending::NotAsked(failure),
-        _ => Ending::Unknown(failure),
-    }
 }
 
 fn status(random: &mut Random) -> CardStatus {

@@ -6,7 +6,7 @@
 
 use crate::finding::{Finding, same};
 use crate::invariants::{self, Ledger};
-use crate::reference::{Model, Outcome, Record, Verdict};
+use crate::reference::{Asked, Model, Outcome, Record, Verdict};
 use crate::snapshots;
 use authorizer::{
     AccountView, Action, Answer, Caller, CardView, Command, Context, Effects, Inquiry, Policy, Reply, Shard,
@@ -104,6 +104,18 @@ impl World {
     pub fn caller(&mut self) -> Caller {
         self.callers += 1;
         Caller(self.callers)
+    }
+
+    /// The rates in force.
+    #[must_use]
+    pub const fn rates(&self) -> &RateTable {
+        &self.rates
+    }
+
+    /// What its switch was configured with.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// The naive model.
@@ -277,6 +289,13 @@ impl World {
             let account = self.account(number);
             same(&format!("balance of {}", account.id), &account.balance, &self.model.balance(number))?;
             invariants::available_is_ledger_less_held(&account)?;
+            same(
+                &format!("what the service told of {}", account.id),
+                &account.told,
+                &self.model.told_of(number),
+            )?;
+            let outstanding = self.model.outstanding(number);
+            same(&format!("unacknowledged of {}", account.id), &account.outstanding, &outstanding)?;
             let used: Vec<_> = account.limits.iter().map(|l| (l.rule, l.used_amount, l.used_count)).collect();
             let expected = self.model.usage(LimitOwner::Account, number, now);
             same(&format!("limits of {}", account.id), &used, &expected)?;
@@ -314,6 +333,7 @@ impl World {
                 refunded: view.refunded,
                 clearing_flags: view.clearing_flags,
                 refund_flags: view.refund_flags,
+                said: view.said,
             };
             same(&format!("transaction {}", view.id), &found, &expected)?;
         }
@@ -336,7 +356,17 @@ fn compare(happened: &Happened, mut expected: Outcome) -> Result<(), Finding> {
     answers.sort_by_key(|(caller, _)| *caller);
     expected.answers.sort_by_key(|(caller, _)| *caller);
     same("answers", &answers, &expected.answers)?;
-    let asks: Vec<_> = happened.asks.iter().map(|ask| (ask.transaction.number, ask.amounts.units)).collect();
+    let asks: Vec<_> = happened
+        .asks
+        .iter()
+        .map(|ask| Asked {
+            number: ask.transaction.number,
+            of: ask.increment_of.map(|of| of.number),
+            units: ask.amounts.units,
+            held: ask.held,
+            outstanding: ask.outstanding_standin,
+        })
+        .collect();
     same("asks", &asks, &expected.asks)?;
     let mut duties = happened.duties.clone();
     duties.sort_by_key(|duty| duty.number);

@@ -18,15 +18,8 @@ use testkit::reference::Record;
 const NOT_OF_A_SHARD: [Reason; 4] =
     [Reason::SignedOff, Reason::Overloaded, Reason::JournalUnavailable, Reason::AmountOutOfRange];
 
-/// Reasons of stand-in and of bands of rates, which the histories do not play.
-const NOT_PLAYED: [Reason; 6] = [
-    Reason::StandInBarred,
-    Reason::StandInBalanceUnknown,
-    Reason::StandInFunds,
-    Reason::StandInLimit,
-    Reason::StandInExposure,
-    Reason::RateOutsideBand,
-];
+/// A reason of bands of rates, which the histories do not play.
+const NOT_PLAYED: [Reason; 1] = [Reason::RateOutsideBand];
 
 /// How many failures one worker shows before it stops.
 const FAILURES_MAX: usize = 3;
@@ -43,6 +36,7 @@ struct Reached {
     reasons: BTreeMap<Reason, usize>,
     states: BTreeMap<&'static str, usize>,
     flags: BTreeSet<&'static str>,
+    approvers: BTreeSet<&'static str>,
     failures: Vec<String>,
 }
 
@@ -83,6 +77,7 @@ fn play(seeds: impl Iterator<Item = u64>, failed: &AtomicBool) -> Reached {
             }
             *reached.states.entry(word(record.state)).or_default() += 1;
             reached.flags.extend(flags_of(&record));
+            reached.approvers.extend(record.by.map(|by| by.as_str()));
         }
     }
     reached
@@ -156,5 +151,7 @@ fn assert_histories_are_rich(reached: &[Reached]) {
     assert!(missed.is_empty(), "no history reached {missed:?}");
     let flags: BTreeSet<_> = reached.iter().flat_map(|part| part.flags.iter().copied()).collect();
     assert_eq!(flags.len(), 10, "no history had some flag: {flags:?}");
+    let approvers: BTreeSet<_> = reached.iter().flat_map(|part| part.approvers.iter().copied()).collect();
+    assert_eq!(approvers.len(), 4, "somebody never said yes: {approvers:?}");
     assert_eq!(states.len(), 10, "no history reached some state: {states:?}");
 }

@@ -142,7 +142,7 @@ impl Model {
             let hold = &mut self.transactions[index];
             hold.held = hold.held.map(|held| plus(held, added));
         }
-        let end = now.utc.plus(self.hold_for(&request).max(self.lasts(index)));
+        let end = now.utc.plus(self.hold_for(&request).max(self.lasts(index, now.utc)));
         let hold = &mut self.transactions[index];
         hold.expires_at = hold.expires_at.max(end);
         self.transactions.push(new);

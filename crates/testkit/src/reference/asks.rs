@@ -1,12 +1,13 @@
 //! The end of an ask, what time brings about, and answers that did not arrive.
 
 use super::arithmetic::{less, money};
+use super::stand_in::unusable;
 use super::uses::Counting;
 use super::{BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, AnswerLoss, Caller, FundingPath, References, TransactionState};
 use domain::{
-    Amounts, Approver, Authorization, CancelCause, CardNo, CardStatus, DutyKind, FundingFailure,
-    FundingOutcome, Merchant, Moment, Money, PartialApproval, Reason, TransactionNo, Units,
+    Amounts, Approver, Authorization, CancelCause, CardNo, DutyKind, FundingFailure, FundingOutcome,
+    Merchant, Moment, Money, PartialApproval, Reason, TransactionNo, Units,
 };
 
 /// What one tick may expire; the rest waits for the next.
@@ -32,9 +33,9 @@ impl Model {
                 };
                 self.end_ask(index, reason, None, now, out);
             }
-            FundingOutcome::NotAsked(failure) => self.end_ask(index, reason_of(failure), None, now, out),
+            FundingOutcome::NotAsked(failure) => self.ask_failed(index, failure, None, now, out),
             FundingOutcome::Unknown(failure) => {
-                self.end_ask(index, reason_of(failure), Some(CancelCause::OutcomeUnknown), now, out);
+                self.ask_failed(index, failure, Some(CancelCause::OutcomeUnknown), now, out);
             }
         }
     }
@@ -46,25 +47,23 @@ impl Model {
         let is_part = units < asked.units;
         let part =
             |whole: Money| money(i128::from(whole.minor()) * units.0 / asked.units.0, whole.currency());
-        let unusable = match self.status(card) {
-            CardStatus::Closed => Some(Reason::CardClosed),
-            CardStatus::Frozen => Some(Reason::CardFrozen),
-            CardStatus::NotYetActive => Some(Reason::CardNotYetActive),
-            CardStatus::Active if units.0 <= 0 || units > asked.units => Some(Reason::FundingMalformed),
-            CardStatus::Active if now.mono >= request.deadline => Some(Reason::FundingTimedOut),
-            CardStatus::Active if is_part => {
-                let least = self.policy.life.partial_minor_min.max(1);
-                let too_little = part(asked.card).minor() < least || part(request.amount).minor() <= 0;
-                let cannot = request.partial == PartialApproval::NotSupported || too_little;
-                cannot.then_some(Reason::InsufficientFunds)
+        let unusable = unusable(self.status(card)).or_else(|| {
+            let least = self.policy.life.partial_minor_min.max(1);
+            let too_little = || part(asked.card).minor() < least || part(request.amount).minor() <= 0;
+            let cannot = || request.partial == PartialApproval::NotSupported || too_little();
+            match () {
+                () if units.0 <= 0 || units > asked.units => Some(Reason::FundingMalformed),
+                () if now.mono >= request.deadline => Some(Reason::FundingTimedOut),
+                () if is_part && cannot() => Some(Reason::InsufficientFunds),
+                () => None,
             }
-            CardStatus::Active => None,
-        };
+        });
         if let Some(reason) = unusable {
             return self.end_ask(index, reason, Some(CancelCause::Unused), now, out);
         }
         let amounts = Amounts { card: if is_part { part(asked.card) } else { asked.card }, units };
         let part = is_part.then(|| part(request.amount));
+        self.transactions[index].told = self.told_of_ask(index, units, now);
         self.ask_approved(index, amounts, part, Approver::BalanceService);
         if request.class.is_financial() {
             self.book_at_once(index, &Merchant::default(), now, out);
@@ -87,12 +86,32 @@ impl Model {
         self.used_in.extend(country.map(|country| (card, country)));
         self.give_back(number, rest, None);
         self.book(card, BookingKind::Funded, amounts.units.0);
+        if by == Approver::BalanceService {
+            self.service_promised(index, amounts.units);
+        }
         // The hold that an increment adds to lasts as long as the increment (E20).
         for parent in self.transactions.iter_mut().filter(|found| Some(found.number) == of) {
             if parent.state == TransactionState::Approved {
                 parent.expires_at = parent.expires_at.max(end);
             }
         }
+    }
+
+    /// The switch stands in where the program says so, or declines.
+    fn ask_failed(
+        &mut self,
+        index: usize,
+        failure: FundingFailure,
+        cancel: Option<CancelCause>,
+        now: Moment,
+        out: &mut Outcome,
+    ) {
+        match self.stands_in_after(index, failure, now) {
+            Some(Ok(())) => return self.stand_in(index, now, out),
+            Some(Err(refused)) => self.transactions[index].failures.insert(0, refused.into()),
+            None => {}
+        }
+        self.end_ask(index, reason_of(failure), cancel, now, out);
     }
 
     fn end_ask(

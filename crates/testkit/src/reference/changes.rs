@@ -1,9 +1,9 @@
 //! What the product may change, and what is refused.
 
 use super::{Account, Booking, BookingKind, Card, Model, Outcome, Verdict};
-use authorizer::{Change, Refusal, TransactionState};
+use authorizer::{Change, Refusal, Told, TransactionState};
 use domain::{
-    CardNo, CardStatus, DutyKind, LimitOwner, LimitRule, Moment, PostingKind, TransactionNo, Window,
+    CardNo, CardStatus, Counts, DutyKind, LimitOwner, LimitRule, Moment, PostingKind, TransactionNo, Window,
 };
 
 /// How long an idempotency key is remembered.
@@ -85,8 +85,18 @@ impl Model {
                 self.cards[card.0 as usize].limits = replaced;
             }
             Change::ReleaseHold { transaction, note: _ } => self.release_hold(*transaction, now, out)?,
-            // The model does not play it.
-            Change::TellBalance { .. } | Change::OrderStandIn(_) => {}
+            Change::TellBalance { account, version, available, counted } => {
+                self.account_exists(account.0)?;
+                let told = Told { version: *version, available: *available, at: now.utc };
+                self.balance_told(account.0, told, Counts::Named(counted.clone()));
+            }
+            Change::OrderStandIn(order) => {
+                let known = self.policy.stand_in.programs().iter();
+                if !known.map(|program| program.name).any(|name| name == order.program) {
+                    return Err(Refusal::NoSuchProgram(order.program));
+                }
+                self.orders.push(*order);
+            }
             Change::SetRate(rate) => self.rates.push(*rate),
         }
         Ok(Verdict::Done)

@@ -4,7 +4,7 @@ use super::arithmetic;
 use super::requests::{Incoming, is_shadow};
 use super::uses::Counting;
 use super::{Model, Outcome, Transaction};
-use authorizer::{Change, Command, TransactionState};
+use authorizer::{Command, TransactionState};
 use domain::{
     Amounts, Asset, Authorization, Balances, Failure, Initiator, MessageClass, Moment, Money,
     PartialApproval, Presence, Purpose, Rate, Reason, Timestamp, TransactionType, Units,
@@ -14,27 +14,11 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Model {
-    /// Whether the model plays this command. It asks the balance service always, and knows nothing of what the service says
-    /// beside its decisions: from there on a story is held against the invariants alone.
+    /// Whether the model plays this command. It adds nothing to a rate, and believes every one: from there on a story is
+    /// held against the invariants alone.
     #[must_use]
     pub fn plays(&self, command: &Command) -> bool {
-        match command {
-            Command::Change { change, .. } => {
-                !matches!(**change, Change::TellBalance { .. } | Change::OrderStandIn(_))
-            }
-            Command::ServiceTold { .. } => false,
-            // It declines whatever the service leaves open.
-            Command::AskEnded { .. } => self.policy.stand_in.programs().is_empty(),
-            // It adds nothing to a rate, and believes every one.
-            Command::Authorize { .. } => self.policy.pricing == std::sync::Arc::default(),
-            Command::NoteDecline { .. }
-            | Command::Reverse { .. }
-            | Command::AnswerLost { .. }
-            | Command::DutyAcknowledged { .. }
-            | Command::Inquire { .. }
-            | Command::Tick
-            | Command::Resume => true,
-        }
+        !matches!(command, Command::Authorize { .. }) || self.policy.pricing == std::sync::Arc::default()
     }
 
     /// A balance inquiry or a verification. The card must be good and its controls must let it pass; no money is asked
@@ -93,7 +77,18 @@ impl Model {
         self.balances_in_card_currency(card, taken, booked, now).filter(|_| request.details.balances_wanted)
     }
 
-    /// Both balances of a pre-funded card's account, rounded down to the card's currency.
+    /// The same once the balance service has decided, or the switch in its place. A balance that came with the answer to
+    /// this very ask has it taken off.
+    pub(super) fn told_of_ask(&self, index: usize, taken: Units, now: Moment) -> Option<Balances> {
+        let found = &self.transactions[index];
+        let taken = if self.was_told_with(index) { Units::ZERO } else { taken };
+        let booked = if found.request().class.is_financial() { taken } else { Units::ZERO };
+        let told = self.balances_in_card_currency(found.card, taken, booked, now);
+        told.filter(|_| found.request().details.balances_wanted)
+    }
+
+    /// Both balances of a card's account, rounded down to the card's currency. Of a JIT card the switch knows what is
+    /// available at its service, if that has told it.
     fn balances_in_card_currency(
         &self,
         card: u32,
@@ -101,12 +96,15 @@ impl Model {
         booked: Units,
         now: Moment,
     ) -> Option<Balances> {
-        if self.is_jit(card) {
-            return None;
-        }
         let (account, currency) = (self.account_of(card), self.currency_of(card));
         let (asset, near) = (self.asset_of(account), Asset::of(currency));
-        let balance = self.balance(account);
+        let (ledger, available) = if self.is_jit(card) {
+            let available = self.available_at_service(account)?;
+            (available, available)
+        } else {
+            let balance = self.balance(account);
+            (balance.ledger, balance.available())
+        };
         let rate = self.newest_rate(near, asset).filter(|rate| now.utc.since(rate.as_of) <= rate.max_age);
         let money = |units: i128| -> Option<Money> {
             if asset == near {
@@ -117,10 +115,7 @@ impl Model {
             let down = 10_i128.pow(u32::from(asset.decimals())) * value.mantissa();
             Some(arithmetic::money(up.div_euclid(down), currency))
         };
-        Some(Balances {
-            ledger: money(balance.ledger.0 - booked.0)?,
-            available: money(balance.available().0 - taken.0)?,
-        })
+        Some(Balances { ledger: money(ledger.0 - booked.0)?, available: money(available.0 - taken.0)? })
     }
 
     /// The part of a purchase that the account can pay, if money is all that is missing (E7).
@@ -158,11 +153,12 @@ impl Model {
     }
 
     /// How long a hold was to last from its last approved amount on, which is how long it lasts once more is added.
-    pub(super) fn lasts(&self, index: usize) -> Duration {
+    pub(super) fn lasts(&self, index: usize, now: Timestamp) -> Duration {
         let hold = &self.transactions[index];
         let adds = |found: &&Transaction| {
             found.of == Some(hold.number)
                 && (found.is_approved() || found.withheld)
+                && self.is_kept(found, now)
                 && found.asked().is_some_and(|asked| {
                     let adds = asked.class.is_request() || asked.class == MessageClass::AuthorizationAdvice;
                     adds && asked.transaction_type().is_debit()

@@ -4,7 +4,7 @@ use super::arithmetic::{converted_up, less, money, none};
 use super::memory::Seen;
 use super::questions::with_useful_part;
 use super::uses::Counting;
-use super::{BookingKind, Message, Model, Outcome, Transaction};
+use super::{Asked, BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, FundingPath, TransactionState};
 use domain::{
     Amounts, Approver, Asset, Authorization, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitOwner,
@@ -118,7 +118,7 @@ impl Model {
         of: Option<u64>,
         out: &mut Outcome,
     ) {
-        let Incoming { card, request, caller, now, .. } = incoming;
+        let card = incoming.card;
         if !self.is_jit(card) {
             return self.approve(incoming, priced, None, flags, out);
         }
@@ -128,16 +128,43 @@ impl Model {
             failures.insert(0, Failure::from(Reason::FundingOverloaded));
             return self.decline(incoming, failures, out);
         }
+        if self.is_not_asked(card) {
+            return self.decide_in_its_place(incoming, priced, flags, of, out);
+        }
+        let new = self.reservation(incoming, priced, flags, of);
+        let account = self.account_of(card);
+        out.asks.push(Asked {
+            number: TransactionNo(new.number),
+            of: of.map(TransactionNo),
+            units: priced.0.units,
+            held: self.balance(account).held,
+            outstanding: self.outstanding(account),
+        });
+        self.reserve(new);
+    }
+
+    /// What is asked for, and who waits for it; not entered yet.
+    pub(super) fn reservation(
+        &mut self,
+        incoming: Incoming,
+        (amounts, rate): (Amounts, Option<Rate>),
+        flags: Vec<Failure>,
+        of: Option<u64>,
+    ) -> Transaction {
+        let Incoming { card, request, caller, now, .. } = incoming;
         let mut new = self.new_transaction(card, request, now);
-        (new.held, new.rate, new.failures, new.of) = (Some(priced.0), priced.1, flags, of);
+        (new.held, new.rate, new.failures, new.of) = (Some(amounts), rate, flags, of);
         let parent = self.transactions.iter().position(|found| Some(found.number) == of);
-        let lasts = parent.map_or(Duration::ZERO, |parent| self.lasts(parent));
+        let lasts = parent.map_or(Duration::ZERO, |parent| self.lasts(parent, now.utc));
         new.expires_at = now.utc.plus(self.hold_for(&request).max(lasts));
         new.waiting.push(caller);
-        out.asks.push((TransactionNo(new.number), priced.0.units));
-        // An increment is more of a payment that is counted already.
-        let counting = if of.is_some() { Counting::More } else { Counting::Payment };
-        self.enter(&new, priced.0, counting);
+        new
+    }
+
+    /// Enters it. An increment is more of a payment that is counted already.
+    pub(super) fn reserve(&mut self, new: Transaction) {
+        let counting = if new.of.is_some() { Counting::More } else { Counting::Payment };
+        self.enter(&new, new.held.expect("a reservation"), counting);
         self.transactions.push(new);
     }
 

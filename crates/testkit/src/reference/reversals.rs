@@ -324,8 +324,11 @@ impl Model {
         let (number, card, was) = (found.number, found.card, found.state);
         if was == TransactionState::Asked {
             found.reason = Some(Reason::ReversedInFlight);
-        } else if self.is_jit(card) {
-            self.book(card, BookingKind::Returned, held.units.0);
+        } else {
+            if self.is_jit(card) {
+                self.book(card, BookingKind::Returned, held.units.0);
+            }
+            self.promise_ended(index);
         }
         if state == TransactionState::Expired {
             self.transactions[index].lapsed += held.card.minor();
