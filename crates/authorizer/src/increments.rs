@@ -124,12 +124,14 @@ impl Shard {
             let adds = found.class.is_request() || found.class == MessageClass::AuthorizationAdvice;
             found.parent() == Some(parent.number) && adds && found.kind.is_debit() && found.may_be_followed()
         };
+        let now = context.now.utc;
         let renewed = self.store.of_card(parent.card).take(SEARCH_MAX).filter(renews);
+        let renewed = renewed.filter(|found| self.is_kept(found, now));
         let begun = renewed.map(|found| found.at).fold(parent.at, Timestamp::max);
         let end = parent.more.as_ref().and_then(|more| more.ends_when_delivered).unwrap_or(parent.expires_at);
         // What is not known any more of how it was renewed makes it no longer than any hold may be.
         let lasts = end.since(begun).min(self.policy.longest_hold());
-        own.max(context.now.utc.plus(lasts))
+        own.max(now.plus(lasts))
     }
 
     /// An advice that names a hold which stands: the hold follows it, up or down (E36), or is raised by it where it is
