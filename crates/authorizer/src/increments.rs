@@ -6,7 +6,7 @@
 
 use crate::action::Effects;
 use crate::case::{Case, Question, decline, path_of};
-use crate::clearings::{less, plus};
+use crate::clearings::{less, plus, promised_by};
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
@@ -14,8 +14,8 @@ use crate::parts::covering;
 use crate::shard::Shard;
 use crate::transaction::{MatchKey, Transaction, TransactionState};
 use domain::{
-    Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, MessageClass, Money, Price, Reason, Timestamp,
-    Units,
+    Amounts, DutyKind, Fact, Failure, FundingMode, HoldTerms, LimitOwner, MessageClass, Money, Price, Reason,
+    Timestamp, Units,
 };
 
 impl Shard {
@@ -28,8 +28,7 @@ impl Shard {
             failures.push(Reason::OriginalNotFound.into());
         }
         let added = self.evaluate(card, account, question.request, context, &mut failures);
-        // It is one payment still: nothing that counts payments counts it again.
-        failures.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
+        self.look_at_the_whole(case, parent, added.as_ref(), &mut failures);
         self.check_rules(case, added.as_ref().map(|added| added.amounts), context, &mut failures);
         let refused = failures.first().is_some_and(Failure::decides);
         let (Some(parent), Some(added), false) = (parent, added, refused) else {
@@ -44,6 +43,28 @@ impl Shard {
                 let added = HoldTerms { expires_at, ..added };
                 self.fund_hold(Case { question, ..case }, added, failures, context, effects);
             }
+        }
+    }
+
+    /// It is one payment still: nothing that counts payments counts it again, and what one transaction may take is asked of all
+    /// of it. `parent` is what the message adds to.
+    fn look_at_the_whole(
+        &self,
+        case: Case<'_>,
+        parent: Option<&Transaction>,
+        added: Option<&HoldTerms>,
+        failures: &mut Vec<Failure>,
+    ) {
+        failures.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
+        let (Some(parent), Some(added)) = (parent, added) else { return };
+        failures.retain(|failure| failure.reason != Reason::TransactionLimit);
+        let holds = self.holds_of(parent.card, Some(parent)).filter_map(promised_by);
+        let none = less(added.amounts, added.amounts);
+        let (before, more) = (holds.fold(none, plus), added.amounts);
+        let (card, account) = (i128::from(before.card.minor()), before.units.0);
+        case.card.limits.check_whole(LimitOwner::Card, card, more.card.minor().into(), failures);
+        if let Some(limits) = case.account.limits() {
+            limits.check_whole(LimitOwner::Account, account, more.units.0, failures);
         }
     }
 
@@ -77,7 +98,7 @@ impl Shard {
         let beside = self.increments_of(payment).filter_map(|hold| Some(hold.held()?.card.minor()));
         let covered = beside.fold(more.paid.card.minor(), i64::saturating_add);
         let is_paid = more.paid.card.minor() > 0 && covered >= told.minor();
-        is_paid && names_one(case) && !request.details.incremental
+        is_paid && names(case, payment) && !request.details.incremental
     }
 
     fn raise(
@@ -138,7 +159,8 @@ impl Shard {
     /// an increment. Whether there was one.
     pub(crate) fn adjust(&self, case: Case<'_>, context: Context<'_>, effects: &mut Effects) -> bool {
         let request = case.question.request;
-        let named = self.open_hold(case, context).filter(|_| names_one(case) || request.details.incremental);
+        let named =
+            self.open_hold(case, context).filter(|found| names(case, found) || request.details.incremental);
         let parent = named.or_else(|| self.own_request(case));
         let Some((parent, held)) = parent.and_then(|parent| Some((parent, parent.held()?))) else {
             return false;
@@ -147,7 +169,8 @@ impl Shard {
         let Some(told) = self.evaluate(case.card, case.account, request, context, &mut flags) else {
             return false;
         };
-        flags.retain(|failure| !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds));
+        let added_to = Some(parent).filter(|_| request.details.incremental);
+        self.look_at_the_whole(case, added_to, Some(&told), &mut flags);
         self.check_rules(case, Some(told.amounts), context, &mut flags);
         let added = if request.details.incremental {
             told
@@ -219,9 +242,12 @@ impl Shard {
     }
 }
 
-/// Whether a message says anything of an original.
-fn names_one(case: Case<'_>) -> bool {
-    case.question.request.details.original.is_some_and(|original| !original.is_empty())
+/// Whether an advice says that it is about `found`: by something that it says of an original, or by the network's id, which
+/// stays through a transaction. What else it was found by may be chance.
+fn names(case: Case<'_>, found: &Transaction) -> bool {
+    let details = &case.question.request.details;
+    let says_original = details.original.is_some_and(|original| !original.is_empty());
+    says_original || details.network_reference.is_some_and(|id| found.network_reference == Some(id))
 }
 
 /// What a hold is made of once `added` is added to it.

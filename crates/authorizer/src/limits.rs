@@ -116,6 +116,24 @@ impl Limits {
         }
     }
 
+    /// Adds every limit of one transaction that `more` would break, where so much of it was promised before.
+    pub(crate) fn check_whole(
+        &self,
+        owner: LimitOwner,
+        before: i128,
+        more: i128,
+        failures: &mut Vec<Failure>,
+    ) {
+        let limits = self.0.limits().filter(|limit| limit.window == Window::Transaction);
+        for max in limits.filter_map(|limit| limit.amount_max) {
+            if before.saturating_add(more) > max {
+                let (span, measure) = (Span::Calendar(Window::Transaction), Measure::Amount);
+                let limit = Some(LimitBreach { owner, span, measure, max, used: before, asked: more });
+                failures.push(Failure { reason: Reason::TransactionLimit, limit, rule: None });
+            }
+        }
+    }
+
     /// Counts an approval of `at`.
     pub(crate) fn charge(&mut self, usage: Usage, calendar: &Calendar, at: Timestamp) {
         self.0.charge(usage, calendar, at);

@@ -5,7 +5,7 @@ use super::requests::{Incoming, Price};
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
-use domain::{Amounts, Approver, DutyKind, Failure, MessageClass, Money, Rate, Reason, Units};
+use domain::{Amounts, Approver, DutyKind, Failure, LimitOwner, MessageClass, Money, Rate, Reason, Units};
 
 /// What a message would hold, and what it breaks.
 struct Evaluated {
@@ -19,15 +19,25 @@ impl Model {
     pub(super) fn advice(&mut self, incoming: Incoming, out: &mut Outcome) {
         let Incoming { card, request, refused, caller, now } = incoming;
         let names_one = request.details.original.is_some_and(|original| !original.is_empty());
-        let named = self.open_hold(&incoming).filter(|_| names_one || request.details.incremental);
+        let by_network = |index: usize| {
+            let reference = request.details.network_reference;
+            reference.is_some() && self.transactions[index].request().details.network_reference == reference
+        };
+        let open = self.open_hold(&incoming);
+        let named = open.filter(|index| names_one || by_network(*index) || request.details.incremental);
         if refused.is_none()
             && let Some(index) = named.or_else(|| self.own_request(&incoming))
         {
             return self.adjust(incoming, index, out);
         }
-        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, true);
-        let may_be_paid = refused.is_none() && names_one && !request.details.incremental;
-        if may_be_paid && amounts.is_some_and(|told| self.is_paid_already(&incoming, told.card)) {
+        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, None, true);
+        let names = |index: &usize| names_one || by_network(*index);
+        let payment = self.followed(card, &request, now.utc).filter(names);
+        let may_be_paid = refused.is_none() && !request.details.incremental;
+        if let Some(payment) = payment
+            && may_be_paid
+            && amounts.is_some_and(|told| self.is_paid_already(payment, told.card))
+        {
             let balances = self.told(card, &request, Units::ZERO, now);
             return self.note(incoming, Reason::Approved, balances, failures, out);
         }
@@ -50,7 +60,7 @@ impl Model {
     /// The hold follows the advice that names it: up by what an increment adds, or to the total that it says.
     fn adjust(&mut self, incoming: Incoming, index: usize, out: &mut Outcome) {
         let Incoming { card, request, now, .. } = incoming;
-        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, false);
+        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, Some(index), false);
         let told = amounts.expect("worlds use amounts that fit");
         let held = self.transactions[index].held.expect("an open hold");
         // A total is of the whole payment, increments that are holds of their own with it.
@@ -92,7 +102,7 @@ impl Model {
     /// An increment that is asked for: of a JIT card it is a hold of its own, beside the first.
     pub(super) fn increment(&mut self, incoming: Incoming, out: &mut Outcome) {
         let parent = self.open_hold(&incoming);
-        let Evaluated { amounts, rate, mut failures } = self.evaluate(&incoming, false);
+        let Evaluated { amounts, rate, mut failures } = self.evaluate(&incoming, parent, false);
         if parent.is_none() {
             failures.push(Reason::OriginalNotFound.into());
             failures = super::requests::in_order_of_precedence(&failures);
@@ -161,6 +171,20 @@ impl Model {
         self.give_back(number, released, first);
     }
 
+    /// What one transaction may take is asked of all of it: of what its holds have promised, and of what is added.
+    fn broken_by_the_whole(&self, parent: usize, added: Amounts) -> Vec<Failure> {
+        let holds = self.holds_of(parent).into_iter().map(|hold| self.promised(hold));
+        let before = holds.fold(none(added.card.currency()), plus);
+        let card = self.transactions[parent].card;
+        let account = self.account_of(card);
+        let on_card = i128::from(before.card.minor());
+        let mut broken =
+            self.broken_transaction_limits(LimitOwner::Card, card, (on_card, added.card.minor().into()));
+        let on_account = (before.units.0, added.units.0);
+        broken.extend(self.broken_transaction_limits(LimitOwner::Account, account, on_account));
+        broken
+    }
+
     /// The open hold of the request that has the very references of this message.
     fn own_request(&self, incoming: &Incoming) -> Option<usize> {
         let Incoming { card, request, .. } = *incoming;
@@ -175,10 +199,7 @@ impl Model {
     }
 
     /// Whether the payment that an advice names has ended, and has taken, or holds in increments, no less than that.
-    fn is_paid_already(&self, incoming: &Incoming, told: Money) -> bool {
-        let Some(payment) = self.followed(incoming.card, &incoming.request, incoming.now.utc) else {
-            return false;
-        };
+    fn is_paid_already(&self, payment: usize, told: Money) -> bool {
         let paid = self.transactions[payment].paid.card.minor();
         let parts = self.holds_of(payment).into_iter().skip(1).map(|part| &self.transactions[part]);
         let granted = parts.filter(|part| part.state == TransactionState::Approved);
@@ -193,7 +214,7 @@ impl Model {
     }
 
     /// All rules. What adds to a payment is not counted again by those that count payments.
-    fn evaluate(&self, incoming: &Incoming, is_payment: bool) -> Evaluated {
+    fn evaluate(&self, incoming: &Incoming, parent: Option<usize>, is_payment: bool) -> Evaluated {
         let Incoming { card, request, refused, now, .. } = *incoming;
         let price = self.price(card, &request, now.utc);
         let mut failures = self.broken_rules(card, &request, &price, now);
@@ -202,6 +223,12 @@ impl Model {
         });
         failures.extend(refused.map(Failure::from));
         let amounts = price.amounts();
+        if let Some(added) = amounts.filter(|_| request.details.incremental)
+            && let Some(parent) = parent
+        {
+            failures.retain(|failure| failure.reason != Reason::TransactionLimit);
+            failures.extend(self.broken_by_the_whole(parent, added));
+        }
         let failures = self.with_program_rules(card, &request, amounts, failures, now.utc);
         Evaluated { amounts, rate: price.rate, failures }
     }

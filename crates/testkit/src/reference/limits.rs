@@ -154,6 +154,27 @@ impl Model {
         broken
     }
 
+    /// The limits of one transaction that `more` breaks, where so much of it was promised before.
+    pub(super) fn broken_transaction_limits(
+        &self,
+        owner: LimitOwner,
+        index: u32,
+        (before, more): (i128, i128),
+    ) -> Vec<Failure> {
+        let limits = match owner {
+            LimitOwner::Card => &self.card(index).limits,
+            LimitOwner::Account => &self.account(index).limits,
+        };
+        let of_one = limits.iter().filter(|limit| limit.rule.window == Window::Transaction);
+        let broken = of_one.filter_map(|limit| limit.rule.amount_max.filter(|max| before + more > *max));
+        let failure = |max| {
+            let (span, measure) = (Span::Calendar(Window::Transaction), Measure::Amount);
+            let limit = Some(LimitBreach { owner, span, measure, max, used: before, asked: more });
+            Failure { reason: Reason::TransactionLimit, limit, rule: None }
+        };
+        broken.map(failure).collect()
+    }
+
     /// Replaces limits. One over the same window goes on counting from where it began; with another zone, until the
     /// first whole window of that zone after the newest one (E27).
     pub(super) fn replaced(
