@@ -7,6 +7,8 @@ use crate::lane::{Lane, lane_of};
 use crate::queue::{Full, Outbox, Posted, queue};
 use crate::recorder::{Clock, LaneObserver, Passage, Recorder};
 use crate::recovering::Recovering;
+use crate::turn::{AS_GUEST_MAX, Guests, LaneThread, Seat};
+use crate::untold::Untold;
 use arc_swap::ArcSwap;
 use authorizer::Exposure;
 use domain::{Mono, RateTable, ShardId, StandInOrders};
@@ -34,10 +36,14 @@ pub struct CacheConfig {
     pub overload: Overload,
 }
 
+/// Commands that a lane's thread is told of together: telling it wakes it, which costs as much as some decisions, and
+/// what it decides meanwhile is decided beside the reading of the next ones.
+const TOLD_TOGETHER: usize = 16;
+
 /// The lanes, the index and the rates.
 #[derive(Debug)]
 pub struct Cache {
-    outboxes: Box<[Outbox]>,
+    lanes: Box<[Front]>,
     /// One for each lane.
     admissions: Box<[Arc<Admission>]>,
     index: Arc<Index>,
@@ -56,13 +62,15 @@ pub struct LaneGauges {
     pub follow_ups: usize,
 }
 
-/// Runs a lane. A panic in it is a bug that may have left half a fact applied: such a state must not decide
-/// anything more, and the journal has everything that was acknowledged, so the process ends.
-fn run_or_abort<R: Recorder>(lane: Lane<R>) {
-    let number = lane.number;
-    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lane.run())).is_err() {
-        tracing::error!(lane = number, "a lane panicked; its state cannot be trusted, so the process ends");
-        std::process::abort();
+/// A lane as posters see it.
+struct Front {
+    outbox: Outbox,
+    seat: Arc<dyn Guests>,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.outbox.fmt(f)
     }
 }
 
@@ -87,11 +95,11 @@ impl Cache {
                 owned.push(shard);
             }
         }
-        let mut outboxes = Vec::with_capacity(lanes);
+        let mut fronts = Vec::with_capacity(lanes);
         let admissions: Box<[_]> = (0..lanes).map(|_| Arc::new(Admission::new(config.overload))).collect();
         let mut threads = Vec::with_capacity(lanes);
         for ((number, shards), admission) in shards_of_lane.into_iter().enumerate().zip(&admissions) {
-            let (outbox, inbox) = queue(config.requests_max, config.follow_ups_max);
+            let (outbox, inbox, bed) = queue(config.requests_max, config.follow_ups_max);
             let lane = Lane {
                 number,
                 lanes,
@@ -105,39 +113,89 @@ impl Cache {
                 rates: Arc::clone(&rates),
                 orders: Arc::clone(&orders),
                 exposures: Arc::clone(&exposures),
-                tick_every: config.tick_every,
                 batch_commands_max: config.batch_commands_max.max(1),
                 batch_bytes_max: config.batch_bytes_max.max(1),
             };
-            outboxes.push(outbox);
-            let thread = std::thread::Builder::new().name(format!("lane-{number}"));
-            threads.push(thread.spawn(move || run_or_abort(lane))?);
+            let (seat, clock) = (Arc::new(Seat::empty()), Arc::clone(clock));
+            let thread = LaneThread { seat: Arc::clone(&seat), bed, clock, tick_every: config.tick_every };
+            fronts.push(Front { outbox, seat });
+            let named = std::thread::Builder::new().name(format!("lane-{number}"));
+            threads.push(named.spawn(move || thread.run(lane))?);
         }
         let threads = Mutex::new(threads);
-        Ok(Self { outboxes: outboxes.into(), admissions, index, rates, orders, exposures, threads })
+        Ok(Self { lanes: fronts.into(), admissions, index, rates, orders, exposures, threads })
     }
 
     /// Hands a new request to its lane, or gives it back at once when the queue is full.
     pub fn post_request(&self, posted: Posted) -> Result<(), Full> {
-        match self.outboxes.get(lane_of(posted.shard, self.outboxes.len())) {
-            Some(outbox) => outbox.post_request(posted),
-            None => Err(Full(Box::new(posted))),
-        }
+        let mut untold = Untold::default();
+        self.put_request(posted, &mut untold)?;
+        self.wake(&mut untold);
+        Ok(())
     }
 
     /// Hands a follow-up to its lane, or gives it back when the queue is full; the caller tries again.
     pub fn post_follow_up(&self, posted: Posted) -> Result<(), Full> {
-        match self.outboxes.get(lane_of(posted.shard, self.outboxes.len())) {
-            Some(outbox) => outbox.post_follow_up(posted),
+        let mut untold = Untold::default();
+        self.put_follow_up(posted, &mut untold)?;
+        self.wake(&mut untold);
+        Ok(())
+    }
+
+    /// The same as [`Cache::post_request`] for one of many: its lane may be told of it only by [`Cache::tell`].
+    pub fn put_request(&self, posted: Posted, untold: &mut Untold) -> Result<(), Full> {
+        self.put(posted, untold, Outbox::put_request)
+    }
+
+    /// The same as [`Cache::post_follow_up`] for one of many: its lane may be told of it only by [`Cache::tell`].
+    pub fn put_follow_up(&self, posted: Posted, untold: &mut Untold) -> Result<(), Full> {
+        self.put(posted, untold, Outbox::put_follow_up)
+    }
+
+    fn put(
+        &self,
+        posted: Posted,
+        untold: &mut Untold,
+        put: impl FnOnce(&Outbox, Posted) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        let number = lane_of(posted.shard, self.lanes.len());
+        let outcome = match self.lanes.get(number) {
+            Some(lane) => put(&lane.outbox, posted),
             None => Err(Full(Box::new(posted))),
+        };
+        if outcome.is_ok() {
+            untold.add(number);
         }
+        // A queue that is full of what its lane was not told of would stay full.
+        if outcome.is_err() || untold.commands() >= TOLD_TOGETHER {
+            self.wake(untold);
+        }
+        outcome
+    }
+
+    /// Tells the lanes of what was put. Of a few commands it decides those itself whose lanes have nothing to do, which is
+    /// done sooner; that may let releases go before it returns.
+    pub fn tell(&self, untold: &mut Untold) {
+        if untold.commands() <= AS_GUEST_MAX {
+            for lane in untold.lanes().filter_map(|lane| self.lanes.get(lane)) {
+                lane.seat.decide_as_guest();
+            }
+        }
+        self.wake(untold);
+    }
+
+    fn wake(&self, untold: &mut Untold) {
+        for lane in untold.lanes().filter_map(|lane| self.lanes.get(lane)) {
+            lane.outbox.tell();
+        }
+        untold.clear();
     }
 
     /// Whether a new request would wait too long, whichever lane it is for, and is to be shed. Cheap enough to be asked
     /// of every request before anything else is made of it.
     #[must_use]
     pub fn sheds(&self, now: Mono) -> bool {
-        let sheds = (0..self.outboxes.len()).all(|lane| self.is_overloaded(lane, now));
+        let sheds = (0..self.lanes.len()).all(|lane| self.is_overloaded(lane, now));
         if sheds {
             self.admissions.iter().for_each(|admission| admission.shed(now));
         }
@@ -147,7 +205,7 @@ impl Cache {
     /// Whether a new request of this shard would wait too long, and is to be shed.
     #[must_use]
     pub fn sheds_for(&self, shard: ShardId, now: Mono) -> bool {
-        let lane = lane_of(shard, self.outboxes.len());
+        let lane = lane_of(shard, self.lanes.len());
         let sheds = self.is_overloaded(lane, now);
         if let Some(admission) = self.admissions.get(lane).filter(|_| sheds) {
             admission.shed(now);
@@ -156,8 +214,8 @@ impl Cache {
     }
 
     fn is_overloaded(&self, lane: usize, now: Mono) -> bool {
-        let lane = self.outboxes.get(lane).zip(self.admissions.get(lane));
-        lane.is_some_and(|(outbox, admission)| admission.is_overloaded(|| outbox.lengths().0, now))
+        let lane = self.lanes.get(lane).zip(self.admissions.get(lane));
+        lane.is_some_and(|(lane, admission)| admission.is_overloaded(|| lane.outbox.lengths().0, now))
     }
 
     /// A batch was let go; see [`crate::Release::Passed`].
@@ -194,16 +252,16 @@ impl Cache {
 
     /// How full each lane's queues are.
     pub fn gauges(&self) -> impl Iterator<Item = LaneGauges> {
-        self.outboxes.iter().map(|outbox| {
-            let (requests, follow_ups) = outbox.lengths();
+        self.lanes.iter().map(|lane| {
+            let (requests, follow_ups) = lane.outbox.lengths();
             LaneGauges { requests, follow_ups }
         })
     }
 
     /// Lets the lanes finish what is queued, and waits for them.
     pub fn shutdown(&self) {
-        for outbox in &self.outboxes {
-            outbox.close();
+        for lane in &self.lanes {
+            lane.outbox.close();
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(|poison| poison.into_inner()));
         for thread in threads {

@@ -1,4 +1,4 @@
-//! The thread that owns shards: take a batch, decide, hand to the recorder, and never wait for the disk.
+//! The owner of shards: take a batch, decide, hand to the recorder, and never wait for the disk.
 
 use crate::admission::Admission;
 use crate::exposures::Exposures;
@@ -12,10 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a lane sleeps while the recorder has no room; a journal write takes about as long.
+/// How long a lane waits for room between the shards of a tick; a journal write takes about as long.
 const RECORDER_RETRY: Duration = Duration::from_micros(100);
-/// How long it sleeps between two looks for requests to decline while there is no space.
-const NO_SPACE_REST: Duration = Duration::from_millis(1);
 
 /// One lane, before and while it runs.
 pub(crate) struct Lane<R> {
@@ -32,14 +30,13 @@ pub(crate) struct Lane<R> {
     pub(crate) rates: Arc<ArcSwap<RateTable>>,
     pub(crate) orders: Arc<ArcSwap<StandInOrders>>,
     pub(crate) exposures: Arc<Exposures>,
-    pub(crate) tick_every: Duration,
     pub(crate) batch_commands_max: usize,
     pub(crate) batch_bytes_max: usize,
 }
 
 /// What a running lane keeps beside its shards; nothing of it outlives the process.
 #[derive(Default)]
-struct Desk {
+pub(crate) struct Desk {
     /// Who waits for transactions that the balance service is deciding.
     waiting: BTreeMap<TransactionId, Vec<Caller>>,
     effects: Effects,
@@ -49,47 +46,25 @@ struct Desk {
 }
 
 impl<R: Recorder> Lane<R> {
-    /// Runs until the inbox is closed and empty.
-    pub(crate) fn run(mut self) {
+    /// The desk of a lane that begins.
+    pub(crate) fn desk(&self) -> Desk {
         let published = self.shards.iter().map(|shard| shard.exposed().to_vec()).collect();
-        let mut desk = Desk { published, ..Desk::default() };
-        let mut next_tick = self.clock.now().mono.plus(self.tick_every);
-        self.resume(&mut desk);
-        loop {
-            let now = self.clock.now();
-            if now.mono >= next_tick {
-                next_tick = now.mono.plus(self.tick_every);
-                self.tick(now, &mut desk);
-            }
-            match self.recorder.readiness() {
-                Readiness::Full => std::thread::sleep(RECORDER_RETRY),
-                readiness @ (Readiness::Ready
-                | Readiness::FollowUpsOnly
-                | Readiness::NoSpace
-                | Readiness::Stopped) => {
-                    let worked = self.work(now, readiness, &mut desk);
-                    if !worked && self.inbox.is_closed() {
-                        return;
-                    }
-                    if !worked && readiness == Readiness::NoSpace {
-                        // Follow-ups may be waiting that cannot be taken, so waiting for something to come is no rest.
-                        std::thread::sleep(NO_SPACE_REST);
-                    } else if !worked {
-                        self.inbox.wait(next_tick.since(self.clock.now().mono));
-                    }
-                }
-            }
-        }
+        Desk { published, ..Desk::default() }
     }
 
-    /// Decides one batch. Returns whether there was anything to do.
-    fn work(&mut self, now: Moment, readiness: Readiness, desk: &mut Desk) -> bool {
+    /// Decides one batch of at most so many commands. Returns whether there was anything to do.
+    pub(crate) fn work(
+        &mut self,
+        now: Moment,
+        readiness: Readiness,
+        commands_max: usize,
+        desk: &mut Desk,
+    ) -> bool {
         let mut report =
             BatchReport { commands: 0, facts: 0, queue_wait: Duration::ZERO, deciding: Duration::ZERO };
         let mut oldest = Mono::MAX;
         let rates = self.rates.load_full();
-        while report.commands < self.batch_commands_max && self.recorder.batch_bytes() < self.batch_bytes_max
-        {
+        while report.commands < commands_max && self.recorder.batch_bytes() < self.batch_bytes_max {
             let taken = match readiness {
                 Readiness::NoSpace => self.inbox.take_request(),
                 Readiness::Ready | Readiness::FollowUpsOnly | Readiness::Full | Readiness::Stopped => {
@@ -145,7 +120,7 @@ impl<R: Recorder> Lane<R> {
     }
 
     /// Lets time pass in every shard.
-    fn tick(&mut self, now: Moment, desk: &mut Desk) {
+    pub(crate) fn tick(&mut self, now: Moment, desk: &mut Desk) {
         if self.recorder.readiness() != Readiness::Ready {
             return;
         }
@@ -153,7 +128,7 @@ impl<R: Recorder> Lane<R> {
     }
 
     /// Takes up duties and ends asks that were open when the process stopped.
-    fn resume(&mut self, desk: &mut Desk) {
+    pub(crate) fn resume(&mut self, desk: &mut Desk) {
         let now = self.clock.now();
         self.for_all_shards(Command::Resume, now, desk);
     }

@@ -34,9 +34,15 @@ pub(crate) struct Outbox {
     unparker: Unparker,
 }
 
-/// The receiving side: one lane.
+/// The receiving side, for whoever has the lane's turn.
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    shared: Arc<Shared>,
+}
+
+/// Where the lane's own thread sleeps while nothing is there for it.
+#[derive(Debug)]
+pub(crate) struct Bed {
     shared: Arc<Shared>,
     parker: Parker,
 }
@@ -49,8 +55,18 @@ struct Shared {
     closed: AtomicBool,
 }
 
-/// A pair of ends with room for so many requests and follow-ups.
-pub(crate) fn queue(requests_max: usize, follow_ups_max: usize) -> (Outbox, Inbox) {
+impl Shared {
+    fn is_empty(&self) -> bool {
+        self.follow_ups.is_empty() && self.requests.is_empty()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+}
+
+/// A queue with room for so many requests and follow-ups: its two ends, and where its thread sleeps.
+pub(crate) fn queue(requests_max: usize, follow_ups_max: usize) -> (Outbox, Inbox, Bed) {
     let shared = Arc::new(Shared {
         requests: ArrayQueue::new(requests_max.max(1)),
         follow_ups: ArrayQueue::new(follow_ups_max.max(1)),
@@ -59,22 +75,18 @@ pub(crate) fn queue(requests_max: usize, follow_ups_max: usize) -> (Outbox, Inbo
     });
     let parker = Parker::new();
     let outbox = Outbox { shared: Arc::clone(&shared), unparker: parker.unparker().clone() };
-    (outbox, Inbox { shared, parker })
+    (outbox, Inbox { shared: Arc::clone(&shared) }, Bed { shared, parker })
 }
 
 impl Outbox {
-    /// Hands a new request over, or gives it back when the queue is full.
-    pub(crate) fn post_request(&self, posted: Posted) -> Result<(), Full> {
-        self.shared.requests.push(posted).map_err(|posted| Full(Box::new(posted)))?;
-        self.wake();
-        Ok(())
+    /// Puts a new request into the queue, or gives it back when that is full. Nobody is told: see [`Outbox::tell`].
+    pub(crate) fn put_request(&self, posted: Posted) -> Result<(), Full> {
+        self.shared.requests.push(posted).map_err(|posted| Full(Box::new(posted)))
     }
 
-    /// Hands a follow-up over, or gives it back when the queue is full.
-    pub(crate) fn post_follow_up(&self, posted: Posted) -> Result<(), Full> {
-        self.shared.follow_ups.push(posted).map_err(|posted| Full(Box::new(posted)))?;
-        self.wake();
-        Ok(())
+    /// Puts a follow-up into the queue, or gives it back when that is full. Nobody is told: see [`Outbox::tell`].
+    pub(crate) fn put_follow_up(&self, posted: Posted) -> Result<(), Full> {
+        self.shared.follow_ups.push(posted).map_err(|posted| Full(Box::new(posted)))
     }
 
     /// Requests waiting, and follow-ups waiting.
@@ -88,12 +100,15 @@ impl Outbox {
         self.unparker.unpark();
     }
 
-    /// Wakes the lane if it sleeps. The push above and this load are ordered by the sequentially consistent
-    /// operations on `asleep` here and in `wait`: either we see that the lane sleeps, or the lane, which looks
-    /// at the queues once more after saying so, sees what was pushed.
-    fn wake(&self) {
+    /// Wakes the lane's thread if it sleeps while something waits. What was put and these loads are ordered by the
+    /// sequentially consistent operations on `asleep` here and in [`Bed::sleep`]: either we see that the thread sleeps,
+    /// or the thread, which looks at the queues once more after saying so, sees what was put.
+    pub(crate) fn tell(&self) {
         std::sync::atomic::fence(Ordering::SeqCst);
-        if self.shared.asleep.load(Ordering::Relaxed) && self.shared.asleep.swap(false, Ordering::SeqCst) {
+        if self.shared.asleep.load(Ordering::Relaxed)
+            && !self.shared.is_empty()
+            && self.shared.asleep.swap(false, Ordering::SeqCst)
+        {
             self.unparker.unpark();
         }
     }
@@ -110,24 +125,21 @@ impl Inbox {
         self.shared.requests.pop()
     }
 
+    /// Whether the lane was told to leave.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+}
+
+impl Bed {
     /// Sleeps until something is posted, the queue is closed, or `timeout` is over.
-    pub(crate) fn wait(&self, timeout: Duration) {
+    pub(crate) fn sleep(&self, timeout: Duration) {
         self.shared.asleep.store(true, Ordering::SeqCst);
         std::sync::atomic::fence(Ordering::SeqCst);
-        if self.is_empty() && !self.is_closed() {
+        if self.shared.is_empty() && !self.shared.is_closed() {
             self.parker.park_timeout(timeout);
         }
         self.shared.asleep.store(false, Ordering::SeqCst);
-    }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.shared.follow_ups.is_empty() && self.shared.requests.is_empty()
-    }
-
-    /// Whether the lane was told to leave.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.shared.closed.load(Ordering::SeqCst)
     }
 }
 
@@ -141,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_full_queue_gives_the_request_back_and_still_takes_follow_ups() {
-        let (outbox, inbox) = queue(1, 1);
-        outbox.post_request(tick(1)).unwrap();
-        let Full(back) = outbox.post_request(tick(2)).unwrap_err();
+        let (outbox, inbox, _) = queue(1, 1);
+        outbox.put_request(tick(1)).unwrap();
+        let Full(back) = outbox.put_request(tick(2)).unwrap_err();
         assert_eq!(back.shard, ShardId(2));
-        outbox.post_follow_up(tick(3)).unwrap();
+        outbox.put_follow_up(tick(3)).unwrap();
         assert_eq!(outbox.lengths(), (1, 1));
         let order: Vec<_> = std::iter::from_fn(|| inbox.take()).map(|posted| posted.shard.0).collect();
         assert_eq!(order, [3, 1], "follow-ups go first");
@@ -154,13 +166,14 @@ mod tests {
     #[test]
     fn no_wake_up_is_lost() {
         // A lost wake-up would leave the receiver asleep for the whole timeout, thousands of times.
-        let (outbox, inbox) = queue(4, 4);
+        let (outbox, inbox, bed) = queue(4, 4);
         let count = 20_000_u32;
         let sender = std::thread::spawn(move || {
             for _ in 0..count {
-                while outbox.post_request(tick(0)).is_err() {
+                while outbox.put_request(tick(0)).is_err() {
                     std::thread::yield_now();
                 }
+                outbox.tell();
             }
         });
         let begin = std::time::Instant::now();
@@ -168,7 +181,7 @@ mod tests {
         while taken < count {
             match inbox.take() {
                 Some(_) => taken += 1,
-                None => inbox.wait(Duration::from_secs(30)),
+                None => bed.sleep(Duration::from_secs(30)),
             }
         }
         sender.join().unwrap();

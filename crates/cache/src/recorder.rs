@@ -71,6 +71,12 @@ pub trait Recorder: Send + 'static {
     /// Whether a batch would be taken now.
     fn readiness(&self) -> Readiness;
 
+    /// Whether one more batch would certainly be taken without any wait: only then somebody decides who has other things
+    /// to do.
+    fn has_ample_room(&self) -> bool {
+        self.readiness() == Readiness::Ready
+    }
+
     /// Adds a fact to the batch being made.
     fn record(&mut self, shard: ShardId, at: Timestamp, fact: &Fact);
 

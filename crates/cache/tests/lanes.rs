@@ -5,7 +5,7 @@
 use authorizer::{Answer, Caller, Change, Command, Inquiry, NewCard, Policy, Reply};
 use cache::{
     BatchReport, Cache, CacheConfig, Clock, Full, LaneObserver, Overload, Passage, Posted, Readiness,
-    Recorder, Recovering, Release,
+    Recorder, Recovering, Release, Untold,
 };
 use domain::{
     AccountId, AccountNo, AcquirerId, Asset, Authorization, CardId, CardNo, CardStatus, CardToken, Controls,
@@ -384,4 +384,111 @@ fn every_batch_is_reported() {
     desk.releases(4);
     cache.shutdown();
     assert_eq!(*counting.0.lock().unwrap(), 4);
+}
+
+/// A recorder that says on which thread each batch was decided.
+struct Watched {
+    desk: Desk,
+    threads: Arc<Mutex<Vec<std::thread::ThreadId>>>,
+}
+
+impl Recorder for Watched {
+    fn readiness(&self) -> Readiness {
+        self.desk.readiness()
+    }
+
+    fn record(&mut self, shard: ShardId, at: Timestamp, fact: &Fact) {
+        self.desk.record(shard, at, fact);
+    }
+
+    fn batch_bytes(&self) -> usize {
+        self.desk.batch_bytes()
+    }
+
+    fn seal(&mut self, releases: &mut Vec<Release>) {
+        self.threads.lock().unwrap().push(std::thread::current().id());
+        self.desk.seal(releases);
+    }
+
+    fn release_now(&mut self, release: Release) {
+        self.desk.release_now(release);
+    }
+}
+
+fn start_watched(desk: &Desk) -> (Cache, Arc<Mutex<Vec<std::thread::ThreadId>>>) {
+    let threads = Arc::<Mutex<Vec<_>>>::default();
+    let (clock, observer): (Arc<dyn Clock>, Arc<dyn LaneObserver>) = (Arc::new(Still), Arc::new(()));
+    let config = CacheConfig { requests_max: 64, ..config(1) };
+    let recorder = |_| Watched { desk: desk.clone(), threads: Arc::clone(&threads) };
+    (Cache::start(empty(), config, &clock, &observer, recorder).unwrap(), threads)
+}
+
+#[test]
+fn who_posts_a_few_commands_while_the_lane_rests_decides_them() {
+    let desk = Desk::default();
+    let (cache, threads) = start_watched(&desk);
+    let own = std::thread::current().id();
+    // Until its thread has begun, and for an instant after each turn, a lane is not free.
+    for caller in 0..10_000 {
+        let mut untold = Untold::default();
+        cache.put_request(posted(ShardId(0), purchase(caller)), &mut untold).unwrap();
+        cache.tell(&mut untold);
+        desk.releases(1);
+        if threads.lock().unwrap().contains(&own) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(threads.lock().unwrap().contains(&own), "no batch was decided by who posted it");
+    cache.shutdown();
+}
+
+#[test]
+fn many_commands_and_those_that_may_have_to_wait_are_left_to_the_lane() {
+    let desk = Desk::default();
+    let (cache, threads) = start_watched(&desk);
+    for round in 0..20 {
+        let mut untold = Untold::default();
+        for caller in 0..5 {
+            cache.put_request(posted(ShardId(0), purchase(round * 5 + caller)), &mut untold).unwrap();
+        }
+        cache.tell(&mut untold);
+        desk.releases(5);
+    }
+    desk.set(FOLLOW_UPS_ONLY);
+    for caller in 100..120 {
+        let mut untold = Untold::default();
+        cache.put_request(posted(ShardId(0), purchase(caller)), &mut untold).unwrap();
+        cache.tell(&mut untold);
+        desk.releases(1);
+    }
+    cache.shutdown();
+    assert!(!threads.lock().unwrap().contains(&std::thread::current().id()));
+}
+
+#[test]
+fn posters_and_the_lane_that_take_turns_leave_nothing_behind() {
+    let desk = Desk::default();
+    let (cache, _) = start_watched(&desk);
+    std::thread::scope(|scope| {
+        for poster in 0..4_u64 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for place in 0..500 {
+                    let mut untold = Untold::default();
+                    let mut posted = posted(ShardId(0), purchase(poster * 500 + place));
+                    while let Err(Full(back)) = cache.put_request(posted, &mut untold) {
+                        posted = *back;
+                        std::thread::yield_now();
+                    }
+                    cache.tell(&mut untold);
+                }
+            });
+        }
+    });
+    // Nothing wakes the lane for an hour if it was not told.
+    let mut callers: Vec<_> = desk.releases(2_000).iter().map(caller_of).collect();
+    callers.sort_unstable();
+    assert_eq!(callers, (0..2_000).collect::<Vec<_>>());
+    cache.shutdown();
 }

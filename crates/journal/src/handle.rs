@@ -173,6 +173,22 @@ impl<R> JournalHandle<R> {
         Some(RefusedBecause::Full)
     }
 
+    /// Whether a batch would certainly be taken: of every bound that could refuse it no more than half is used.
+    #[must_use]
+    pub fn has_ample_room(&self) -> bool {
+        let config = self.config();
+        let little_queued = self.queued_batches() <= config.queue_batches_max / 2;
+        let little_at_risk = match config.acknowledge {
+            Acknowledge::Disk => true,
+            Acknowledge::Os | Acknowledge::Memory => {
+                let at_risk = self.exposure();
+                at_risk.records <= config.unsynced_records_max / 2
+                    && at_risk.amount <= config.unsynced_exposure_max / 2
+            }
+        };
+        little_queued && little_at_risk && self.is_healthy() && self.space() == Space::Ample
+    }
+
     /// An empty buffer, with the memory of a used one where there is one.
     #[must_use]
     pub fn buffer(&self) -> RecordBuffer {

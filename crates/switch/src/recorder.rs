@@ -47,6 +47,10 @@ impl Recorder for JournalRecorder {
         }
     }
 
+    fn has_ample_room(&self) -> bool {
+        self.journal.has_ample_room()
+    }
+
     fn record(&mut self, shard: ShardId, at: Timestamp, fact: &Fact) {
         if let Err(error) = self.batch.push(shard.0, at.micros(), fact) {
             // The state has the fact already and the journal cannot: going on would part the two for good.
