@@ -17,7 +17,7 @@ use crate::session::{Act, Breach, Heard, Session};
 use crate::translate::{self, ElementFault, Incoming, Plain, Reading};
 use authorizer::{Answer, Caller, Command, FundingPath, References};
 use bytes::{Bytes, BytesMut};
-use cache::{Clock, Full, Posted, Route};
+use cache::{Clock, Full, Posted, Route, Untold};
 use domain::{Authorization, Moment, Mono, Reason, Reversal, ShardId, Text};
 use iso8583::{EmptyFrame, EncodeError, Frame, Message, NetworkFunction, Rejected};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub(crate) struct Conversation {
     pub(crate) out: BytesMut,
     /// A follow-up that its lane had no room for; nothing more is read until it is taken.
     held_back: Option<HeldBack>,
+    /// What was put into lanes' queues since they were last told.
+    untold: Untold,
     session: Session,
     /// Why the session cannot go on, if so.
     breach: Option<Breach>,
@@ -58,6 +60,7 @@ impl Conversation {
             in_flight,
             out: BytesMut::new(),
             held_back: None,
+            untold: Untold::default(),
             session,
             breach: None,
             unsent: Unsent::default(),
@@ -351,7 +354,7 @@ impl Conversation {
     }
 
     fn post_request(&mut self, posted: Posted) {
-        if let Err(Full(posted)) = self.hub.cache().post_request(posted)
+        if let Err(Full(posted)) = self.hub.cache().put_request(posted, &mut self.untold)
             && let Command::Authorize { caller, .. } = posted.command
             && let Some(Taken::Waiting(waiting)) = self.in_flight.take(self.door.slot(caller))
         {
@@ -361,9 +364,14 @@ impl Conversation {
     }
 
     fn post_follow_up(&mut self, posted: Posted) {
-        if let Err(Full(posted)) = self.hub.cache().post_follow_up(posted) {
+        if let Err(Full(posted)) = self.hub.cache().put_follow_up(posted, &mut self.untold) {
             self.held_back = Some(HeldBack::Posted(posted));
         }
+    }
+
+    /// Tells lanes what was put into their queues; answers may have come when this returns.
+    pub(crate) fn tell_lanes(&mut self) {
+        self.hub.cache().tell(&mut self.untold);
     }
 
     fn hold_back(&mut self, message: Message, incoming: Incoming, received: Moment) {

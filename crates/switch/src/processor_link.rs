@@ -1,13 +1,15 @@
 //! Connections to processors: opened by them or by us, plain or encrypted, and closed in good order.
 //!
 //! One task owns a connection: its buffers, its requests in flight, its answers, its session. It waits for
-//! whichever comes first of bytes, answers, room to write and time. A connection that sends half a frame and falls
+//! whichever comes first of bytes, answers, room to write and time. While it waits, whoever brings a few answers may write
+//! and send them in its place. A connection that sends half a frame and falls
 //! silent, or nothing at all for long, is closed; one that does not take its answers is not read from any more. No
 //! connection can hold another one up, and no link another link.
 
 mod backlog;
 mod connection;
 mod dial;
+mod exchange;
 mod listen;
 mod wire;
 

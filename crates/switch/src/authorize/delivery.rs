@@ -10,6 +10,7 @@ use super::Conversation;
 use crate::in_flight::{Origin, Taken, Waiting};
 use crate::metrics::Path;
 use authorizer::{Answer, AnswerLoss, FundingPath};
+use bytes::Buf;
 use cache::Clock;
 use domain::{Moment, Mono, Reason, ReversalMatch};
 use std::collections::VecDeque;
@@ -45,10 +46,13 @@ fn count(bytes: usize) -> u64 {
 impl Conversation {
     /// Encodes every answer that has come.
     pub(crate) fn write_answers(&mut self) {
+        let Some(first) = self.door.take() else { return };
         let begin = self.hub.clock.now();
         let mut written = 0_u32;
-        while let Some((slot, answer)) = self.door.take() {
+        let mut next = Some(first);
+        while let Some((slot, answer)) = next {
             written += u32::from(self.write_answer(slot, &answer, begin));
+            next = self.door.take();
         }
         if written > 0 {
             self.hub.metrics.wrote_answers(self.hub.clock.now().mono.since(begin.mono));
@@ -107,8 +111,9 @@ impl Conversation {
         }
     }
 
-    /// So many bytes have left.
+    /// So many bytes off the front were handed to the network.
     pub(crate) fn sent(&mut self, bytes: usize) {
+        self.out.advance(bytes);
         self.unsent.sent(bytes);
     }
 

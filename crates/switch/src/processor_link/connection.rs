@@ -2,9 +2,10 @@
 
 use super::Shared;
 use super::backlog::Backlog;
+use super::exchange::{Exchange, hold};
 use super::wire::{Reader, Wire, Writer};
 use crate::authorize::Conversation;
-use crate::doors::Door;
+use crate::doors::{Clerk, Door};
 use crate::hub::Hub;
 use crate::in_flight::InFlight;
 use crate::link::Link;
@@ -13,10 +14,11 @@ use bytes::BytesMut;
 use cache::Clock;
 use domain::{Moment, Mono};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Bytes asked of the network at once: a few hundred messages.
 const READ_BYTES: usize = 64 * 1024;
@@ -55,12 +57,21 @@ pub(super) async fn converse(wire: Wire, shared: &Shared) -> io::Result<End> {
     wire.send_at_once()?;
     let (reader, writer) = wire.split();
     let door = hub.doors.open(InFlight::places(link.settings.in_flight_max));
-    let conversation = Conversation::new(Arc::clone(hub), Arc::clone(link), Arc::clone(&door));
+    let mut conversation = Conversation::new(Arc::clone(hub), Arc::clone(link), Arc::clone(&door));
+    conversation.begin_session();
+    let exchange = Exchange::new(conversation, Arc::clone(link), writer.line());
+    let exchange = Arc::new(Mutex::new(exchange));
+    let clerk: Arc<Mutex<dyn Clerk>> = Arc::<Mutex<Exchange>>::clone(&exchange);
+    door.set_clerk(Arc::downgrade(&clerk));
     let now = hub.clock.now().mono;
     let mut connection = Connection {
         hub: Arc::clone(hub),
         link: Arc::clone(link),
-        conversation,
+        exchange: Arc::clone(&exchange),
+        door,
+        stopping: stopping.clone(),
+        told_to_stop: Box::pin(stopping.clone().cancelled_owned()),
+        alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
         reader,
         writer,
         inbound: BytesMut::with_capacity(READ_BYTES),
@@ -69,19 +80,22 @@ pub(super) async fn converse(wire: Wire, shared: &Shared) -> io::Result<End> {
         frame_began: None,
         last_heard: now,
         ending: None,
-        counted: Counted::default(),
     };
-    connection.conversation.begin_session();
-    let end = connection.run(&door, stopping).await;
-    connection.conversation.close();
-    connection.report(Counted::default());
+    let end = connection.run().await;
+    hold(&exchange).close();
     end
 }
 
 struct Connection {
     hub: Arc<Hub>,
     link: Arc<Link>,
-    conversation: Conversation,
+    exchange: Arc<Mutex<Exchange>>,
+    door: Arc<Door>,
+    stopping: CancellationToken,
+    told_to_stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Goes off at the latest when time alone makes a difference. It is set anew when it must go off earlier, and not
+    /// for every answer that makes it later: going off early harms nobody.
+    alarm: Pin<Box<Sleep>>,
     reader: Reader,
     writer: Writer,
     inbound: BytesMut,
@@ -93,97 +107,133 @@ struct Connection {
     last_heard: Mono,
     /// Set when no more is read: what is in flight is still answered, until the time given.
     ending: Option<(End, Mono)>,
-    counted: Counted,
 }
 
-/// What this connection adds to its link's gauges.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    in_flight: usize,
-    signed_on: usize,
+/// What a connection does next.
+enum Step {
+    Wait(Waits),
+    Over(End),
+}
+
+/// What a connection can wait for.
+struct Waits {
+    may_read: bool,
+    has_answers: bool,
+    holds_back: bool,
 }
 
 impl Connection {
-    async fn run(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<End> {
+    async fn run(&mut self) -> io::Result<End> {
+        let exchange = Arc::clone(&self.exchange);
         loop {
-            if stopping.is_cancelled() {
-                if self.ending.is_none() {
-                    self.conversation.finish_session();
+            let step = self.step(&mut hold(&exchange))?;
+            match step {
+                Step::Over(end) => {
+                    self.writer.finish().await?;
+                    return Ok(end);
                 }
-                self.end(End::Stopping);
+                Step::Wait(waits) => self.wait(&waits, &exchange).await?,
             }
-            if let Some(breach) = self.conversation.breach() {
-                self.end(End::Session(breach));
+        }
+    }
+
+    /// Does all that can be done without waiting.
+    fn step(&mut self, exchange: &mut Exchange) -> io::Result<Step> {
+        loop {
+            self.heed_the_end(&mut exchange.conversation);
+            let took = self.may_take(&exchange.conversation);
+            if took {
+                self.take_frames(&mut exchange.conversation, self.hub.clock.now());
             }
-            if self.frames_left && self.ending.is_none() {
-                self.take_frames(self.hub.clock.now());
+            exchange.conversation.tell_lanes();
+            exchange.go_on(self.ending.is_some())?;
+            // What was taken may have ended the session, and what was sent has made room for the answers to more.
+            if !took && !self.may_take(&exchange.conversation) {
+                break;
             }
-            if let Some(end) = self.ended() {
-                self.writer.finish().await?;
-                return Ok(end);
+        }
+        let conversation = &exchange.conversation;
+        if let Some(end) = self.ended(conversation) {
+            return Ok(Step::Over(end));
+        }
+        self.set_alarm(conversation);
+        Ok(Step::Wait(Waits {
+            may_read: self.ending.is_none() && !self.frames_left && conversation.may_read(),
+            has_answers: self.writer.wants(&conversation.out),
+            holds_back: conversation.is_holding_back(),
+        }))
+    }
+
+    /// Whether there may be whole frames that can be taken now.
+    fn may_take(&self, conversation: &Conversation) -> bool {
+        self.frames_left && self.ending.is_none() && conversation.may_read()
+    }
+
+    /// Reads no more once the switch stops or the session cannot go on.
+    fn heed_the_end(&mut self, conversation: &mut Conversation) {
+        if self.stopping.is_cancelled() {
+            if self.ending.is_none() {
+                conversation.finish_session();
             }
-            self.wait(door, stopping).await?;
-            self.report(Counted {
-                in_flight: self.conversation.in_flight(),
-                signed_on: usize::from(self.conversation.is_signed_on()),
-            });
+            self.end(End::Stopping);
+        }
+        if let Some(breach) = conversation.breach() {
+            self.end(End::Session(breach));
         }
     }
 
     /// Waits for whichever comes first of bytes, answers, room to write and time, and deals with it.
-    async fn wait(&mut self, door: &Door, stopping: &CancellationToken) -> io::Result<()> {
-        let may_read = self.ending.is_none() && !self.frames_left && self.conversation.may_read();
-        let has_answers = self.writer.wants(&self.conversation.out);
-        let wake_at = self.hub.clock.instant(self.wakes_at()).into();
-        if may_read {
+    async fn wait(&mut self, waits: &Waits, exchange: &Mutex<Exchange>) -> io::Result<()> {
+        if waits.may_read {
             self.inbound.reserve(READ_BYTES);
         }
         tokio::select! {
-            read = self.reader.read(&mut self.inbound), if may_read => {
+            read = self.reader.read(&mut self.inbound), if waits.may_read => {
                 match read? {
                     // Who has said all may still be waiting for answers.
                     0 => self.end(End::ByProcessor),
                     read => {
                         let received = self.hub.clock.now();
-                        self.judge_backlog(read, received.mono);
-                        self.take_frames(received);
+                        let conversation = &mut hold(exchange).conversation;
+                        self.judge_backlog(conversation, read, received.mono);
+                        self.take_frames(conversation, received);
                     }
                 }
             }
-            () = door.woken() => self.conversation.write_answers(),
-            written = self.writer.write(&mut self.conversation.out), if has_answers => {
-                self.conversation.sent(written?);
+            // They are written before the next wait.
+            () = self.door.woken() => {}
+            written = self.writer.write(exchange), if waits.has_answers => written?,
+            () = tokio::time::sleep(OFFER_AGAIN), if waits.holds_back => {
+                hold(exchange).conversation.retry_held_back();
             }
-            () = tokio::time::sleep(OFFER_AGAIN), if self.conversation.is_holding_back() => {
-                self.conversation.retry_held_back();
+            () = &mut self.alarm => {
+                let conversation = &mut hold(exchange).conversation;
+                self.judge_silence(conversation);
+                conversation.answer_due();
+                conversation.tend_session(self.last_heard);
             }
-            () = tokio::time::sleep_until(wake_at) => {
-                self.judge_silence();
-                self.conversation.answer_due();
-                self.conversation.tend_session(self.last_heard);
-            }
-            () = stopping.cancelled(), if self.ending.is_none() => {}
+            () = &mut self.told_to_stop, if self.ending.is_none() => {}
         }
         Ok(())
     }
 
     /// So much was read: says whether the requests in it are to be shed.
-    fn judge_backlog(&mut self, read: usize, now: Mono) {
+    fn judge_backlog(&mut self, conversation: &mut Conversation, read: usize, now: Mono) {
         // Less than was asked for is all that there was.
         let unread = if read < READ_BYTES { 0 } else { self.reader.unread() };
-        self.conversation.shed_requests(self.backlog.sheds(read, unread, now));
+        conversation.shed_requests(self.backlog.sheds(read, unread, now));
     }
 
     /// Hands every whole frame to the conversation; stops early when it may take no more.
-    fn take_frames(&mut self, received: Moment) {
+    fn take_frames(&mut self, conversation: &mut Conversation, received: Moment) {
         let mut any = false;
         self.last_heard = received.mono;
         self.frames_left = true;
-        while self.conversation.may_read() {
+        while conversation.may_read() {
             match self.link.settings.frame.take(&mut self.inbound) {
                 Ok(Some(frame)) => {
                     any = true;
-                    self.conversation.receive(frame, received);
+                    conversation.receive(frame, received);
                 }
                 Ok(None) => {
                     self.frames_left = false;
@@ -214,18 +264,22 @@ impl Connection {
     }
 
     /// Why the connection is over, once everything is answered or the time for it has run out.
-    fn ended(&mut self) -> Option<End> {
+    fn ended(&mut self, conversation: &Conversation) -> Option<End> {
         let (_, until) = self.ending.as_ref()?;
-        let over = self.conversation.is_finished() || self.hub.clock.now().mono >= *until;
+        let over = conversation.is_finished() || self.hub.clock.now().mono >= *until;
         if over { self.ending.take().map(|(end, _)| end) } else { None }
     }
 
-    /// When time alone makes a difference.
-    fn wakes_at(&self) -> Mono {
-        let patience = self.conversation.next_deadline().unwrap_or(Mono::MAX).min(self.patience_ends());
-        match self.conversation.session_wakes_at(self.last_heard) {
+    /// Makes the alarm go off when time alone makes a difference.
+    fn set_alarm(&mut self, conversation: &Conversation) {
+        let patience = conversation.next_deadline().unwrap_or(Mono::MAX).min(self.patience_ends());
+        let at = match conversation.session_wakes_at(self.last_heard) {
             Some(session) if self.ending.is_none() => patience.min(session),
             Some(_) | None => patience,
+        };
+        let at = self.hub.clock.instant(at).into();
+        if self.alarm.is_elapsed() || at < self.alarm.deadline() {
+            self.alarm.as_mut().reset(at);
         }
     }
 
@@ -240,7 +294,7 @@ impl Connection {
     }
 
     /// The time above has come: closes the connection if it is the other side that kept us waiting.
-    fn judge_silence(&mut self) {
+    fn judge_silence(&mut self, conversation: &Conversation) {
         let now = self.hub.clock.now().mono;
         if self.ending.is_some() || now < self.patience_ends() {
             return;
@@ -248,27 +302,11 @@ impl Connection {
         if let Some(began) = self.frame_began {
             self.link.metrics.frame_errors.increment(1);
             self.end(End::HalfFrame { bytes: self.inbound.len(), after: now.since(began) });
-        } else if self.conversation.is_finished() {
+        } else if conversation.is_finished() {
             self.end(End::Idle { after: now.since(self.last_heard) });
         } else {
             // It is we who have not answered or not read, so the silence is not held against it.
             self.last_heard = now;
-        }
-    }
-
-    /// Keeps the link's gauges.
-    fn report(&mut self, now: Counted) {
-        let before = std::mem::replace(&mut self.counted, now);
-        for (gauge, before, now) in [
-            (&self.link.in_flight, before.in_flight, now.in_flight),
-            (&self.link.signed_on, before.signed_on, now.signed_on),
-        ] {
-            // Most turns change neither, and a write would take the line from the other connections.
-            if now > before {
-                gauge.fetch_add(now - before, Ordering::Relaxed);
-            } else if now < before {
-                gauge.fetch_sub(before - now, Ordering::Relaxed);
-            }
         }
     }
 }

@@ -1,10 +1,16 @@
 //! The two ends of a connection's stream, plain or encrypted.
 //!
-//! The plain ends are halves of the socket that share nothing; only an encrypted connection pays for encryption.
+//! The plain ends are halves of the socket, of which anybody can be handed the one for sending; only an encrypted
+//! connection pays for encryption, and only its own task sends on it.
 
+use super::exchange::{Exchange, hold};
 use bytes::BytesMut;
+use std::future::poll_fn;
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio_rustls::TlsStream;
@@ -23,7 +29,8 @@ pub(crate) enum Reader {
 
 /// Where bytes go.
 pub(crate) enum Writer {
-    Plain(OwnedWriteHalf),
+    /// Written by [`Exchange`]: the connection's task waits until it can be.
+    Plain(Arc<OwnedWriteHalf>),
     Encrypted {
         stream: WriteHalf<TlsStream<TcpStream>>,
         /// Bytes that were taken and may still wait to be encrypted and sent.
@@ -45,7 +52,7 @@ impl Wire {
         match self {
             Self::Plain(stream) => {
                 let (reader, writer) = stream.into_split();
-                (Reader::Plain(reader), Writer::Plain(writer))
+                (Reader::Plain(reader), Writer::Plain(Arc::new(writer)))
             }
             Self::Encrypted(stream) => {
                 let (reader, stream) = tokio::io::split(*stream);
@@ -74,34 +81,54 @@ impl Reader {
 }
 
 impl Writer {
+    /// Where anybody can send at once, if that can be done.
+    pub(crate) fn line(&self) -> Option<Arc<OwnedWriteHalf>> {
+        match self {
+            Self::Plain(stream) => Some(Arc::clone(stream)),
+            Self::Encrypted { .. } => None,
+        }
+    }
+
     /// Whether there is something to write.
     pub(crate) fn wants(&self, out: &BytesMut) -> bool {
         !out.is_empty() || matches!(self, Self::Encrypted { unflushed: true, .. })
     }
 
-    /// Takes bytes off the front of `out` as the network takes them. Safe to abandon.
-    pub(crate) async fn write(&mut self, out: &mut BytesMut) -> io::Result<usize> {
-        let written = match self {
-            Self::Plain(stream) => stream.write_buf(out).await?,
-            Self::Encrypted { stream, unflushed } if out.is_empty() => {
-                stream.flush().await?;
-                *unflushed = false;
-                return Ok(0);
-            }
+    /// Takes bytes off the front of what is to be sent as the network takes them, or waits until they can be. Safe to
+    /// abandon.
+    pub(crate) async fn write(&mut self, exchange: &Mutex<Exchange>) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.writable().await,
             Self::Encrypted { stream, unflushed } => {
-                let written = stream.write_buf(out).await?;
-                *unflushed = true;
-                written
+                poll_fn(|context| encrypt(Pin::new(&mut *stream), unflushed, exchange, context)).await
             }
-        };
-        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) }
+        }
     }
 
-    /// Says that nothing more will come.
+    /// Says that nothing more will come. A plain stream says so when it is dropped.
     pub(crate) async fn finish(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(stream) => stream.shutdown().await,
+            Self::Plain(_) => Ok(()),
             Self::Encrypted { stream, .. } => stream.shutdown().await,
         }
     }
+}
+
+/// Takes what is to be sent, or sends what was taken.
+fn encrypt(
+    stream: Pin<&mut WriteHalf<TlsStream<TcpStream>>>,
+    unflushed: &mut bool,
+    exchange: &Mutex<Exchange>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    let mut exchange = hold(exchange);
+    if exchange.conversation.out.is_empty() {
+        ready!(stream.poll_flush(context))?;
+        *unflushed = false;
+        return Poll::Ready(Ok(()));
+    }
+    let sent = ready!(stream.poll_write(context, &exchange.conversation.out))?;
+    *unflushed = true;
+    exchange.conversation.sent(sent);
+    Poll::Ready(if sent == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) })
 }
