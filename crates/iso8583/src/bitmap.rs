@@ -5,7 +5,7 @@
 
 use crate::ebcdic::CodePage;
 use crate::error::Fault;
-use crate::scan::hex_word;
+use crate::hex::{hex_digits, hex_word};
 use serde::Deserialize;
 
 /// The highest data element that any bitmap can name.
@@ -14,7 +14,8 @@ pub(crate) const LAST_ELEMENT: u8 = 192;
 /// How many elements one bitmap of 64 bits speaks of.
 const BITS: u8 = 64;
 
-/// A set of data elements.
+/// A set of data elements. The lowest bit is element 1, and so the other way round than on the wire: the next element is then
+/// found, and those before an element counted, with the fewest instructions.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Bitmap([u64; 3]);
 
@@ -58,13 +59,17 @@ pub(crate) enum BitmapLayout {
 /// A bitmap's fault: which of the bitmaps (1, 2 or 3), where it starts, and what is wrong.
 pub(crate) type BitmapFault = (u8, usize, Fault);
 
+/// The bit that announces a further bitmap, as it is on the wire.
 const FIRST_BIT: u64 = 1 << 63;
 
 impl Bitmap {
+    /// The word that speaks of `de`, and its bit there.
     #[inline]
-    fn position(de: u8) -> Option<(usize, u64)> {
-        let index = de.checked_sub(1)?;
-        Some((usize::from(index / BITS), FIRST_BIT >> (index % BITS)))
+    const fn position(de: u8) -> Option<(usize, u64)> {
+        match de.checked_sub(1) {
+            Some(index) => Some(((index / BITS) as usize, 1 << (index % BITS))),
+            None => None,
+        }
     }
 
     /// Whether `de` is in the set.
@@ -74,6 +79,7 @@ impl Bitmap {
     }
 
     /// Adds `de`, which is at most [`LAST_ELEMENT`].
+    #[inline]
     pub(crate) fn insert(&mut self, de: u8) {
         if let Some((word, bit)) = Self::position(de)
             && let Some(bits) = self.0.get_mut(word)
@@ -85,23 +91,26 @@ impl Bitmap {
     /// How many elements are in the set.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+        let [first, second, third] = self.0;
+        // Nearly every message has elements of the first word only.
+        let later = if second | third == 0 { 0 } else { second.count_ones() + third.count_ones() };
+        (first.count_ones() + later) as usize
     }
 
-    /// How many elements of the set come before `de`: its place in a dense table.
+    /// How many elements of the set come before `de`: its place in a dense table. `None` if `de` is not in the set.
     #[inline]
-    pub(crate) fn rank(&self, de: u8) -> usize {
+    pub(crate) fn place(&self, de: u8) -> Option<usize> {
         let [first, second, third] = self.0;
-        let index = u32::from(de.saturating_sub(1));
-        let before = |bits: u64, from: u32| {
-            let kept = index.saturating_sub(from).min(64);
-            bits.checked_shr(64 - kept).map_or(0, u64::count_ones)
-        };
+        let (word, bit) = Self::position(de)?;
+        let before = |bits: u64| (bits & bit != 0).then(|| (bits & (bit - 1)).count_ones());
         // Nearly every element that is read is one of the first 64.
-        if index <= 64 {
-            return before(first, 0) as usize;
-        }
-        (before(first, 0) + before(second, 64) + before(third, 128)) as usize
+        let place = match word {
+            0 => before(first)?,
+            1 => before(second)? + first.count_ones(),
+            2 => before(third)? + first.count_ones() + second.count_ones(),
+            _ => return None,
+        };
+        Some(place as usize)
     }
 
     /// The elements below `de`: those that were read when `de` is at fault.
@@ -109,6 +118,12 @@ impl Bitmap {
         let mut kept = Self::default();
         self.iter().take_while(|present| *present < de).for_each(|present| kept.insert(present));
         kept
+    }
+
+    /// Words of 64 elements each.
+    #[inline]
+    pub(crate) const fn words(self) -> [u64; 3] {
+        self.0
     }
 
     /// The elements in ascending order.
@@ -142,10 +157,16 @@ impl Iterator for Elements {
             (self.bits, self.later) = (next, [last, 0]);
             self.base += BITS;
         }
-        let index = self.bits.leading_zeros();
-        self.bits &= !(FIRST_BIT >> index);
-        Some(self.base + index as u8)
+        Some(self.base.wrapping_add(take_lowest(&mut self.bits) as u8))
     }
+}
+
+/// Takes the lowest bit out of a word that is not zero, and says which it was.
+#[inline(always)]
+pub(crate) const fn take_lowest(bits: &mut u64) -> u32 {
+    let lowest = bits.trailing_zeros();
+    *bits &= bits.wrapping_sub(1);
+    lowest
 }
 
 impl BitmapFormat {
@@ -154,17 +175,19 @@ impl BitmapFormat {
     pub(crate) fn read(self, input: &[u8], at: usize) -> Result<(Bitmap, usize), BitmapFault> {
         let mut set = Bitmap::default();
         let [first, second, third] = &mut set.0;
-        let (bits, mut next) = self.encoding.read(input, at).map_err(|fault| (1, at, fault))?;
-        *first = bits & !FIRST_BIT;
+        let (bits, next) = self.encoding.read(input, at).map_err(|fault| (1, at, fault))?;
+        *first = (bits & !FIRST_BIT).reverse_bits();
         if bits & FIRST_BIT == 0 && self.layout != BitmapLayout::Always128 {
             return Ok((set, next));
         }
         let start = next;
-        (*second, next) = self.next_encoding.read(input, start).map_err(|fault| (2, start, fault))?;
-        if self.layout == BitmapLayout::Tertiary && *second & FIRST_BIT != 0 {
-            *second &= !FIRST_BIT;
+        let (bits, mut next) = self.next_encoding.read(input, start).map_err(|fault| (2, start, fault))?;
+        let announces = self.layout == BitmapLayout::Tertiary && bits & FIRST_BIT != 0;
+        *second = if announces { bits & !FIRST_BIT } else { bits }.reverse_bits();
+        if announces {
             let start = next;
-            (*third, next) = self.next_encoding.read(input, start).map_err(|fault| (3, start, fault))?;
+            let (bits, end) = self.next_encoding.read(input, start).map_err(|fault| (3, start, fault))?;
+            (*third, next) = (bits.reverse_bits(), end);
         }
         Ok((set, next))
     }
@@ -184,17 +207,19 @@ impl BitmapFormat {
     /// Writes the bitmaps of `set`; the later ones only if an element of theirs is present.
     pub(crate) fn write(self, set: Bitmap, out: &mut bytes::BytesMut) {
         let [first, second, third] = set.0;
+        let first = first.reverse_bits();
+        if second | third == 0 && self.layout != BitmapLayout::Always128 {
+            return self.encoding.write(first, out);
+        }
+        let (second, third) = (second.reverse_bits(), third.reverse_bits());
         if self.layout == BitmapLayout::Always128 {
             self.encoding.write(first, out);
             self.next_encoding.write(second, out);
             return;
         }
         let second = if third == 0 { second } else { second | FIRST_BIT };
-        let first = if second == 0 { first } else { first | FIRST_BIT };
-        self.encoding.write(first, out);
-        if second != 0 {
-            self.next_encoding.write(second, out);
-        }
+        self.encoding.write(first | FIRST_BIT, out);
+        self.next_encoding.write(second, out);
         if third != 0 {
             self.next_encoding.write(third, out);
         }
@@ -281,15 +306,9 @@ impl BitmapEncoding {
     fn write(self, bits: u64, out: &mut bytes::BytesMut) {
         match self {
             Self::Binary => out.extend_from_slice(&bits.to_be_bytes()),
-            Self::Hex | Self::EbcdicHex => {
-                let mut digits = [0; 16];
-                // The sizes fit by construction; encoding cannot fail.
-                if const_hex::encode_to_slice_upper(bits.to_be_bytes(), &mut digits).is_ok() {
-                    if self == Self::EbcdicHex {
-                        digits = digits.map(|digit| CodePage::Cp500.to_ebcdic(digit));
-                    }
-                    out.extend_from_slice(&digits);
-                }
+            Self::Hex => out.extend_from_slice(&hex_digits(bits)),
+            Self::EbcdicHex => {
+                out.extend_from_slice(&hex_digits(bits).map(|digit| CodePage::Cp500.to_ebcdic(digit)));
             }
         }
     }
@@ -368,14 +387,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rank_counts_the_elements_before(elements in proptest::collection::btree_set(1..=LAST_ELEMENT, 0..40)) {
+        fn the_place_of_an_element_counts_those_before(elements in proptest::collection::btree_set(1..=LAST_ELEMENT, 0..40)) {
             let mut set = Bitmap::default();
             elements.iter().for_each(|de| set.insert(*de));
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), elements.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.len(), elements.len());
             for de in 1..=LAST_ELEMENT {
                 prop_assert_eq!(set.contains(de), elements.contains(&de));
-                prop_assert_eq!(set.rank(de), elements.range(..de).count());
+                let place = elements.contains(&de).then(|| elements.range(..de).count());
+                prop_assert_eq!(set.place(de), place);
             }
         }
     }

@@ -87,6 +87,34 @@ impl Content {
         }
     }
 
+    /// One bit for each content.
+    pub(crate) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+
+    /// The contents that allow an ASCII character at every position, as their bits.
+    pub(crate) const fn bits_allowing(character: u8) -> u16 {
+        const ALL: [Content; 9] = [
+            Content::Numeric,
+            Content::Alphabetic,
+            Content::Alphanumeric,
+            Content::Printable,
+            Content::Text,
+            Content::Track,
+            Content::SignedNumeric,
+            Content::Hexadecimal,
+            Content::Binary,
+        ];
+        let (mut bits, mut left) = (0, ALL.as_slice());
+        while let Some((content, rest)) = left.split_first() {
+            if character < 0x80 && class_of(character as usize) & content.classes() != 0 {
+                bits |= content.bit();
+            }
+            left = rest;
+        }
+        bits
+    }
+
     /// The position of the first character that is not allowed, in a value written in ASCII.
     #[inline]
     pub(crate) fn first_wrong(self, text: &[u8]) -> Option<usize> {

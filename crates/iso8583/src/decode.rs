@@ -10,6 +10,7 @@ use crate::error::{DecodeError, Fault, Place};
 use crate::message::Message;
 use crate::position::{FaultAt, narrow};
 use crate::received::Received;
+use crate::walk::walk;
 use bytes::Bytes;
 use std::sync::Arc;
 use thiserror::Error;
@@ -66,16 +67,34 @@ fn unanswerable(place: Place, offset: usize, fault: Fault) -> Box<Rejected> {
 impl Message {
     /// Reads bitmaps and elements. On a fault `self` holds the elements before it.
     fn read_elements(&mut self, start: usize) -> Result<(), DecodeError> {
-        let (present, mut at) = self
+        let (present, at) = self
             .table
             .bitmap
             .read(&self.bytes, start)
             .map_err(|(level, start, fault)| DecodeError::new(Place::Bitmap(level), start, fault))?;
         self.first = narrow(at);
+        match walk(&self.table, &self.bytes, present, at) {
+            Some(spans) => {
+                (self.present, self.spans) = (present, spans);
+                Ok(())
+            }
+            None => self.read_plainly(present, start, at),
+        }
+    }
+
+    /// Reads the elements one by one, whatever their form, up to the first fault. The bitmaps start at `start`, the
+    /// elements at `at`.
+    #[cold]
+    pub(crate) fn read_plainly(
+        &mut self,
+        present: Bitmap,
+        start: usize,
+        mut at: usize,
+    ) -> Result<(), DecodeError> {
         self.spans.reserve_exact(present.len());
         for de in present.iter() {
             let located = match self.table.element(de) {
-                Some(spec) => spec.locate(&self.bytes, at),
+                Some(spec) => spec.locate_any(&self.bytes, at),
                 None => Err(FaultAt::new(at, Fault::Unlisted)),
             };
             match located {

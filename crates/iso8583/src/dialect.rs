@@ -12,6 +12,7 @@ use crate::mti::Mti;
 use crate::mti_encoding::MtiEncoding;
 use crate::network_management::NetworkManagement;
 use crate::problem::Problem;
+use crate::quick::Quick;
 use crate::rules::{MessageRules, ResponseClass, ResponseCodes};
 use crate::spec::ElementSpec;
 use std::fmt;
@@ -49,6 +50,8 @@ pub(crate) struct Table {
     pub(crate) mti: MtiEncoding,
     pub(crate) bitmap: BitmapFormat,
     elements: Vec<Option<ElementSpec>>,
+    /// The common case of each element, as many in a row as a word of a bitmap speaks of.
+    pub(crate) quick: Box<[[Quick; 64]; 3]>,
     rules: Vec<(Mti, MessageRules)>,
     response_codes: ResponseCodes,
     pub(crate) network_management: Option<NetworkManagement>,
@@ -63,7 +66,11 @@ impl Dialect {
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, DialectError> {
         let mut compiled = compile(text, origin)?;
         let mut elements = vec![None; usize::from(LAST_ELEMENT) + 1];
+        let mut quick = Box::new([[Quick::NEVER; 64]; 3]);
         for spec in compiled.elements.drain(..) {
+            if let Some(slot) = quick.as_flattened_mut().get_mut(usize::from(spec.de) - 1) {
+                *slot = spec.quick;
+            }
             if let Some(slot) = elements.get_mut(usize::from(spec.de)) {
                 *slot = Some(spec);
             }
@@ -76,6 +83,7 @@ impl Dialect {
             mti,
             bitmap,
             elements,
+            quick,
             rules,
             response_codes,
             network_management,

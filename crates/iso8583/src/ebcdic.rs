@@ -4,6 +4,8 @@
 //! digits are the same in both code pages; the brackets, `!`, `|` and `^` are not, and a wrong code page
 //! shows only there.
 
+use crate::content::Content;
+
 /// The two code pages of the field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CodePage {
@@ -72,7 +74,33 @@ const fn inverse(table: &[u8; 256]) -> [u8; 128] {
     inverse
 }
 
+/// The contents that allow each byte of a code page, as their bits.
+const ALLOWED_500: [u16; 256] = allowed(&CP500);
+const ALLOWED_1047: [u16; 256] = allowed(&CP1047);
+
+#[allow(clippy::indexing_slicing)] // evaluated at compile time
+const fn allowed(table: &[u8; 256]) -> [u16; 256] {
+    let mut allowed = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        allowed[byte] = Content::bits_allowing(table[byte]);
+        byte += 1;
+    }
+    allowed
+}
+
 impl CodePage {
+    /// Whether a content without a sign allows every byte.
+    #[inline]
+    pub(crate) fn allows(self, content: Content, bytes: &[u8]) -> bool {
+        let table = match self {
+            Self::Cp500 => &ALLOWED_500,
+            Self::Cp1047 => &ALLOWED_1047,
+        };
+        let allowing = |byte: &u8| table.get(usize::from(*byte)).copied().unwrap_or(0);
+        bytes.iter().fold(content.bit(), |bits, byte| bits & allowing(byte)) != 0
+    }
+
     /// The ASCII character of a byte; a byte above 0x7F if it has none.
     #[inline]
     pub(crate) fn to_ascii(self, byte: u8) -> u8 {

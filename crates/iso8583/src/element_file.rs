@@ -64,6 +64,11 @@ pub(crate) fn compile_element(
         }
         None => None,
     };
+    let pad = table.pad.unwrap_or(default_pad);
+    let quick = match &parts {
+        None => Quick::of(table.content, encoding, unit, length, pad),
+        Some(_) => Quick::NEVER,
+    };
     Ok(ElementSpec {
         de: site.de,
         name: table.name.as_str().into(),
@@ -71,9 +76,9 @@ pub(crate) fn compile_element(
         encoding,
         length,
         unit,
-        pad: table.pad.unwrap_or(default_pad),
+        pad,
         sensitive,
-        quick: if parts.is_some() { Quick::NEVER } else { Quick::of(table.content, encoding, unit, length) },
+        quick,
         parts,
     })
 }

@@ -72,6 +72,7 @@ mod composite;
 mod decode;
 mod element;
 mod header;
+mod hex;
 mod located;
 mod message;
 mod position;
@@ -82,6 +83,7 @@ mod scan;
 mod short_text;
 mod tlv;
 mod value;
+mod walk;
 
 // A message to bytes.
 mod compose;

@@ -71,10 +71,7 @@ impl Message {
     #[must_use]
     #[inline]
     pub fn value(&self, de: u8) -> Option<Value<'_>> {
-        if !self.has(de) {
-            return None;
-        }
-        let span = *self.spans.get(self.present.rank(de))?;
+        let span = *self.spans.get(self.present.place(de)?)?;
         Value::new(self.table.element(de)?, &self.bytes, span)
     }
 
@@ -116,16 +113,13 @@ impl Message {
 
     /// Prefix and value of `de`, as received.
     pub(crate) fn wire(&self, de: u8) -> Option<&[u8]> {
-        if !self.has(de) {
-            return None;
-        }
-        let rank = self.present.rank(de);
-        let start = match (self.resumed, rank.checked_sub(1)) {
-            (Some((resumed, start)), _) if resumed == rank => start,
+        let place = self.present.place(de)?;
+        let start = match (self.resumed, place.checked_sub(1)) {
+            (Some((resumed, start)), _) if resumed == place => start,
             (_, Some(before)) => self.spans.get(before)?.end,
             (_, None) => self.first,
         };
-        self.bytes.get(start as usize..self.spans.get(rank)?.end as usize)
+        self.bytes.get(start as usize..self.spans.get(place)?.end as usize)
     }
 }
 
