@@ -41,12 +41,14 @@ impl Pan {
         if !(12..=19).contains(&found) {
             return Err(PanError::Length { found });
         }
-        if let Some(index) = digits.iter().position(|digit| !digit.is_ascii_digit()) {
+        // All digits without a branch first: only of what is no card number is the place wanted.
+        if !digits.iter().fold(true, |all, digit| all & digit.is_ascii_digit()) {
+            let index = digits.iter().position(|digit| !digit.is_ascii_digit()).unwrap_or(0);
             return Err(PanError::NotADigit { position: index + 1 });
         }
         let mut pan = Self { digits: [0; 19], len: u8::try_from(found).unwrap_or(0) };
-        for (slot, digit) in pan.digits.iter_mut().zip(digits) {
-            *slot = *digit;
+        if let Some(room) = pan.digits.get_mut(..found) {
+            room.copy_from_slice(digits);
         }
         Ok(pan)
     }

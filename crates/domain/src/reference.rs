@@ -148,6 +148,11 @@ impl Rrn {
         self.as_str().bytes().all(|byte| matches!(byte, b'0' | b' '))
     }
 
+    /// As [`Rrn::new`], for characters as a message carries them; see [`Text::from_ascii`].
+    pub fn from_ascii(characters: &[u8]) -> Result<Self, TextError> {
+        Text::from_ascii(characters).map(Self)
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -264,18 +269,11 @@ impl ApprovalCode {
     /// The digits or capital letters that it is written with.
     #[must_use]
     pub fn characters(self) -> [u8; Self::LEN] {
-        let (base, mut value) = match self.0.checked_sub(Self::LETTERS_FROM) {
-            Some(value) => (36, value),
-            None => (10, self.0),
-        };
-        let mut characters = [b'0'; Self::LEN];
-        for place in characters.iter_mut().rev() {
-            let character =
-                char::from_digit(value % base, base).map_or('0', |digit| digit.to_ascii_uppercase());
-            *place = u8::try_from(character).unwrap_or(b'0');
-            value /= base;
+        match self.0.checked_sub(Self::LETTERS_FROM) {
+            // Nearly all are ours, and digits; a constant base needs no division.
+            None => written::<10>(self.0),
+            Some(value) => written::<36>(value),
         }
-        characters
     }
 
     /// How many characters it has.
@@ -289,6 +287,17 @@ impl ApprovalCode {
     pub const fn number(self) -> u32 {
         self.0
     }
+}
+
+/// The last digits of a value to a base, with capital letters.
+fn written<const BASE: u32>(mut value: u32) -> [u8; ApprovalCode::LEN] {
+    let mut characters = [b'0'; ApprovalCode::LEN];
+    for place in characters.iter_mut().rev() {
+        let digit = (value % BASE) as u8;
+        *place = if digit < 10 { b'0' + digit } else { b'A' + digit - 10 };
+        value /= BASE;
+    }
+    characters
 }
 
 impl fmt::Display for ApprovalCode {

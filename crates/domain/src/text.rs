@@ -58,6 +58,22 @@ impl<const N: usize> Text<N> {
         Ok(Self { bytes, end })
     }
 
+    /// As [`Text::new`], for characters that are nearly always printable ASCII: those need not be proved to be UTF-8.
+    /// Bytes that are not text at all are replaced as [`String::from_utf8_lossy`] does.
+    pub fn from_ascii(characters: &[u8]) -> Result<Self, TextError> {
+        let len = u8::try_from(characters.len()).ok();
+        let end = len.and_then(|len| NonZeroU8::MIN.checked_add(len));
+        let mut bytes = [0; N];
+        match (bytes.get_mut(..characters.len()), end) {
+            (Some(room), Some(end)) if are_printable(characters) => {
+                room.copy_from_slice(characters);
+                Ok(Self { bytes, end })
+            }
+            // It is another kind of text, or the error is to be named.
+            _ => Self::new(&String::from_utf8_lossy(characters)),
+        }
+    }
+
     /// As [`Text::new`], and refuses the empty text: for names and identifiers.
     pub fn name(text: &str) -> Result<Self, TextError> {
         if text.is_empty() { Err(TextError::Empty) } else { Self::new(text) }
@@ -83,6 +99,22 @@ impl<const N: usize> Text<N> {
     pub fn is_empty(&self) -> bool {
         self.end == NonZeroU8::MIN
     }
+}
+
+/// Whether all bytes are space to tilde: eight at a time, and the last eight once more.
+fn are_printable(bytes: &[u8]) -> bool {
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    // An addition carries into the next byte only from one above 0x7F, which is not printable anyway.
+    let wrong = |word: u64| {
+        let from_space = word.wrapping_add(u64::from_ne_bytes([0x80 - b' '; 8]));
+        let above_tilde = word.wrapping_add(u64::from_ne_bytes([0x7F - b'~'; 8]));
+        (word | !from_space | above_tilde) & HIGH
+    };
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
+    };
+    let words = bytes.as_chunks().0.iter();
+    words.fold(wrong(u64::from_le_bytes(*last)), |found, word| found | wrong(u64::from_le_bytes(*word))) == 0
 }
 
 impl<const N: usize> Default for Text<N> {
@@ -148,6 +180,22 @@ mod tests {
         assert_eq!(error.to_string(), "text has 5 bytes, at most 4 are allowed");
         assert_eq!(Text::<4>::new("a\nb"), Err(TextError::Control { offset: 1 }));
         assert_eq!(Text::<4>::name(""), Err(TextError::Empty));
+    }
+
+    #[test]
+    fn characters_make_the_text_that_they_would_make_as_a_string() {
+        for length in 0..20 {
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut characters = vec![b'a'; length];
+                    characters[at] = byte;
+                    let expected = Text::<16>::new(&String::from_utf8_lossy(&characters));
+                    assert_eq!(Text::<16>::from_ascii(&characters), expected, "{characters:02X?}");
+                }
+            }
+        }
+        assert_eq!(Text::<4>::from_ascii("é".as_bytes()), Text::new("é"));
+        assert_eq!(Text::<4>::from_ascii(b""), Ok(Text::EMPTY));
     }
 
     #[test]

@@ -88,6 +88,15 @@ impl Bitmap {
         }
     }
 
+    /// Takes `de` out.
+    pub(crate) fn remove(&mut self, de: u8) {
+        if let Some((word, bit)) = Self::position(de)
+            && let Some(bits) = self.0.get_mut(word)
+        {
+            *bits &= !bit;
+        }
+    }
+
     /// How many elements are in the set.
     #[inline]
     pub(crate) fn len(&self) -> usize {
@@ -100,17 +109,49 @@ impl Bitmap {
     /// How many elements of the set come before `de`: its place in a dense table. `None` if `de` is not in the set.
     #[inline]
     pub(crate) fn place(&self, de: u8) -> Option<usize> {
-        let [first, second, third] = self.0;
-        let (word, bit) = Self::position(de)?;
-        let before = |bits: u64| (bits & bit != 0).then(|| (bits & (bit - 1)).count_ones());
+        let [first, ..] = self.0;
         // Nearly every element that is read is one of the first 64.
-        let place = match word {
-            0 => before(first)?,
-            1 => before(second)? + first.count_ones(),
-            2 => before(third)? + first.count_ones() + second.count_ones(),
-            _ => return None,
-        };
-        Some(place as usize)
+        match de.checked_sub(1) {
+            Some(index) if index < BITS => {
+                let bit = 1_u64 << index;
+                (first & bit != 0).then(|| (first & (bit - 1)).count_ones() as usize)
+            }
+            _ => self.later_place(de),
+        }
+    }
+
+    fn later_place(&self, de: u8) -> Option<usize> {
+        let (word, bit) = Self::position(de)?;
+        let here = self.0.get(word).filter(|bits| **bits & bit != 0)?;
+        let before = self.0.iter().take(word).map(|bits| bits.count_ones()).sum::<u32>();
+        Some((before + (here & (bit - 1)).count_ones()) as usize)
+    }
+
+    /// The elements that both sets have.
+    #[inline]
+    pub(crate) const fn and(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a & d, b & e, c & f])
+    }
+
+    /// The elements of both sets.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a | d, b | e, c | f])
+    }
+
+    /// The elements that are in this set and not in the other.
+    #[inline]
+    pub(crate) const fn without(self, other: Self) -> Self {
+        let ([a, b, c], [d, e, f]) = (self.0, other.0);
+        Self([a & !d, b & !e, c & !f])
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub(crate) const fn is_empty(self) -> bool {
+        let [first, second, third] = self.0;
+        first | second | third == 0
     }
 
     /// The elements below `de`: those that were read when `de` is at fault.

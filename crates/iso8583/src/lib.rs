@@ -45,6 +45,7 @@ mod frame;
 mod length_header;
 
 // The words of the standard: message types, alphabets, wire forms, lengths, faults.
+mod code;
 mod content;
 mod ebcdic;
 mod encoding;
@@ -68,8 +69,10 @@ mod spec;
 
 // Bytes to a message.
 mod bitmap;
+mod characters;
 mod composite;
 mod decode;
+mod digits;
 mod element;
 mod header;
 mod hex;
@@ -98,6 +101,7 @@ mod sealed;
 mod describe;
 mod mask;
 
+pub use characters::Characters;
 pub use compose::PartValue;
 pub use content::Content;
 pub use decode::Rejected;
@@ -119,6 +123,5 @@ pub use mti::{Class, Function, Mti, Origin, Version};
 pub use network_management::{EmptyFrame, NetworkFunction, NetworkManagement};
 pub use rules::{MessageRules, ResponseClass};
 pub use sealed::MacError;
-pub use short_text::ShortText;
 pub use spec::ElementSpec;
 pub use value::{Digits, Value};

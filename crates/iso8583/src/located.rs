@@ -3,6 +3,9 @@
 //! Nothing here allocates but the list of additional amounts in an answer. A thing that the dialect has no place for, or
 //! whose place is empty in this message, is `None`.
 
+use crate::characters::Characters;
+use crate::code::Compared;
+use crate::digits;
 use crate::draft::Draft;
 use crate::locations::{Alternative, Condition, FlagAt, Meaning, Place, TextAt, WordAt};
 use crate::message::Message;
@@ -62,49 +65,111 @@ const AMOUNT_MAX: u64 = 999_999_999_999;
 impl Message {
     /// One of the words of [`WordAt::words`]. A value that the dialect has no word for says nothing.
     #[must_use]
+    #[inline]
     pub fn word_at(&self, word: WordAt) -> Option<&'static str> {
-        let alternatives = self.applying(self.table.locations.word(word));
-        alternatives.into_iter().find_map(|alternative| self.word_of(alternative))
+        match self.table.locations.word(word, self.present) {
+            [] => None,
+            alternatives => self.said_word(alternatives),
+        }
     }
 
     /// Whether a flag is set. `None` if the message says nothing of it, or the dialect has no place for it.
     #[must_use]
+    #[inline]
     pub fn flag_at(&self, flag: FlagAt) -> Option<bool> {
+        match self.table.locations.flag(flag, self.present) {
+            [] => None,
+            alternatives => self.said_flag(alternatives),
+        }
+    }
+
+    /// A text without the spaces around it. `None` if there is none but spaces.
+    #[must_use]
+    #[inline]
+    pub fn text_at(&self, text: TextAt) -> Option<Characters<'_>> {
+        match self.table.locations.text(text, self.present) {
+            [] => None,
+            alternatives => self.said_text(alternatives),
+        }
+    }
+
+    /// A text that is a number.
+    #[must_use]
+    #[inline]
+    pub fn number_at(&self, text: TextAt) -> Option<u64> {
+        match self.table.locations.text(text, self.present) {
+            [] => None,
+            alternatives => self.said_number(alternatives),
+        }
+    }
+
+    fn said_word(&self, alternatives: &[Alternative]) -> Option<&'static str> {
+        self.applying(alternatives).find_map(|alternative| {
+            let Meaning::Word { values, other } = &alternative.meaning else { return None };
+            if values.is_empty() {
+                return other.filter(|_| alternative.places.iter().all(|place| self.is_there(place)));
+            }
+            self.read(alternative, |found| {
+                let compared = Compared::new(found);
+                let said = values.iter().find(|(code, _)| code.is(compared)).map(|(_, word)| *word);
+                said.or_else(|| other.filter(|_| found.iter().any(|character| *character != b' ')))
+            })?
+        })
+    }
+
+    fn said_flag(&self, alternatives: &[Alternative]) -> Option<bool> {
         let mut said = None;
-        for alternative in self.applying(self.table.locations.flag(flag)) {
+        for alternative in self.applying(alternatives) {
             let Meaning::Flag { is } = &alternative.meaning else { continue };
-            let Some(text) = self.characters(alternative) else { continue };
-            let yes = is.iter().any(|value| text.is(value));
-            said = Some(yes);
-            if yes {
+            let yes = self.read(alternative, |found| {
+                let compared = Compared::new(found);
+                is.iter().any(|code| code.is(compared))
+            });
+            said = yes.or(said);
+            if yes == Some(true) {
                 break;
             }
         }
         said
     }
 
-    /// A text without the spaces around it. `None` if there is none but spaces.
-    #[must_use]
-    pub fn text_at(&self, text: TextAt) -> Option<ShortText> {
-        self.applying(self.table.locations.text(text)).find_map(|alternative| {
-            let found = self.characters(alternative)?;
+    fn said_number(&self, alternatives: &[Alternative]) -> Option<u64> {
+        if let [only] = alternatives
+            && only.is_plain
+            && matches!(&only.meaning, Meaning::Text { values } if values.is_empty())
+        {
+            // Digits alone, but for some who fill up with spaces.
+            return match self.read(only, digits::number)? {
+                None => self.said_text(alternatives)?.number(),
+                number => number,
+            };
+        }
+        self.said_text(alternatives)?.number()
+    }
+
+    fn said_text(&self, alternatives: &[Alternative]) -> Option<Characters<'_>> {
+        self.applying(alternatives).find_map(|alternative| {
+            let found = self.characters_of(alternative)?;
             let Meaning::Text { values } = &alternative.meaning else { return None };
-            match values.iter().find(|(from, _)| found.is(from)) {
-                Some((_, to)) => ShortText::new(to),
+            if values.is_empty() {
+                return found.trimmed();
+            }
+            let compared = Compared::new(&found);
+            match values.iter().find(|(code, _)| code.is(compared)) {
+                Some((_, to)) if to.is_empty() => None,
+                Some((_, to)) => ShortText::of(to.as_bytes()).map(Characters::short),
                 None => found.trimmed(),
             }
         })
     }
 
-    /// A text that is a number.
-    #[must_use]
-    pub fn number_at(&self, text: TextAt) -> Option<u64> {
-        self.text_at(text)?.number()
-    }
-
     /// The message that this one follows. `None` if nothing is said of it.
     #[must_use]
+    #[inline]
     pub fn original_data(&self) -> Option<OriginalData> {
+        if self.table.locations.original_in.and(self.present).is_empty() {
+            return None;
+        }
         let known = |text| self.number_at(text).filter(|number| *number > 0);
         let mti = self.text_at(TextAt::OriginalMti);
         let original = OriginalData {
@@ -151,43 +216,66 @@ impl Message {
         })
     }
 
-    /// The alternatives whose condition holds.
+    /// The alternatives that something is said of and whose condition holds.
     fn applying<'a>(&'a self, alternatives: &'a [Alternative]) -> impl Iterator<Item = &'a Alternative> {
         alternatives.iter().filter(|alternative| {
-            alternative.when.as_ref().is_none_or(|Condition { place, is }| {
-                let found = self.excerpt(place);
-                found.is_some_and(|found| is.iter().any(|value| found.is(value)))
-            })
+            let is_there = alternative.places.first().is_some_and(|place| self.has(place.de));
+            is_there
+                && alternative.when.as_ref().is_none_or(|Condition { place, is }| {
+                    self.excerpt(place).is_some_and(|found| {
+                        let compared = Compared::new(&found);
+                        is.iter().any(|code| code.is(compared))
+                    })
+                })
         })
     }
 
-    fn word_of(&self, alternative: &Alternative) -> Option<&'static str> {
-        let Meaning::Word { values, other } = &alternative.meaning else { return None };
-        if values.is_empty() {
-            let is_there = |place: &Place| self.at(place).is_some_and(|value| !value.raw().is_empty());
-            return other.filter(|_| alternative.places.iter().all(is_there));
+    fn is_there(&self, place: &Place) -> bool {
+        self.at(place).is_some_and(|value| !value.raw().is_empty())
+    }
+
+    /// What `read` makes of the characters of an alternative; `None` if there are none.
+    #[inline]
+    fn read<T>(&self, alternative: &Alternative, read: impl Fn(&[u8]) -> T) -> Option<T> {
+        match &*alternative.places {
+            [place] if alternative.is_plain => self.plain(place).map(read),
+            _ => self.characters_of(alternative).map(|found| read(&found)),
         }
-        let found = self.characters(alternative)?;
-        let said = values.iter().find(|(value, _)| found.is(value)).map(|(_, word)| *word);
-        said.or_else(|| other.filter(|_| found.trimmed().is_some()))
+    }
+
+    /// The characters of a place that the wire holds as they are; `None` if there are none.
+    #[inline]
+    fn plain(&self, place: &Place) -> Option<&[u8]> {
+        let rest = self.raw(place.de)?.get(place.from..)?;
+        let found = match place.length {
+            Some(length) => rest.get(..length)?,
+            None => Some(rest).filter(|rest| rest.len() <= ShortText::MAX)?,
+        };
+        Some(found).filter(|found| !found.is_empty())
     }
 
     /// The characters of all places of an alternative, joined; `None` if there are none.
-    fn characters(&self, alternative: &Alternative) -> Option<ShortText> {
-        let mut places = alternative.places.iter();
-        let mut text = self.excerpt(places.next()?)?;
-        for place in places {
-            self.excerpt(place)?.as_bytes().iter().try_for_each(|character| text.push(*character))?;
+    fn characters_of(&self, alternative: &Alternative) -> Option<Characters<'_>> {
+        let (first, others) = alternative.places.split_first()?;
+        let found = self.excerpt(first)?;
+        if others.is_empty() {
+            return Some(found).filter(|found| !found.is_empty());
         }
-        (!text.as_bytes().is_empty()).then_some(text)
+        let mut text = ShortText::of(&found)?;
+        for place in others {
+            text.push(&self.excerpt(place)?)?;
+        }
+        (!text.as_bytes().is_empty()).then(|| Characters::short(text))
     }
 
+    #[inline]
     fn at(&self, place: &Place) -> Option<Value<'_>> {
         let value = self.value(place.de)?;
         if place.path.is_empty() { Some(value) } else { value.part(&place.path) }
     }
 
-    fn excerpt(&self, place: &Place) -> Option<ShortText> {
+    #[inline]
+    fn excerpt(&self, place: &Place) -> Option<Characters<'_>> {
         self.at(place)?.excerpt(place.from, place.length)
     }
 }
@@ -227,8 +315,7 @@ impl Draft {
     /// an element.
     pub fn original_amount(&mut self, minor: u64) -> bool {
         let table = std::sync::Arc::clone(&self.table);
-        let place =
-            table.locations.text(TextAt::OriginalAmount).first().and_then(|first| first.places.first());
+        let place = table.locations.first_place(TextAt::OriginalAmount);
         let Some(place) = place.filter(|place| place.path.is_empty() && minor <= AMOUNT_MAX) else {
             return false;
         };

@@ -3,9 +3,12 @@
 //! A place is `{ at = "48.61", from = 5, length = 1, .. }`: an element or a part of one, and which of its characters. Several in
 //! a list are tried in order, and the first that says something counts.
 
+use crate::bitmap::Bitmap;
+use crate::code::Code;
+use crate::encoding::Encoding;
 use crate::locations::{
-    AdditionalAmounts, Alternative, Condition, FlagAt, Locations, Meaning, Place, TextAt, WordAt,
-    characters_max, part_at,
+    AdditionalAmounts, Alternative, Alternatives, Condition, FlagAt, Locations, Meaning, Place, TextAt,
+    WordAt, characters_max, part_at,
 };
 use crate::problem::Problem;
 use crate::short_text::ShortText;
@@ -206,7 +209,7 @@ pub(crate) fn compile_locations<'a>(
     find: impl Fn(u8) -> Option<&'a ElementSpec>,
 ) -> Result<Locations, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut compile = |key: &str, entry: &Entry, kind: Kind| -> Box<[Alternative]> {
+    let mut compile = |key: &str, entry: &Entry, kind: Kind| -> Alternatives {
         let tables = entry.iter().flat_map(|entry| &entry.0);
         let compiled = tables.filter_map(|table| match compile_alternative(table, kind, &find) {
             Ok(alternative) => Some(alternative),
@@ -215,12 +218,13 @@ pub(crate) fn compile_locations<'a>(
                 None
             }
         });
-        compiled.collect()
+        Alternatives::new(compiled.collect())
     };
     let words =
         WordAt::ALL.iter().map(|word| compile(word.key(), table.word(*word), Kind::Word(*word))).collect();
     let flags = FlagAt::ALL.iter().map(|flag| compile(flag.key(), table.flag(*flag), Kind::Flag)).collect();
-    let texts = TextAt::ALL.iter().map(|text| compile(text.key(), table.text(*text), Kind::Text)).collect();
+    let texts: Vec<Alternatives> =
+        TextAt::ALL.iter().map(|text| compile(text.key(), table.text(*text), Kind::Text)).collect();
     let additional_amounts = table.additional_amounts.as_ref().and_then(|table| {
         let compiled = compile_additional_amounts(table, &find);
         compiled.map_err(|problem| problems.push(problem.inside("additional_amounts"))).ok()
@@ -233,11 +237,25 @@ pub(crate) fn compile_locations<'a>(
             None
         }
     });
+    let original_in = original_in(&texts);
     if problems.is_empty() {
-        Ok(Locations { words, flags, texts, additional_amounts, response_detail })
+        Ok(Locations { words, flags, texts, original_in, additional_amounts, response_detail })
     } else {
         Err(problems)
     }
+}
+
+/// The elements of which one must be there for a message to name the one that it follows.
+fn original_in(texts: &[Alternatives]) -> Bitmap {
+    let parts = [
+        TextAt::OriginalMti,
+        TextAt::OriginalStan,
+        TextAt::OriginalTransmission,
+        TextAt::OriginalLocalTime,
+        TextAt::OriginalAcquirer,
+    ];
+    let found = parts.iter().filter_map(|part| texts.get(*part as usize));
+    found.fold(Bitmap::default(), |all, alternatives| all.or(alternatives.any_of()))
 }
 
 /// How many characters an element of text holds.
@@ -284,6 +302,7 @@ fn compile_alternative<'a>(
     if table.at.0.is_empty() || joined && (table.from.is_some() || table.length.is_some()) {
         return Err(Problem::new("at", "several", "one place, or several whole ones"));
     }
+    let mut are_on_wire = true;
     let places = table.at.0.iter().map(|at| {
         let (place, spec) = compile_place(at, table.from, table.length, is_presence || joined, &find)?;
         if matches!(kind, Kind::Text) && spec.is_sensitive() {
@@ -293,16 +312,19 @@ fn compile_alternative<'a>(
                 "a place that is not masked: what is read as a text may be kept",
             ));
         }
+        are_on_wire &= place.path.is_empty() && spec.encoding == Encoding::Ascii;
         Ok(place)
     });
-    let places = places.collect::<Result<_, _>>()?;
+    let places = places.collect::<Result<Box<[Place]>, _>>()?;
     let when = table.when.as_ref().map(|when| {
         let inside = |problem: Problem| problem.inside("when");
         let (place, _) = compile_place(&when.at, when.from, when.length, false, &find).map_err(inside)?;
-        let is = when.is.iter().map(|value| value.as_str().into()).collect();
+        let is = when.is.iter().map(|value| Code::new(value)).collect();
         Ok(Condition { place, is })
     });
-    Ok(Alternative { places, when: when.transpose()?, meaning })
+    let when = when.transpose()?;
+    let is_plain = are_on_wire && places.len() == 1 && when.is_none();
+    Ok(Alternative { places, when, meaning, is_plain })
 }
 
 fn compile_meaning(table: &LocationTable, kind: Kind) -> Result<Meaning, Problem> {
@@ -316,12 +338,12 @@ fn compile_meaning(table: &LocationTable, kind: Kind) -> Result<Meaning, Problem
             if table.is.is_empty() {
                 return Err(Problem::new("is", "nothing", "the values that mean yes"));
             }
-            Ok(Meaning::Flag { is: table.is.iter().map(|value| value.as_str().into()).collect() })
+            Ok(Meaning::Flag { is: table.is.iter().map(|value| Code::new(value)).collect() })
         }
         Kind::Text => {
             refuse("is", !table.is.is_empty(), "values, for what is read as something else")?;
             refuse("other", table.other.is_some(), "values, for what is read as something else")?;
-            let values = table.values.iter().map(|(from, to)| (from.as_str().into(), to.as_str().into()));
+            let values = table.values.iter().map(|(from, to)| (Code::new(from), to.as_str().into()));
             Ok(Meaning::Text { values: values.collect() })
         }
         Kind::Word(word) => {
@@ -335,7 +357,7 @@ fn compile_meaning(table: &LocationTable, kind: Kind) -> Result<Meaning, Problem
             };
             let values = table.values.iter().map(|(from, to)| {
                 let to = known(from, to).map_err(|problem| problem.inside("values"))?;
-                Ok((from.as_str().into(), to))
+                Ok((Code::new(from), to))
             });
             let other = table.other.as_deref().map(|found| known("other", found)).transpose()?;
             Ok(Meaning::Word { values: values.collect::<Result<_, _>>()?, other })

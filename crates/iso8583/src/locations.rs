@@ -7,6 +7,8 @@
 //! Guarantees that every place exists in the dialect, that every word is one of those listed here, and that no masked value
 //! is read as a text: what is read as a text may be kept.
 
+use crate::bitmap::Bitmap;
+use crate::code::Code;
 use crate::error::Fault;
 use crate::spec::ElementSpec;
 
@@ -148,7 +150,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Condition {
     pub(crate) place: Place,
-    pub(crate) is: Box<[Box<str>]>,
+    pub(crate) is: Box<[Code]>,
 }
 
 /// Places whose characters are joined, and what they mean.
@@ -157,17 +159,19 @@ pub(crate) struct Alternative {
     pub(crate) places: Box<[Place]>,
     pub(crate) when: Option<Condition>,
     pub(crate) meaning: Meaning,
+    /// Whether there is one place and no condition, and the wire holds the characters of that place as they are.
+    pub(crate) is_plain: bool,
 }
 
 /// What the characters of a place mean.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Meaning {
     /// What they say, or what is said in their place here.
-    Text { values: Box<[(Box<str>, Box<str>)]> },
+    Text { values: Box<[(Code, Box<str>)]> },
     /// Yes, if they are one of these.
-    Flag { is: Box<[Box<str>]> },
+    Flag { is: Box<[Code]> },
     /// One of our words, or `other` where something else is there.
-    Word { values: Box<[(Box<str>, &'static str)]>, other: Option<&'static str> },
+    Word { values: Box<[(Code, &'static str)]>, other: Option<&'static str> },
 }
 
 /// The amounts of DE 54 and its kin: twenty characters each.
@@ -180,54 +184,94 @@ pub struct AdditionalAmounts {
     pub(crate) original: Box<str>,
 }
 
+/// The alternatives for one thing, in order of precedence.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Alternatives {
+    pub(crate) list: Box<[Alternative]>,
+    /// One of these elements must be there for any of them to say something: most messages say little, and of
+    /// most things this tells at once that they say nothing.
+    any_of: Bitmap,
+}
+
+impl Alternatives {
+    pub(crate) fn new(list: Box<[Alternative]>) -> Self {
+        let mut any_of = Bitmap::default();
+        list.iter()
+            .filter_map(|alternative| alternative.places.first())
+            .for_each(|place| any_of.insert(place.de));
+        Self { list, any_of }
+    }
+
+    /// The elements of which one must be there for any of them to say something.
+    pub(crate) const fn any_of(&self) -> Bitmap {
+        self.any_of
+    }
+
+    /// Those that a message with these elements may say.
+    #[inline]
+    pub(crate) fn among(&self, present: Bitmap) -> &[Alternative] {
+        if self.any_of.and(present).is_empty() { &[] } else { &self.list }
+    }
+}
+
 /// Where a dialect keeps things. A thing without a place is never found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Locations {
-    pub(crate) words: Vec<Box<[Alternative]>>,
-    pub(crate) flags: Vec<Box<[Alternative]>>,
-    pub(crate) texts: Vec<Box<[Alternative]>>,
+    pub(crate) words: Vec<Alternatives>,
+    pub(crate) flags: Vec<Alternatives>,
+    pub(crate) texts: Vec<Alternatives>,
+    /// The elements of which one must be there for a message to name the one that it follows.
+    pub(crate) original_in: Bitmap,
     pub(crate) additional_amounts: Option<AdditionalAmounts>,
     pub(crate) response_detail: Option<(u8, usize)>,
 }
 
 impl Locations {
-    /// The alternatives for a word, in order of precedence.
-    pub(crate) fn word(&self, word: WordAt) -> &[Alternative] {
-        self.words.get(word as usize).map_or(&[], |alternatives| alternatives)
+    /// What a message with the elements `present` may say of a word.
+    #[inline]
+    pub(crate) fn word(&self, word: WordAt, present: Bitmap) -> &[Alternative] {
+        self.words.get(word as usize).map_or(&[], |alternatives| alternatives.among(present))
     }
 
-    /// The alternatives for a flag.
-    pub(crate) fn flag(&self, flag: FlagAt) -> &[Alternative] {
-        self.flags.get(flag as usize).map_or(&[], |alternatives| alternatives)
+    /// The same for a flag.
+    #[inline]
+    pub(crate) fn flag(&self, flag: FlagAt, present: Bitmap) -> &[Alternative] {
+        self.flags.get(flag as usize).map_or(&[], |alternatives| alternatives.among(present))
     }
 
-    /// The alternatives for a text.
-    pub(crate) fn text(&self, text: TextAt) -> &[Alternative] {
-        self.texts.get(text as usize).map_or(&[], |alternatives| alternatives)
+    /// The same for a text.
+    #[inline]
+    pub(crate) fn text(&self, text: TextAt, present: Bitmap) -> &[Alternative] {
+        self.texts.get(text as usize).map_or(&[], |alternatives| alternatives.among(present))
     }
 
     /// Whether the dialect has a place for a word.
     #[must_use]
     pub fn has_word(&self, word: WordAt) -> bool {
-        !self.word(word).is_empty()
+        self.words.get(word as usize).is_some_and(|alternatives| !alternatives.list.is_empty())
     }
 
     /// Whether the dialect has a place for a flag.
     #[must_use]
     pub fn has_flag(&self, flag: FlagAt) -> bool {
-        !self.flag(flag).is_empty()
+        self.flags.get(flag as usize).is_some_and(|alternatives| !alternatives.list.is_empty())
     }
 
     /// Whether the dialect has a place for a text.
     #[must_use]
     pub fn has_text(&self, text: TextAt) -> bool {
-        !self.text(text).is_empty()
+        self.first_place(text).is_some()
     }
 
     /// The element that begins a text's place, for the answer to a message whose text makes no sense.
     #[must_use]
     pub fn element_of(&self, text: TextAt) -> Option<u8> {
-        self.text(text).first()?.places.first().map(|place| place.de)
+        self.first_place(text).map(|place| place.de)
+    }
+
+    /// Where a text is before anywhere else.
+    pub(crate) fn first_place(&self, text: TextAt) -> Option<&Place> {
+        self.texts.get(text as usize)?.list.first()?.places.first()
     }
 
     /// Where additional amounts are, balances among them. `None` if the dialect has no place for them.

@@ -5,6 +5,7 @@
 //! elements present and no value: under a wrong dialect a card number can turn up in any element.
 
 use crate::bitmap::Bitmap;
+use crate::characters::Characters;
 use crate::dialect::Table;
 use crate::mti::Mti;
 use crate::position::Span;
@@ -12,6 +13,7 @@ use crate::received::Received;
 use crate::value::{Digits, Value};
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A decoded message.
@@ -58,6 +60,7 @@ impl Message {
 
     /// Whether data element `de` is present.
     #[must_use]
+    #[inline]
     pub fn has(&self, de: u8) -> bool {
         self.present.contains(de)
     }
@@ -77,14 +80,23 @@ impl Message {
 
     /// The value of `de` as received, without its length prefix.
     #[must_use]
+    #[inline]
     pub fn raw(&self, de: u8) -> Option<&[u8]> {
-        self.value(de).map(|value| value.raw())
+        let span = self.spans.get(self.present.place(de)?)?;
+        self.bytes.get(span.start as usize..span.end as usize)
     }
 
     /// The value of `de` as [`Value::text`].
     #[must_use]
     pub fn text(&self, de: u8) -> Option<Cow<'_, str>> {
         self.value(de).map(|value| value.text())
+    }
+
+    /// The characters of `de`, as [`Value::characters`].
+    #[must_use]
+    #[inline]
+    pub fn characters(&self, de: u8) -> Option<Characters<'_>> {
+        self.value(de).map(|value| value.characters())
     }
 
     /// The digits of a numeric element, as [`Value::digits`].
@@ -109,6 +121,11 @@ impl Message {
     #[must_use]
     pub fn part(&self, de: u8, path: &str) -> Option<Value<'_>> {
         self.value(de)?.part(path)
+    }
+
+    /// Bytes of the message, from one offset to another.
+    pub(crate) fn between(&self, place: Range<u32>) -> &[u8] {
+        self.bytes.get(place.start as usize..place.end as usize).unwrap_or_default()
     }
 
     /// Prefix and value of `de`, as received.

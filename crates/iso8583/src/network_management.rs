@@ -187,7 +187,7 @@ pub(crate) fn compile_network_management<'a>(
 
 /// What is read where `text` was sent in the element, filled up with spaces for example; what is allowed if it
 /// cannot be sent.
-fn written(spec: &ElementSpec, text: &str) -> Result<ShortText, String> {
+fn written(spec: &ElementSpec, text: &str) -> Result<String, String> {
     let number = spec.number();
     let mut wire = Vec::new();
     let refused = |fault: Fault| format!("what DE {number} can hold: {fault}");
@@ -197,5 +197,6 @@ fn written(spec: &ElementSpec, text: &str) -> Result<ShortText, String> {
     spec.write_text(text.as_bytes(), &mut wire).map_err(refused)?;
     let span = spec.locate_any(&wire, 0).map_err(|at| refused(at.fault))?;
     let read = Value::new(spec, &wire, span).and_then(|value| value.excerpt(0, None));
+    let read = read.map(|read| read.as_str().to_owned());
     read.ok_or_else(|| format!("{} characters at most", ShortText::MAX))
 }

@@ -16,7 +16,7 @@ impl Message {
         let Some(rules) = self.table.rules(self.mti()) else {
             return Ok(());
         };
-        match rules.mandatory.iter().find(|de| !self.has(*de)) {
+        match rules.mandatory.without(self.present).iter().next() {
             None => Ok(()),
             Some(de) => {
                 let name = self.table.element(de).map_or_else(Box::default, |spec| spec.name.clone());

@@ -88,13 +88,13 @@ enum Filler {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum QuickPrefix {
     /// Two digits, a byte each, from this zero on.
-    LL(u8),
+    Two(u8),
     /// Three of them.
-    LLL(u8),
+    Three(u8),
     /// One byte of two digits.
-    PackedLL,
+    PackedTwo,
     /// Two bytes of two digits.
-    PackedLLLL,
+    PackedFour,
     /// One byte.
     Byte,
     /// Two bytes, most significant first.
@@ -203,12 +203,12 @@ impl Packing {
 impl QuickPrefix {
     fn of(prefix: Prefix) -> Option<Self> {
         match (prefix.encoding, prefix.width) {
-            (PrefixEncoding::Ascii, 2) => Some(Self::LL(b'0')),
-            (PrefixEncoding::Ascii, 3) => Some(Self::LLL(b'0')),
-            (PrefixEncoding::Ebcdic, 2) => Some(Self::LL(0xF0)),
-            (PrefixEncoding::Ebcdic, 3) => Some(Self::LLL(0xF0)),
-            (PrefixEncoding::Bcd, 1 | 2) => Some(Self::PackedLL),
-            (PrefixEncoding::Bcd, 3 | 4) => Some(Self::PackedLLLL),
+            (PrefixEncoding::Ascii, 2) => Some(Self::Two(b'0')),
+            (PrefixEncoding::Ascii, 3) => Some(Self::Three(b'0')),
+            (PrefixEncoding::Ebcdic, 2) => Some(Self::Two(0xF0)),
+            (PrefixEncoding::Ebcdic, 3) => Some(Self::Three(0xF0)),
+            (PrefixEncoding::Bcd, 1 | 2) => Some(Self::PackedTwo),
+            (PrefixEncoding::Bcd, 3 | 4) => Some(Self::PackedFour),
             (PrefixEncoding::Binary, 1) => Some(Self::Byte),
             (PrefixEncoding::Binary, 2) => Some(Self::TwoBytes),
             _ => None,
@@ -225,16 +225,16 @@ impl QuickPrefix {
         };
         let pair = |byte: u8| Some(digit(byte >> 4, 0)? * 10 + digit(byte & 0x0F, 0)?);
         let (size, count) = match self {
-            Self::LL(zero) => {
+            Self::Two(zero) => {
                 let [tens, ones] = *wire.first_chunk()?;
                 (2, digit(tens, zero)? * 10 + digit(ones, zero)?)
             }
-            Self::LLL(zero) => {
+            Self::Three(zero) => {
                 let [hundreds, tens, ones] = *wire.first_chunk()?;
                 (3, digit(hundreds, zero)? * 100 + digit(tens, zero)? * 10 + digit(ones, zero)?)
             }
-            Self::PackedLL => (1, pair(*wire.first()?)?),
-            Self::PackedLLLL => {
+            Self::PackedTwo => (1, pair(*wire.first()?)?),
+            Self::PackedFour => {
                 let [high, low] = *wire.first_chunk()?;
                 (2, pair(high)? * 100 + pair(low)?)
             }

@@ -38,7 +38,7 @@ const fn letters(word: u64, last: u8) -> u64 {
 
 /// What is wrong where digits begin at `zero`: high halves that are not its own, or low ones above nine.
 #[inline(always)]
-const fn no_digits(word: u64, zero: u8) -> u64 {
+pub(crate) const fn no_digits(word: u64, zero: u8) -> u64 {
     let values = word ^ each(zero);
     (values | values.wrapping_add(each(6))) & HIGH_HALVES
 }

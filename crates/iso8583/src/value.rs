@@ -3,7 +3,9 @@
 //! Guarantees that the value was checked when the message was decoded, so that reading it cannot fail
 //! except by asking for a kind that it is not.
 
+use crate::characters::Characters;
 use crate::content::Content;
+use crate::digits;
 use crate::encoding::{Encoding, character, nibbles};
 use crate::position::Span;
 use crate::short_text::ShortText;
@@ -58,6 +60,7 @@ impl<'a> Value<'a> {
     }
 
     /// How many characters [`Value::text`] has.
+    #[inline]
     fn text_len(&self) -> usize {
         match self.spec.encoding {
             Encoding::Bcd => self.characters,
@@ -66,38 +69,56 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The character of [`Value::text`] at `index`, from 0.
-    fn character(&self, index: usize) -> Option<u8> {
-        let half = |index: usize| {
-            let byte = self.wire.get(index / 2)?;
-            Some(character(if index.is_multiple_of(2) { byte >> 4 } else { byte & 0x0F }))
-        };
+    /// Writes the characters of [`Value::text`] from `from` on into `room`.
+    fn write_characters(&self, from: usize, room: &mut [u8]) {
+        let wire = || self.wire.iter().skip(from);
+        let put = |(to, character): (&mut u8, u8)| *to = character;
         match self.spec.encoding {
-            Encoding::Ascii => self.wire.get(index).copied(),
-            Encoding::Ebcdic(page) => self.wire.get(index).map(|byte| page.to_ascii(*byte)),
-            Encoding::Hex => self.wire.get(index).map(u8::to_ascii_uppercase),
-            Encoding::Binary => half(index),
-            Encoding::Bcd => half(index + usize::from(self.characters % 2 == 1 && self.spec.pad.is_left())),
+            Encoding::Ascii => room.iter_mut().zip(wire().copied()).for_each(put),
+            Encoding::Ebcdic(page) => {
+                room.iter_mut().zip(wire().map(|byte| page.to_ascii(*byte))).for_each(put)
+            }
+            Encoding::Hex => room.iter_mut().zip(wire().map(u8::to_ascii_uppercase)).for_each(put),
+            Encoding::Binary => {
+                let halves = self.wire.iter().flat_map(|byte| [byte >> 4, byte & 0x0F]);
+                room.iter_mut().zip(halves.skip(from).map(character)).for_each(put);
+            }
+            Encoding::Bcd => room.iter_mut().zip(self.nibbles().skip(from).map(character)).for_each(put),
         }
     }
 
-    /// A part of [`Value::text`] without allocating: `length` characters from `from`, counted from 0, or all from
-    /// there on. `None` if the value does not have them, or they are more than [`ShortText::MAX`].
+    /// The characters of [`Value::text`], without allocating unless they are many and written otherwise than in ASCII.
     #[must_use]
-    pub fn excerpt(&self, from: usize, length: Option<usize>) -> Option<ShortText> {
+    #[inline]
+    pub fn characters(&self) -> Characters<'a> {
+        if self.spec.encoding == Encoding::Ascii {
+            return Characters::on_wire(self.wire);
+        }
+        self.copied(0, self.text_len()).unwrap_or_else(|| Characters::long(self.text().into_owned()))
+    }
+
+    /// A part of [`Value::text`] without allocating: `length` characters from `from`, counted from 0, or all from
+    /// there on. `None` if the value does not have them, or they are more than 64.
+    #[must_use]
+    #[inline]
+    pub fn excerpt(&self, from: usize, length: Option<usize>) -> Option<Characters<'a>> {
         let end = match length {
             Some(length) => from.checked_add(length)?,
             None => self.text_len(),
         };
-        if end > self.text_len() {
+        if end > self.text_len() || end.checked_sub(from)? > ShortText::MAX {
             return None;
         }
         if self.spec.encoding == Encoding::Ascii {
-            return ShortText::of(self.wire.get(from..end)?);
+            return self.wire.get(from..end).map(Characters::on_wire);
         }
-        let mut text = ShortText::EMPTY;
-        (from..end).try_for_each(|index| text.push(self.character(index)?))?;
-        Some(text)
+        self.copied(from, end)
+    }
+
+    /// A copy of the characters in between. `None` if they are too many, or one is not of seven bits.
+    fn copied(&self, from: usize, end: usize) -> Option<Characters<'a>> {
+        ShortText::filled(end.checked_sub(from)?, |room| self.write_characters(from, room))
+            .map(Characters::short)
     }
 
     /// The digits of a numeric value, without allocating. `None` if it is not numeric or is longer than
@@ -125,16 +146,15 @@ impl<'a> Value<'a> {
 
     /// The number that a numeric value is. `None` if it is not numeric or exceeds 64 bits.
     #[must_use]
+    #[inline]
     pub fn number(&self) -> Option<u64> {
         if self.spec.content != Content::Numeric {
             return None;
         }
-        // The low half of a digit's byte is its value, in ASCII and in EBCDIC alike.
-        let push = |sum: u64, digit: u8| sum.checked_mul(10)?.checked_add(u64::from(digit & 0x0F));
         match self.spec.encoding {
-            Encoding::Bcd => self.nibbles().try_fold(0, push),
+            Encoding::Bcd => digits::number_of_packed(self.wire, self.characters, self.spec.pad),
             Encoding::Ascii | Encoding::Ebcdic(_) | Encoding::Binary | Encoding::Hex => {
-                self.wire.iter().copied().try_fold(0, push)
+                digits::number_of(self.wire)
             }
         }
     }

@@ -29,9 +29,13 @@ pub(super) fn billing(message: &Message) -> Option<Money> {
 }
 
 fn currency_in(message: &Message, element: u8) -> Result<Currency, ElementFault> {
-    let code =
-        message.text(element).and_then(|code| code.trim().parse().ok()).ok_or(ElementFault(element))?;
-    Currency::from_numeric(code).map_err(|_| ElementFault(element))
+    let text = message.characters(element).ok_or(ElementFault(element))?;
+    // Digits alone, but for some who fill up with spaces.
+    let code = match text.number() {
+        Some(code) => u16::try_from(code).ok(),
+        None => text.as_str().trim().parse().ok(),
+    };
+    Currency::from_numeric(code.ok_or(ElementFault(element))?).map_err(|_| ElementFault(element))
 }
 
 /// The cash that is handed out with a purchase, among the additional amounts. Some networks sign it as a debit.

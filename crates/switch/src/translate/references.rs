@@ -1,7 +1,7 @@
 //! What ties messages to one another: STAN, transmission time, acquirer, retrieval reference, the network's own id, and
 //! what a message says of the one that it follows.
 
-use super::texts::{named, without};
+use super::texts::{named, without, without_filler};
 use super::{ElementFault, Reading};
 use domain::{
     AcquirerId, ApprovalCode, MessageClass, NetworkReference, OriginalReferences, Pan, Rrn, Stan, Text,
@@ -32,8 +32,9 @@ pub(super) fn acquirer(message: &Message) -> Result<AcquirerId, ElementFault> {
 
 /// DE 37.
 pub(super) fn rrn(message: &Message, pan: &Pan) -> Result<Option<Rrn>, ElementFault> {
-    let text = message.text(37);
-    text.map(|text| Rrn::new(&without(pan, text.trim_end())).map_err(|_| ElementFault(37))).transpose()
+    let text = message.characters(37);
+    let rrn = text.map(|text| Rrn::from_ascii(&without(pan, without_filler(&text))));
+    rrn.transpose().map_err(|_| ElementFault(37))
 }
 
 /// The network's own id of the transaction, where the dialect has one.

@@ -45,15 +45,12 @@ fn processing_code(message: &Message) -> Result<ProcessingCode, ElementFault> {
 
 /// The card number, from DE 2 or else from track 2.
 pub(super) fn card_number(message: &Message) -> Result<Pan, ElementFault> {
-    let (element, pan) = match (message.text(2), message.text(35)) {
-        (Some(digits), _) => (2, Pan::from_digits(digits.as_bytes())),
-        (None, Some(track)) => {
-            let end = track.find(['=', 'D', 'd']).unwrap_or(track.len());
-            (35, Pan::from_digits(track.as_bytes().get(..end).unwrap_or(&[])))
-        }
-        (None, None) => return Err(ElementFault(2)),
-    };
-    pan.map_err(|_| ElementFault(element))
+    if let Some(digits) = message.characters(2) {
+        return Pan::from_digits(&digits).map_err(|_| ElementFault(2));
+    }
+    let track = message.characters(35).ok_or(ElementFault(2))?;
+    let digits = track.split(|character| matches!(character, b'=' | b'D' | b'd')).next().unwrap_or_default();
+    Pan::from_digits(digits).map_err(|_| ElementFault(35))
 }
 
 /// DE 14. A month that does not exist is a format error; an advice is taken note of all the same (E40).
@@ -83,16 +80,13 @@ fn merchant(message: &Message, pan: &Pan) -> Result<Merchant, ElementFault> {
 
 /// DE 43; where an edition gives it more room, as much of it as is kept.
 fn merchant_name(message: &Message, pan: &Pan) -> Result<domain::Text<40>, ElementFault> {
-    match message.text(43) {
-        None => Ok(domain::Text::EMPTY),
-        Some(text) if text.len() <= 40 => unpadded(&text, 43, pan),
-        Some(long) => {
-            let masked = super::texts::without(pan, &long);
-            let end = (0..=40).rev().find(|end| masked.is_char_boundary(*end)).unwrap_or(0);
-            let start = masked.get(..end).unwrap_or_default().trim_end();
-            domain::Text::new(start).map_err(|_| ElementFault(43))
-        }
+    let Some(text) = message.characters(43) else { return Ok(domain::Text::EMPTY) };
+    if text.len() <= 40 {
+        return unpadded(&text, 43, pan);
     }
+    let masked = super::texts::without(pan, &text);
+    let start = masked.get(..40).unwrap_or(&masked);
+    domain::Text::from_ascii(super::texts::without_filler(start)).map_err(|_| ElementFault(43))
 }
 
 /// DE 19, or else the two letters at the end of DE 43.
