@@ -12,14 +12,23 @@ use crate::error::{EncodeError, Fault};
 use crate::length::Length;
 use crate::message::Message;
 use crate::mti::Mti;
+use crate::position::narrow;
 use crate::spec::ElementSpec;
 use bytes::BytesMut;
-use std::ops::Range;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// Room for the elements of a usual answer, so that drafting one allocates twice and never again.
+/// Room for the elements of a usual answer, so that drafting one allocates once, for their bytes.
 const USUAL_BYTES: usize = 256;
 const USUAL_ELEMENTS: usize = 24;
+
+/// Which bytes of the scratch are an element's prefix and value.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) de: u8,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+}
 
 /// A message being written.
 #[derive(Clone)]
@@ -29,10 +38,12 @@ pub struct Draft {
     header: Vec<u8>,
     mti: Mti,
     /// Prefix and value of each element, in the order of the calls.
-    scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
     /// Which bytes of the scratch belong to which element, ascending by element.
-    elements: Vec<(u8, Range<usize>)>,
-    error: Option<EncodeError>,
+    pub(crate) elements: SmallVec<[Piece; USUAL_ELEMENTS]>,
+    /// The same elements as a set.
+    pub(crate) present: Bitmap,
+    error: Option<Box<EncodeError>>,
 }
 
 impl Draft {
@@ -56,7 +67,8 @@ impl Draft {
             header,
             mti,
             scratch: Vec::with_capacity(USUAL_BYTES),
-            elements: Vec::with_capacity(USUAL_ELEMENTS),
+            elements: SmallVec::new(),
+            present: Bitmap::default(),
             error: None,
         }
     }
@@ -70,11 +82,16 @@ impl Draft {
     /// Sets `de` to characters. Text of a fixed length is filled up with spaces on the right; digits
     /// must be exactly as many as the element has.
     pub fn text(&mut self, de: u8, value: &str) -> &mut Self {
+        self.characters(de, value.as_bytes())
+    }
+
+    /// As [`Draft::text`], for ASCII characters.
+    pub fn characters(&mut self, de: u8, value: &[u8]) -> &mut Self {
         self.set(de, |spec, out| {
             if spec.content == Content::Binary {
                 return Err(kind(spec, "characters"));
             }
-            spec.write_text(value.as_bytes(), out).map_err(|fault| wrong(spec, fault))
+            spec.write_text(value, out).map_err(|fault| wrong(spec, fault))
         })
     }
 
@@ -119,51 +136,16 @@ impl Draft {
         })
     }
 
-    /// Sets `de` to what `request` has there, byte for byte if both speak the same dialect. An element
-    /// that the request does not have is not set.
-    pub fn echo(&mut self, de: u8, request: &Message) -> &mut Self {
-        if !Arc::ptr_eq(&self.table, &request.table) {
-            return self.translate(de, request);
-        }
-        match request.wire(de) {
-            Some(wire) => self.set(de, |_, out| {
-                out.extend_from_slice(wire);
-                Ok(())
-            }),
-            None => self,
-        }
-    }
-
-    /// Sets every element that the dialect's rules say the answer to `request` gives back.
-    pub fn echo_by_rule(&mut self, request: &Message) -> &mut Self {
-        let table = Arc::clone(&self.table);
-        for de in table.rules(request.mti()).map_or(&[][..], |rules| rules.echo()) {
-            self.echo(*de, request);
-        }
-        self
-    }
-
-    /// Sets `de` to the same value in this dialect's own form.
-    fn translate(&mut self, de: u8, request: &Message) -> &mut Self {
-        let binary = self.table.element(de).is_some_and(|spec| spec.content == Content::Binary);
-        if binary && let Some(bytes) = request.binary(de) {
-            return self.binary(de, &bytes);
-        }
-        match request.text(de) {
-            Some(text) => self.text(de, &text),
-            None => self,
-        }
-    }
-
     /// Takes `de` out again.
     pub fn remove(&mut self, de: u8) -> &mut Self {
-        self.elements.retain(|(present, _)| *present != de);
+        self.elements.retain(|piece| piece.de != de);
+        self.present.remove(de);
         self
     }
 
     /// The highest element that is set; 0 if none is.
     pub(crate) fn last_element(&self) -> u8 {
-        self.elements.last().map_or(0, |(de, _)| *de)
+        self.elements.last().map_or(0, |piece| piece.de)
     }
 
     /// The size of what goes before the MTI.
@@ -173,8 +155,8 @@ impl Draft {
 
     /// Prefix and value of `de`, as they will be written.
     pub(crate) fn element_wire(&self, de: u8) -> &[u8] {
-        let place = self.elements.iter().find(|(present, _)| *present == de);
-        place.and_then(|(_, range)| self.scratch.get(range.clone())).unwrap_or_default()
+        let piece = self.elements.iter().find(|piece| piece.de == de);
+        piece.map_or(&[], |piece| self.between(piece.start, piece.end))
     }
 
     /// The message type that is being written.
@@ -190,18 +172,16 @@ impl Draft {
     /// is then left as it was.
     pub fn encode_into(&self, out: &mut BytesMut) -> Result<(), EncodeError> {
         if let Some(error) = &self.error {
-            return Err(error.clone());
+            return Err((**error).clone());
         }
         if !self.table.mti.can_write(self.mti) {
             return Err(EncodeError::MessageType { mti: self.mti, dialect: self.table.name.clone() });
         }
-        let mut present = Bitmap::default();
-        self.elements.iter().for_each(|(de, _)| present.insert(*de));
         let start = out.len();
         out.reserve(self.header.len() + MTI_AND_BITMAPS_MAX + self.scratch.len());
         out.extend_from_slice(&self.header);
         self.table.mti.write(self.mti, out);
-        self.table.bitmap.write(present, out);
+        self.table.bitmap.write(self.present, out);
         self.write_elements(out);
         let finished = self.table.header.finish(out, start);
         if finished.is_err() {
@@ -212,16 +192,21 @@ impl Draft {
 
     /// Copies the elements in order; those that were set in order lie side by side and go in one piece.
     fn write_elements(&self, out: &mut BytesMut) {
-        let mut piece = 0..0;
-        for (_, range) in &self.elements {
-            if range.start == piece.end {
-                piece.end = range.end;
+        let (mut start, mut end) = (0, 0);
+        for piece in &self.elements {
+            if piece.start == end {
+                end = piece.end;
             } else {
-                out.extend_from_slice(self.scratch.get(piece).unwrap_or_default());
-                piece = range.clone();
+                out.extend_from_slice(self.between(start, end));
+                (start, end) = (piece.start, piece.end);
             }
         }
-        out.extend_from_slice(self.scratch.get(piece).unwrap_or_default());
+        out.extend_from_slice(self.between(start, end));
+    }
+
+    /// Bytes of the scratch.
+    fn between(&self, start: u32, end: u32) -> &[u8] {
+        self.scratch.get(start as usize..end as usize).unwrap_or_default()
     }
 
     fn set(
@@ -234,32 +219,35 @@ impl Draft {
         }
         let start = self.scratch.len();
         let written = match self.table.element(de) {
-            Some(spec) => {
-                write(spec, &mut self.scratch).and_then(|()| check_parts(spec, &self.scratch, start))
-            }
+            Some(spec) => write(spec, &mut self.scratch).and_then(|()| match &spec.parts {
+                Some(_) => check_parts(spec, &self.scratch, start),
+                None => Ok(()),
+            }),
             None => Err(EncodeError::Unlisted { de, dialect: self.table.name.clone() }),
         };
         match written {
-            Ok(()) => self.place(de, start..self.scratch.len()),
-            Err(error) => self.error = Some(error),
+            Ok(()) => self.place(de, start),
+            Err(error) => self.error = Some(Box::new(error)),
         }
         self
     }
 
-    /// Keeps the elements in order; setting an element again replaces it.
-    fn place(&mut self, de: u8, range: Range<usize>) {
+    /// Takes what was written from `start` on for `de`. Keeps the elements in order; setting one again replaces it.
+    pub(crate) fn place(&mut self, de: u8, start: usize) {
+        let piece = Piece { de, start: narrow(start), end: narrow(self.scratch.len()) };
+        self.present.insert(de);
         // Most callers set elements in order.
-        if self.elements.last().is_none_or(|(last, _)| *last < de) {
-            self.elements.push((de, range));
+        if self.elements.last().is_none_or(|last| last.de < de) {
+            self.elements.push(piece);
             return;
         }
-        match self.elements.binary_search_by_key(&de, |(present, _)| *present) {
+        match self.elements.binary_search_by_key(&de, |present| present.de) {
             Ok(at) => {
                 if let Some(slot) = self.elements.get_mut(at) {
-                    slot.1 = range;
+                    *slot = piece;
                 }
             }
-            Err(at) => self.elements.insert(at, (de, range)),
+            Err(at) => self.elements.insert(at, piece),
         }
     }
 }
@@ -267,7 +255,7 @@ impl Draft {
 impl std::fmt::Debug for Draft {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Draft({} ", self.mti)?;
-        f.debug_list().entries(self.elements.iter().map(|(de, _)| de)).finish()?;
+        f.debug_list().entries(self.elements.iter().map(|piece| piece.de)).finish()?;
         f.write_str(")")
     }
 }
@@ -295,9 +283,6 @@ fn decimal(value: u64) -> ([u8; DIGITS_MAX], usize) {
 
 /// Checks the parts of a composite that was written from `start`, so that what is sent can be read.
 fn check_parts(spec: &ElementSpec, scratch: &[u8], start: usize) -> Result<(), EncodeError> {
-    if !spec.is_composite() {
-        return Ok(());
-    }
     spec.locate(scratch, start).map(|_| ()).map_err(|fault| EncodeError::Part {
         de: spec.de,
         path: fault.path.trim_start_matches('.').to_owned(),

@@ -91,11 +91,15 @@ mod walk;
 // A message to bytes.
 mod compose;
 mod draft;
+mod echo;
 mod network_function;
 
 // Message authentication codes.
 mod mac;
 mod sealed;
+
+#[cfg(test)]
+mod filled;
 
 // A message for people.
 mod describe;

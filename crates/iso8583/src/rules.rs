@@ -16,6 +16,8 @@ pub struct MessageRules {
     /// `None` if the dialect does not say, so that nothing is unexpected.
     pub(crate) optional: Option<Bitmap>,
     echo: Box<[u8]>,
+    /// The same elements as a set.
+    echo_set: Bitmap,
 }
 
 /// The rules of one kind of message as a dialect file writes them.
@@ -46,6 +48,10 @@ impl MessageRules {
     pub fn echo(&self) -> &[u8] {
         &self.echo
     }
+
+    pub(crate) const fn echo_set(&self) -> Bitmap {
+        self.echo_set
+    }
 }
 
 /// Compiles the rules of one kind of message; `is_listed` says which elements the dialect has.
@@ -66,8 +72,8 @@ pub(crate) fn compile_rules(
     };
     let mandatory = check("mandatory", &table.mandatory)?;
     let optional = table.optional.as_deref().map(|elements| check("optional", elements)).transpose()?;
-    let echo = check("echo", &table.echo)?.iter().collect();
-    Ok((mti, MessageRules { mandatory, optional, echo }))
+    let echo_set = check("echo", &table.echo)?;
+    Ok((mti, MessageRules { mandatory, optional, echo: echo_set.iter().collect(), echo_set }))
 }
 
 /// The response codes by our words, each of which the dialect's DE 39 can hold.

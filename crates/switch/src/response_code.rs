@@ -11,6 +11,7 @@ use iso8583::{Dialect, NetworkManagement, ResponseClass};
 /// The codes of one link, looked up once.
 #[derive(Clone, Debug)]
 pub(crate) struct ResponseCodes {
+    /// In the order in which the reasons are declared, which is that of `Reason::ALL`.
     by_reason: Box<[Box<str>]>,
     accepted: Box<str>,
     format_error: Box<str>,
@@ -38,8 +39,7 @@ impl ResponseCodes {
 
     /// For a request that was decided.
     pub(crate) fn reason(&self, reason: Reason) -> &str {
-        let place = Reason::ALL.iter().position(|other| *other == reason).unwrap_or(usize::MAX);
-        self.by_reason.get(place).map_or(usual(reason), |code| code)
+        self.by_reason.get(reason as usize).map_or(usual(reason), |code| code)
     }
 
     /// Done, or taken note of.
@@ -156,6 +156,13 @@ mod tests {
                 let approves = approving.contains(&codes.reason(*reason));
                 assert_eq!(approves, reason.is_approval(), "{name}: {reason}");
             }
+        }
+    }
+
+    #[test]
+    fn every_reason_has_its_own_place() {
+        for (place, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, place, "{reason}");
         }
     }
 

@@ -175,6 +175,6 @@ fn approve(draft: &mut Draft, request: &Message, code: ApprovalCode, advice: boo
     if advice && request.has(38) {
         draft.echo(38, request);
     } else {
-        draft.text(38, std::str::from_utf8(&code.characters()).unwrap_or_default());
+        draft.characters(38, &code.characters());
     }
 }
