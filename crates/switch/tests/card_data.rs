@@ -109,7 +109,8 @@ fn messages(pan: &str, stan: u32) -> Vec<Message> {
         whole.clone(),
         whole.clone().mti("0101"),
         stan(whole.clone().without(2), 1),
-        stan(whole.clone().mti("0120"), 2),
+        // A payment of its own: under the network's id of the first it would be about that one.
+        stan(whole.clone().mti("0120").with(62, "543210987654321"), 2),
         reversal(&whole, 900_000),
         stan(whole.clone().mti("0200"), 3),
         stan(whole.clone().mti("0220").with(63, "745563263290000000000170102"), 10),
