@@ -4,7 +4,7 @@
 //! when it comes; money never moves because of it.
 
 use crate::action::{Action, Answer, Effects, FundingPath};
-use crate::clearings::{greater, less, lesser, promised_by};
+use crate::clearings::{greater, less, lesser, plus, promised_by};
 use crate::command::Caller;
 use crate::decide::Context;
 use crate::declined_advices::is_advised_decline;
@@ -64,7 +64,7 @@ impl Shard {
                 self.undo_holds(original, reversal, given, context, effects)
             }
             TransactionState::Posted | TransactionState::Cleared => {
-                self.undo_payment(original, reversal, given, context, effects)
+                self.undo_booked(original, reversal, given, context, effects)
             }
             TransactionState::Declined
             | TransactionState::Reversed
@@ -282,19 +282,75 @@ impl Shard {
         }
     }
 
-    /// Undoes a payment that was booked, or a refund. What clearings paid of a hold is theirs to undo.
-    fn undo_payment(
+    /// Undoes what was booked by one message, or what it has above its new total. A completion may have been paid from several
+    /// holds, and is booked piece by piece: what was paid last goes back first.
+    fn undo_booked(
         &self,
-        payment: &Transaction,
+        original: &Transaction,
         reversal: Reversal,
         given: &mut u64,
         context: Context<'_>,
         effects: &mut Effects,
     ) -> ReversalMatch {
+        let Some(more) = original.more.as_ref() else { return ReversalMatch::NothingLeft };
+        let paid = |piece: &Transaction| piece.more.as_ref().map_or(0, |more| more.paid.card.minor());
+        let currency = more.paid.card.currency();
+        let pieces = self.booked_with(original);
+        let whole = pieces.iter().map(|piece| paid(piece)).fold(0, i64::saturating_add);
+        // A total in the merchant's currency is a share of each piece.
+        let total = reversal.new_total.filter(|total| total.minor() > 0 && total.currency() == currency);
+        let mut above = total.filter(|_| pieces.len() > 1).map(|total| whole.saturating_sub(total.minor()));
+        let (mut undone, mut matched) = (less(more.paid, more.paid), ReversalMatch::NothingLeft);
+        for piece in pieces.into_iter().rev() {
+            let mut reversal = reversal;
+            if let Some(above) = &mut above {
+                let goes = (*above).clamp(0, paid(piece).max(0));
+                if goes == 0 {
+                    continue;
+                }
+                *above -= goes;
+                let left = Money::new(paid(piece) - goes, currency);
+                reversal.new_total = Some(left).filter(|left| left.minor() > 0);
+            }
+            if let Some(amounts) = self.undo_payment(piece, reversal, undone, given, context, effects) {
+                (undone, matched) = (plus(undone, amounts), ReversalMatch::Matched);
+            }
+        }
+        matched
+    }
+
+    /// What was booked by the same message, the first piece first.
+    fn booked_with<'a>(&'a self, original: &'a Transaction) -> Vec<&'a Transaction> {
+        if original.state != TransactionState::Posted || original.kind.is_credit() {
+            return vec![original];
+        }
+        let same = |found: &&Transaction| {
+            found.at == original.at
+                && found.class == original.class
+                && found.acquirer == original.acquirer
+                && found.rrn == original.rrn
+                && found.processing_code == original.processing_code
+                && found.amount == original.amount
+        };
+        self.store.with_key(original.key()).filter(same).collect()
+    }
+
+    /// Undoes a payment that was booked, or a refund. What clearings paid of a hold is theirs to undo.
+    /// `before` was undone of the same payment by this very decision. What is undone.
+    #[allow(clippy::too_many_arguments)] // one step's whole context
+    fn undo_payment(
+        &self,
+        payment: &Transaction,
+        reversal: Reversal,
+        before: Amounts,
+        given: &mut u64,
+        context: Context<'_>,
+        effects: &mut Effects,
+    ) -> Option<Amounts> {
         let transaction = payment.number;
-        let Some(paid) = self.left_of(payment, context.now.utc) else { return ReversalMatch::NothingLeft };
+        let paid = self.left_of(payment, before, context.now.utc)?;
         if !payment.class.is_financial() && payment.state == TransactionState::Cleared {
-            return ReversalMatch::NothingLeft;
+            return None;
         }
         let credit = payment.kind.is_credit();
         let amounts = match reversal.new_total.filter(|total| total.minor() > 0 && !credit) {
@@ -310,7 +366,7 @@ impl Shard {
             None => paid,
         };
         if amounts.card.minor() <= 0 && !amounts.units.is_positive() {
-            return ReversalMatch::NothingLeft;
+            return None;
         }
         effects.fact(if credit {
             Fact::RefundReversed { transaction, amounts, reversal }
@@ -329,16 +385,17 @@ impl Shard {
                 effects,
             );
         }
-        ReversalMatch::Matched
+        Some(amounts)
     }
 
     /// What is left to be undone of money that was booked: no more than refunds have left of its payment.
-    fn left_of(&self, booked: &Transaction, now: Timestamp) -> Option<Amounts> {
+    fn left_of(&self, booked: &Transaction, before: Amounts, now: Timestamp) -> Option<Amounts> {
         let paid = booked.more.as_ref()?.paid;
         let of_payment = self.payment_of(booked, now).more.as_ref().filter(|_| booked.kind.is_debit());
         // Refunds may have brought more than was paid: then nothing is left, and not less than that.
         let none = less(paid, paid);
-        Some(of_payment.map_or(paid, |more| greater(none, lesser(paid, less(more.paid, more.refunded)))))
+        let left = of_payment.map(|more| less(less(more.paid, more.refunded), before));
+        Some(left.map_or(paid, |left| greater(none, lesser(paid, left))))
     }
 
     /// The transaction a reversal speaks of. By STAN and transmission time; where the latter was not sent, by STAN

@@ -51,7 +51,7 @@ impl Model {
             (TransactionState::Asked | TransactionState::Approved, _) => self.undo_holds(index, now, out),
             (TransactionState::Added, _) => self.undo_increment(index, now, out),
             (TransactionState::Posted | TransactionState::Cleared, _) => {
-                self.undo_payment(index, total, now, out)
+                self.undo_booked(index, total, now, out)
             }
             (
                 TransactionState::Declined
@@ -211,6 +211,45 @@ impl Model {
         let matched = self.undo_part(hold, lesser(added, held), (None, Some(number)), now, out);
         if matched == ReversalMatch::Matched {
             self.finish(index, TransactionState::Reversed, now.utc);
+        }
+        matched
+    }
+
+    /// Undoes what one message has booked. Where several holds have paid it, what was paid last goes back first.
+    fn undo_booked(
+        &mut self,
+        index: usize,
+        total: Option<Money>,
+        now: Moment,
+        out: &mut Outcome,
+    ) -> ReversalMatch {
+        let first = &self.transactions[index];
+        let (at, currency) = (first.at, first.paid.card.currency());
+        let Some(request) = first.asked().copied() else { return ReversalMatch::NothingLeft };
+        let of_it = |found: &Transaction| found.at == at && found.asked() == Some(&request);
+        let several = first.state == TransactionState::Posted && !request.transaction_type().is_credit();
+        let pieces: Vec<usize> = (0..self.transactions.len())
+            .filter(|piece| *piece == index || several && of_it(&self.transactions[*piece]))
+            .collect();
+        let minor = |model: &Self, piece: usize| model.transactions[piece].paid.card.minor();
+        let whole: i64 = pieces.iter().map(|piece| minor(self, *piece)).sum();
+        let total_of_all = total.filter(|total| total.currency() == currency && pieces.len() > 1);
+        let mut above = total_of_all.map(|total| (whole - total.minor()).max(0));
+        let mut matched = ReversalMatch::NothingLeft;
+        for piece in pieces.into_iter().rev() {
+            let mut total = total;
+            if let Some(above) = &mut above {
+                let goes = (*above).min(minor(self, piece));
+                *above -= goes;
+                if goes == 0 {
+                    continue;
+                }
+                let left = minor(self, piece) - goes;
+                total = (left > 0).then(|| money(left.into(), currency));
+            }
+            if self.undo_payment(piece, total, now, out) == ReversalMatch::Matched {
+                matched = ReversalMatch::Matched;
+            }
         }
         matched
     }
