@@ -4,7 +4,7 @@ use crate::limits::Limits;
 use crate::names::Name;
 use crate::told::Word;
 use crate::velocity_ring::Ring;
-use domain::{Asset, Balance, Units};
+use domain::{Asset, Balance, Currency, Units};
 
 /// A funding account.
 #[derive(Clone, Debug)]
@@ -12,13 +12,19 @@ pub(crate) struct Account {
     /// Kept in the shard's names.
     pub(crate) name: Name,
     pub(crate) asset: Asset,
-    balance: KeptBalance,
+    /// The currency that the asset is, where it is one: what most payments are compared with.
+    currency: Option<Currency>,
+    /// The balance, where it fits; nearly every one does.
+    ledger: i64,
+    held: i64,
     pub(crate) more: Option<Box<AccountMore>>,
 }
 
 /// What an account has that has limits of its own, or is the balance service's, or that a rule looks back on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AccountMore {
+    /// A balance that does not fit in twice 64 bits.
+    wide: Option<Box<Balance>>,
     pub(crate) limits: Limits,
     /// How many duties towards the balance service it has led to.
     pub(crate) duties: u64,
@@ -30,32 +36,39 @@ pub(crate) struct AccountMore {
     pub(crate) recent: Option<Box<Ring>>,
 }
 
-/// A balance. Nearly every one fits in twice 64 bits; one that does not lies apart.
-#[derive(Clone, Debug)]
-enum KeptBalance {
-    Narrow { ledger: i64, held: i64 },
-    Wide(Box<Balance>),
-}
-
 impl Account {
     /// An account with this balance and nothing else.
     pub(crate) fn new(name: Name, asset: Asset, balance: Balance) -> Self {
-        Self { name, asset, balance: KeptBalance::of(balance), more: None }
+        let currency = Currency::from_alpha(asset.code().as_str()).ok().filter(|found| asset.is(*found));
+        let mut account = Self { name, asset, currency, ledger: 0, held: 0, more: None };
+        account.set_balance(balance);
+        account
+    }
+
+    /// Whether it holds the very currency.
+    pub(crate) fn holds(&self, currency: Currency) -> bool {
+        self.currency == Some(currency)
     }
 
     /// Ledger and held.
     pub(crate) fn balance(&self) -> Balance {
-        match &self.balance {
-            KeptBalance::Narrow { ledger, held } => {
-                Balance { ledger: Units((*ledger).into()), held: Units((*held).into()) }
-            }
-            KeptBalance::Wide(balance) => **balance,
+        match self.more.as_ref().and_then(|more| more.wide.as_deref()) {
+            None => Balance { ledger: Units(self.ledger.into()), held: Units(self.held.into()) },
+            Some(wide) => *wide,
         }
     }
 
     /// Sets ledger and held.
     pub(crate) fn set_balance(&mut self, balance: Balance) {
-        self.balance = KeptBalance::of(balance);
+        match (i64::try_from(balance.ledger.0), i64::try_from(balance.held.0)) {
+            (Ok(ledger), Ok(held)) => {
+                (self.ledger, self.held) = (ledger, held);
+                if let Some(more) = &mut self.more {
+                    more.wide = None;
+                }
+            }
+            (Ok(_) | Err(_), _) => self.more_mut().wide = Some(Box::new(balance)),
+        }
     }
 
     /// Its own limits, if it has any.
@@ -94,20 +107,10 @@ impl Account {
     }
 }
 
-impl KeptBalance {
-    fn of(balance: Balance) -> Self {
-        match (i64::try_from(balance.ledger.0), i64::try_from(balance.held.0)) {
-            (Ok(ledger), Ok(held)) => Self::Narrow { ledger, held },
-            (Ok(_) | Err(_), _) => Self::Wide(Box::new(balance)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::names::Names;
-    use domain::Currency;
 
     #[test]
     fn a_balance_comes_back_whether_it_is_narrow_or_wide() {
@@ -132,10 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn a_currency_of_other_decimals_is_not_the_currency() {
+        let dollar = Currency::from_alpha("USD").unwrap();
+        let of = |asset| Account::new(Names::default().keep("a"), asset, Balance::default());
+        assert!(of(Asset::of(dollar)).holds(dollar));
+        assert!(!of(Asset::of(Currency::from_alpha("EUR").unwrap())).holds(dollar));
+        assert!(!of(Asset::new(Asset::of(dollar).code(), 6).unwrap()).holds(dollar));
+    }
+
+    #[test]
     fn an_account_takes_less_than_a_cache_line() {
         assert_eq!(
             size_of::<Account>(),
-            48,
+            40,
             "there are millions: what few accounts have belongs in `AccountMore`"
         );
     }

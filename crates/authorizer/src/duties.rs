@@ -25,7 +25,7 @@ impl Shard {
         effects: &mut Effects,
     ) {
         let Order { transaction, account, kind, units } = order;
-        let before = self.store.find(transaction).map_or(0, |found| found.duties);
+        let before = self.store.find(transaction).map_or(0, Transaction::duties);
         let name = self.account_id(account);
         let of_transaction = self.ordered_now(effects, |duty| duty.transaction == transaction);
         let of_account = self.ordered_now(effects, |duty| duty.account == name);

@@ -1,6 +1,6 @@
 //! The limits of one owner as they lie in memory: rules that owners share, and counters that they do not.
 //!
-//! The cards of a program have the same rules, and those of a shard share one copy; a card then takes 16 bytes for each
+//! The cards of a program have the same rules, and those of a shard share one copy; a card then takes 14 bytes for each
 //! counter instead of some 140 for each limit. What does not fit into that is kept as whole limits, and is shared again
 //! when it fits: limits that were set at different times, a limit whose zone is about to change, an amount beyond
 //! 64 bits. Nothing outside can tell the two apart, and both are written to disk as whole limits.
@@ -41,12 +41,13 @@ struct Rule {
     count_max: Option<u32>,
 }
 
-/// What a limit has counted, narrow.
+/// What a limit has counted, narrow and without a gap: days are numbered in 16 bits until the year 2149.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(Rust, packed(2))]
 pub(crate) struct Counter {
     used_amount: i64,
-    current: i32,
     used_count: u32,
+    current: u16,
 }
 
 /// What a counter has counted in one window.
@@ -218,7 +219,7 @@ impl Counter {
     fn of(limit: &Limit) -> Option<Self> {
         Some(Self {
             used_amount: i64::try_from(limit.used_amount).ok()?,
-            current: i32::try_from(limit.current).ok()?,
+            current: u16::try_from(limit.current).ok()?,
             used_count: limit.used_count,
         })
     }
@@ -244,7 +245,7 @@ impl Counter {
         if self.is_over(window) {
             return Some(Self {
                 used_amount: amount,
-                current: i32::try_from(window).ok()?,
+                current: u16::try_from(window).ok()?,
                 used_count: count,
             });
         }
@@ -321,7 +322,7 @@ mod tests {
             panic!("they fit");
         };
         assert!(Arc::ptr_eq(rules, same));
-        assert_eq!((counters.len(), size_of::<Counter>()), (3, 16), "what counts nothing takes no counter");
+        assert_eq!((counters.len(), size_of::<Counter>()), (3, 14), "what counts nothing takes no counter");
         assert!(first.limits().eq(one.iter().copied()) && second.limits().eq(other.iter().copied()));
     }
 

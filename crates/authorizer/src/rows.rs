@@ -184,7 +184,7 @@ impl<'a> From<&'a Transaction> for TransactionRow<'a> {
             of: kept.parent(),
             network_reference: kept.network_reference,
             balances_wanted: kept.balances_wanted,
-            duties: kept.duties,
+            duties: kept.duties(),
             more: kept.more.as_deref().map(Cow::Borrowed),
         }
     }
@@ -217,13 +217,13 @@ impl TransactionRow<'_> {
             by: self.by,
             network_reference: self.network_reference,
             balances_wanted: self.balances_wanted,
-            duties: self.duties,
             unusual: None,
             more: self.more.map(|more| Box::new(more.into_owned())),
         };
         kept.set_part(self.part);
         kept.set_failures(&self.failures);
         kept.set_parent(self.of);
+        kept.set_duties(self.duties);
         kept
     }
 }

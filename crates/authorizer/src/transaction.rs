@@ -68,6 +68,7 @@ pub(crate) struct MatchKey {
 
 /// Two numbers instead of four: every request is looked up by it twice.
 impl Hash for MatchKey {
+    #[inline]
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(u64::from(self.card.0) << 32 | u64::from(self.stan.number()));
         hasher.write_u32(self.transmission.map_or(0, Transmission::number));
@@ -106,20 +107,19 @@ pub(crate) struct Transaction {
     pub(crate) network_reference: Option<NetworkReference>,
     /// Whether its answer is to carry the balances.
     pub(crate) balances_wanted: bool,
-    /// How many duties towards the balance service it has led to.
-    pub(crate) duties: u32,
     /// What an approved purchase does not have; never there with nothing in it.
     pub(crate) unusual: Option<Box<Unusual>>,
     /// What most transactions do not have (yet).
     pub(crate) more: Option<Box<More>>,
 }
 
-/// What a plain approval of a purchase does not have.
+/// What a plain approval of a purchase from the cache does not have.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Unusual {
     part: Option<Money>,
     failures: Box<[Failure]>,
     parent: Option<TransactionNo>,
+    duties: u32,
 }
 
 /// What became of a transaction after its approval, and what only some need.
@@ -179,7 +179,6 @@ pub(crate) struct Increment {
 
 impl Transaction {
     /// The part that every transaction with a request shares.
-    #[inline]
     pub(crate) fn of(
         number: TransactionNo,
         at: Timestamp,
@@ -211,7 +210,6 @@ impl Transaction {
             by: Approver::Switch,
             network_reference: request.details.network_reference,
             balances_wanted: request.details.balances_wanted,
-            duties: 0,
             unusual: None,
             more: None,
         }
@@ -260,6 +258,18 @@ impl Transaction {
     pub(crate) fn set_parent(&mut self, parent: Option<TransactionNo>) {
         if parent.is_some() || self.unusual.is_some() {
             self.change_unusual(|unusual| unusual.parent = parent);
+        }
+    }
+
+    /// How many duties towards the balance service it has led to.
+    pub(crate) fn duties(&self) -> u32 {
+        self.unusual.as_ref().map_or(0, |unusual| unusual.duties)
+    }
+
+    /// Sets how many duties towards the balance service it has led to.
+    pub(crate) fn set_duties(&mut self, duties: u32) {
+        if duties > 0 || self.unusual.is_some() {
+            self.change_unusual(|unusual| unusual.duties = duties);
         }
     }
 

@@ -85,7 +85,6 @@ impl Shard {
     }
 
     /// A new row for a message, once [`Shard::begin_row`] has let it.
-    #[inline(always)] // rows are large, and each call would copy one
     pub(super) fn row(
         &self,
         number: TransactionNo,
@@ -125,7 +124,6 @@ impl Shard {
     }
 
     /// Places the hold of an approval.
-    #[inline]
     fn approve(&mut self, row: &mut Transaction, hold: &HoldTerms) -> Result<(), ApplyError> {
         let card = row.card;
         let account = self.card(card)?.account;
@@ -250,7 +248,6 @@ impl Shard {
             by: Approver::Switch,
             network_reference: reversal.network_reference,
             balances_wanted: false,
-            duties: 0,
             unusual: None,
             more: None,
         };

@@ -8,7 +8,7 @@ impl Shard {
         self.count_number(duty.number);
         // A duty may outlive what it speaks of.
         if let Some(transaction) = self.store.find_mut(duty.transaction) {
-            transaction.duties = transaction.duties.max(duty.sequence);
+            transaction.set_duties(transaction.duties().max(duty.sequence));
             let card = transaction.card;
             let account = self.card(card)?.account;
             let more = self.account_mut(account)?.more_mut();
