@@ -219,9 +219,9 @@ impl Shard {
         let amounts = Amounts { card: money, units };
         Some(HoldTerms {
             amounts,
-            rate: priced.rate.map(Box::new).or(card_rate),
+            rate: priced.rate.or(card_rate),
             expires_at: self.end_of_hold(request, context),
-            price: priced.price.map(Box::new),
+            price: priced.price,
         })
     }
 

@@ -185,7 +185,7 @@ impl Shard {
             let priced =
                 self.price_on_account((case.card, case.account), request, left, context, failures)?;
             let surplus = Amounts { card: left, units: priced.units };
-            let (rate, price) = (priced.rate, priced.price);
+            let (rate, price) = (priced.rate.map(|rate| *rate), priced.price.map(|price| *price));
             match pieces.last_mut() {
                 Some(piece) => {
                     (piece.paid, piece.rate, piece.price) = (plus(piece.paid, surplus), rate, price);

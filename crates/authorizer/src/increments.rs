@@ -210,11 +210,7 @@ impl Shard {
             let owners = (case.card, case.account);
             let priced = self.price_on_account(owners, request, change, context, &mut ignored);
             let (units, price) = priced.map_or((Units::ZERO, None), |priced| (priced.units, priced.price));
-            return HoldTerms {
-                amounts: Amounts { card: change, units },
-                price: price.map(Box::new),
-                ..told
-            };
+            return HoldTerms { amounts: Amounts { card: change, units }, price, ..told };
         }
         let share = covering(held, left).unwrap_or(held.units);
         let before = parent.more.as_ref().and_then(|more| more.price);

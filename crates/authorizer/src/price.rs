@@ -28,7 +28,7 @@ impl Shard {
             failures.push(Reason::AmountOutOfRange.into());
             return None;
         };
-        Some((Money::new(minor, card.currency), priced.rate.map(Box::new)))
+        Some((Money::new(minor, card.currency), priced.rate))
     }
 
     /// What `money` of the request costs in the account's asset, with all that the program adds. What is charged at
@@ -47,9 +47,10 @@ impl Shard {
             margins.buffer = 0;
         }
         // What most payments are, and the only ones that need no fraction.
-        let unchanged = Priced::unchanged(money, account.asset, margins);
-        unchanged
-            .or_else(|| convert(request.class, money, account.asset, margins, (terms, context), failures))
+        if account.holds(money.currency()) && margins == Margins::default() {
+            return Some(Priced { units: Units(money.minor().into()), rate: None, price: None });
+        }
+        convert(request.class, money, account.asset, margins, (terms, context), failures)
     }
 }
 

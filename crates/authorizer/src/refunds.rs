@@ -142,11 +142,11 @@ impl Shard {
         })?;
         let Priced { units, rate, price } = priced;
         let together = parent.and_then(|parent| {
-            let exact = exact_at(card, asset, Side::Credit, rate.as_ref(), price.as_ref()).ok()?;
+            let exact = exact_at(card, asset, Side::Credit, rate.as_deref(), price.as_deref()).ok()?;
             self.units_of_refund(parent, exact)
         });
         let amounts = Amounts { card, units: together.unwrap_or(units) };
-        Some(Brought { amounts, rate, price })
+        Some(Brought { amounts, rate: rate.map(|rate| *rate), price: price.map(|price| *price) })
     }
 
     /// The payment that is refunded: the one it names, or else the newest to the same merchant with as much left.

@@ -54,24 +54,14 @@ pub struct Price {
 }
 
 /// An amount that was converted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Priced {
     /// In the asset's units, everything included.
     pub units: Units,
     /// The rate; no rate where the two are the same money.
-    pub rate: Option<Rate>,
+    pub rate: Option<Box<Rate>>,
     /// What the units are made of, where that is more than the amount at one rate.
-    pub price: Option<Price>,
-}
-
-impl Priced {
-    /// An amount that costs itself: there is nothing to convert and nothing to add.
-    #[must_use]
-    #[inline]
-    pub fn unchanged(amount: Money, asset: Asset, margins: Margins) -> Option<Self> {
-        let same = margins == Margins::default() && asset.is(amount.currency());
-        same.then(|| Self { units: Units(amount.minor().into()), rate: None, price: None })
-    }
+    pub price: Option<Box<Price>>,
 }
 
 /// Bounds of the rates between two assets.
@@ -254,7 +244,8 @@ impl Legs {
             }
         };
         let plain = margins == Margins::default() && self.second.is_none();
-        Ok(Priced { units: price.held(), rate: self.first, price: (!plain).then_some(price) })
+        let units = price.held();
+        Ok(Priced { units, rate: self.first.map(Box::new), price: (!plain).then(|| Box::new(price)) })
     }
 }
 
@@ -417,7 +408,7 @@ mod tests {
         let terms = RateTerms { base: Some(code("USD")), pairs: Vec::new() };
         let priced = price(&table, money(1_000, "EUR"), Side::Debit, Margins::default(), &terms);
         assert_eq!(priced.units, Units(11_011_000));
-        assert_eq!(priced.rate, Some(legs[0]));
+        assert_eq!(priced.rate.as_deref(), Some(&legs[0]));
         assert_eq!(priced.price.unwrap().second_leg, Some(legs[1]));
         let without = table.price(
             money(1, "EUR"),
@@ -503,7 +494,7 @@ mod tests {
         for (side, up) in [(Side::Debit, true), (Side::Credit, false)] {
             let priced = price(&table, amount, side, margins, &terms);
             let parts = priced.price.unwrap();
-            let exact = exact_at(amount, asset, side, priced.rate.as_ref(), Some(&parts)).unwrap();
+            let exact = exact_at(amount, asset, side, priced.rate.as_deref(), Some(&parts)).unwrap();
             let rounded = if up { exact.rounded_up().unwrap() } else { exact.rounded_down() };
             assert_eq!(rounded, priced.units.0 - parts.buffer.0);
             let other_rate = table.latest(code("USD"), code("USDT"));
