@@ -113,17 +113,27 @@ impl Shard {
         let Question { number, card_no, request, caller, of: _ } = case.question;
         let Some(held) = parent.held() else { return };
         let is_raised = added.amounts.card.minor() > 0;
+        let before = parent.more.as_ref().and_then(|more| more.price);
+        let price = if is_raised {
+            together(parent, &added).map(Box::new)
+        } else if added.amounts.card.is_zero() {
+            // What adds nothing leaves it what it is made of, or its clearings would be charged without the markup.
+            before.map(Box::new)
+        } else {
+            added.price.clone()
+        };
         let end = self.renewed_end(parent, added.expires_at, context);
         let hold = HoldTerms {
             amounts: plus(held, added.amounts),
             rate: added.rate.clone(),
             expires_at: end.max(parent.expires_at),
-            price: if is_raised { together(parent, &added).map(Box::new) } else { added.price.clone() },
+            price,
         };
         let told = self.told(case.card, case.account, request, added.amounts.units, context);
         let of = parent.number;
         // What was added has a rate and margins of its own, until the last clearing.
-        let plain = hold.price.is_some().then(|| Price::plain(added.amounts.units));
+        let is_priced = hold.price.is_some();
+        let plain = is_priced.then(|| Price::plain(added.amounts.units));
         let own = added.price.as_deref().copied().or(plain);
         effects.fact(Fact::HoldChanged {
             transaction: number,
@@ -134,6 +144,12 @@ impl Shard {
             told,
             flags,
         });
+        if before.is_none() && is_priced {
+            // What was added before had no margins; where nothing says so, it would have a share of these.
+            for part in parent.more.iter().flat_map(|more| &more.increments) {
+                self.show_price(part.number, Some(Price::plain(part.amounts.units)), effects);
+            }
+        }
         self.show_price(number, own.filter(|_| is_raised), effects);
         effects.answer(caller, self.approval_with(number, told, path_of(case.card)));
     }
