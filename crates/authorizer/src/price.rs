@@ -89,7 +89,8 @@ fn in_card_currency(card: &Card, request: &Authorization) -> Option<Money> {
     request.billing.filter(|billing| billing.currency() == card.currency && billing.minor() > 0)
 }
 
-const fn reason_of(error: &RateError) -> Reason {
+/// Which step a rate that cannot be used fails.
+pub(crate) const fn reason_of(error: &RateError) -> Reason {
     match error {
         RateError::Missing { .. } | RateError::Stale { .. } | RateError::NotPositive { .. } => {
             Reason::RateUnavailable

@@ -13,6 +13,7 @@ use crate::controls;
 use crate::decide::Context;
 use crate::duties::Order;
 use crate::originals::SEARCH_MAX;
+use crate::price::reason_of;
 use crate::shard::Shard;
 use crate::transaction::{Transaction, TransactionState};
 use domain::{
@@ -65,9 +66,10 @@ impl Shard {
         if context.now.mono >= request.deadline {
             failures.push(Reason::DeadlinePassed.into());
         }
-        let brought = self.brought_in(case, None, context).map(|brought| brought.amounts);
+        let mut unpriced = Vec::new();
+        let brought = self.brought_in(case, None, context, &mut unpriced).map(|brought| brought.amounts);
         if request.class == MessageClass::FinancialRequest && brought.is_none() {
-            failures.push(Reason::RateUnavailable.into());
+            failures.append(&mut unpriced);
         }
         self.check_rules(case, brought, context, failures);
     }
@@ -76,7 +78,7 @@ impl Shard {
         let (card, account, question) = (case.card, case.account, case.question);
         let request = question.request;
         let parent = self.refunded_payment(case, context);
-        let brought = self.brought_in(case, parent, context);
+        let brought = self.brought_in(case, parent, context, &mut Vec::new());
         let none = Amounts { card: Money::new(0, card.currency), units: Units::ZERO };
         let Brought { amounts, rate, price } =
             brought.unwrap_or(Brought { amounts: none, rate: None, price: None });
@@ -121,9 +123,9 @@ impl Shard {
         case: Case<'_>,
         parent: Option<&Transaction>,
         context: Context<'_>,
+        failures: &mut Vec<Failure>,
     ) -> Option<Brought> {
-        let mut ignored = Vec::new();
-        let (card, _) = self.price_on_card(case.card, case.question.request, context, &mut ignored)?;
+        let (card, _) = self.price_on_card(case.card, case.question.request, context, failures)?;
         let recent =
             |parent: &&Transaction| context.now.utc.since(parent.at) <= self.policy.life.exact_refund_for;
         let whole = parent.filter(recent).and_then(left_to_refund).filter(|left| left.card == card);
@@ -134,7 +136,8 @@ impl Shard {
         let pricing = &self.policy.pricing;
         let margins = pricing.margins(request, case.card.currency, asset);
         let (rates, terms) = (context.rates, &pricing.terms);
-        let priced = rates.price(card, asset, Side::Credit, margins, terms, context.now.utc).ok();
+        let priced = rates.price(card, asset, Side::Credit, margins, terms, context.now.utc);
+        let priced = priced.map_err(|error| failures.push(reason_of(&error).into())).ok();
         // What is no request must be booked whatever the rates: at the newest.
         let priced = priced.or_else(|| {
             let newest = || rates.price_at_any_rate(card, asset, Side::Credit, margins, terms);
