@@ -3,6 +3,7 @@
 
 use crate::drafts::{CARDS, Draft};
 use crate::finding::Finding;
+use crate::pricing;
 use crate::program;
 use crate::random::Random;
 use crate::stage::Stage;
@@ -63,6 +64,7 @@ impl History {
             rules: Arc::new(program::draw(&mut random)),
             life: Arc::new(life(&mut random)),
             stand_in: Arc::new(standing_in::draw(&mut random)),
+            pricing: Arc::new(pricing::draw(&mut random)),
             ..Policy::default()
         };
         let is_unserved = !policy.stand_in.programs().is_empty();

@@ -19,6 +19,7 @@ pub mod world;
 mod drafts;
 mod endings;
 mod finding;
+mod pricing;
 mod program;
 mod random;
 mod script;

@@ -16,6 +16,7 @@ mod changes;
 mod clearings;
 mod limits;
 mod memory;
+mod pricing;
 mod questions;
 mod refunds;
 mod requests;
@@ -32,8 +33,8 @@ use authorizer::{Answer, Caller, Command, FundingPath, NewCard, Policy, Refusal,
 use domain::{
     AccountId, Amounts, ApprovalCode, Approver, Asset, AssetCode, Authorization, Balance, CardNo, CardStatus,
     CardToken, ClearingFlags, CountryCode, Currency, Duty, DutyKind, Failure, FundingMode, LimitLeft,
-    LimitOwner, LimitRule, Moment, Money, PostingKind, Rate, Reason, RefundFlags, RequestKey, Said, ShardId,
-    Span, StandInOrder, Timestamp, TransactionId, TransactionNo, Units,
+    LimitOwner, LimitRule, Moment, Money, PostingKind, Price, Rate, Reason, RefundFlags, RequestKey, Said,
+    ShardId, Span, StandInOrder, Timestamp, TransactionId, TransactionNo, Units,
 };
 use limits::{Calendar, Limit};
 use service::Heard;
@@ -87,6 +88,10 @@ pub struct Asked {
     pub of: Option<TransactionNo>,
     /// How much.
     pub units: Units,
+    /// At which rate.
+    pub rate: Option<Rate>,
+    /// What the units are made of, where that is more than the amount at one rate.
+    pub price: Option<Price>,
     /// What is held of the account for other transactions.
     pub held: Units,
     /// What was approved in the service's name and it has not acknowledged (E9).
@@ -119,6 +124,8 @@ pub struct Record {
     pub part: Option<Money>,
     /// The rate of the hold.
     pub rate: Option<Rate>,
+    /// What its units are made of, where that is more than the amount at one rate.
+    pub price: Option<Price>,
     /// When the hold runs out.
     pub expires_at: Option<Timestamp>,
     /// Who said yes.
@@ -320,6 +327,7 @@ impl Model {
                 held: found.held,
                 part: found.part,
                 rate: found.rate,
+                price: found.price,
                 expires_at: found.held.map(|_| found.expires_at),
                 by: found.is_approved().then_some(found.by),
                 of: found.of.map(TransactionNo),
@@ -362,11 +370,6 @@ impl Model {
 
     fn nothing(&self, card: u32) -> Amounts {
         none(self.currency_of(card))
-    }
-
-    /// The rate that was last quoted from one asset to another.
-    fn newest_rate(&self, from: Asset, to: Asset) -> Option<&Rate> {
-        self.rates.iter().rev().find(|rate| (rate.from, rate.to) == (from.code(), to.code()))
     }
 
     fn is_jit(&self, card: u32) -> bool {
@@ -439,6 +442,7 @@ impl Model {
             part: None,
             told: None,
             rate: None,
+            price: None,
             expires_at: Timestamp::MAX,
             ends_when_delivered: None,
             repeated: false,

@@ -20,8 +20,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 /// The pairs that are quoted.
-const PAIRS: [(&str, &str); 5] =
-    [("USD", "USDT"), ("EUR", "USD"), ("JPY", "USD"), ("USD", "EUR"), ("EUR", "USDT")];
+const PAIRS: [(&str, &str); 6] =
+    [("USD", "USDT"), ("EUR", "USD"), ("JPY", "USD"), ("USD", "EUR"), ("EUR", "USDT"), ("GBP", "EUR")];
+
+/// The one of them that is not quoted at first where there is a base: the euro goes over it until somebody quotes it.
+const OVER_THE_BASE: usize = 4;
 
 /// A world with its accounts, cards and rates, and what the balance service has heard.
 pub(crate) struct Stage {
@@ -46,8 +49,8 @@ impl Stage {
         }
         stage.post(0, 20_000, 200)?;
         stage.post(1, 150_000_000, 201)?;
-        for pair in 0..PAIRS.len() {
-            stage.quote(pair, 1_000)?;
+        for pair in stage.quoted() {
+            stage.quote(pair, 1_000, None)?;
         }
         let (pre_funded, jit) = (FundingMode::PreFunded, FundingMode::Jit);
         let cards =
@@ -185,12 +188,12 @@ impl Stage {
                 self.change(Change::SetCardControls { card: CardNo(*card), controls: controls.clone() })?;
             }
             Step::Post { account, units, key } => self.post(*account, *units, *key)?,
-            Step::Quote { pair, thousandths } => {
+            Step::Quote { pair, thousandths, spread } => {
                 // One pair moves, and the others are quoted again as they stood at first: a desk quotes them all.
-                for other in (0..PAIRS.len()).filter(|other| other != pair) {
-                    self.quote(other, 1_000)?;
+                for other in self.quoted().into_iter().filter(|other| other != pair) {
+                    self.quote(other, 1_000, None)?;
                 }
-                self.quote(*pair, *thousandths)?;
+                self.quote(*pair, *thousandths, *spread)?;
             }
             Step::Tick => self.perform(Command::Tick)?,
             Step::Restart => {
@@ -272,15 +275,23 @@ impl Stage {
         })
     }
 
-    fn quote(&mut self, pair: usize, thousandths: i64) -> Result<(), Finding> {
-        let (from, to) = PAIRS[pair % PAIRS.len()];
+    /// The pairs that a desk quotes.
+    fn quoted(&self) -> Vec<usize> {
+        let (from, to) = codes(OVER_THE_BASE);
+        let goes_over =
+            self.world.policy().pricing.terms.base.is_some() && self.world.rates().latest(from, to).is_none();
+        (0..PAIRS.len()).filter(|pair| !(goes_over && *pair == OVER_THE_BASE)).collect()
+    }
+
+    fn quote(&mut self, pair: usize, thousandths: i64, spread: Option<i64>) -> Result<(), Finding> {
+        let (from, to) = codes(pair);
         // A yen is worth about a hundredth of the others.
-        let thousandths_of = if from == "JPY" { 5 } else { 3 };
+        let thousandths_of = if PAIRS[pair].0 == "JPY" { 5 } else { 3 };
         let rate = Rate {
-            from: AssetCode::new(from).expect("a code"),
-            to: AssetCode::new(to).expect("a code"),
+            from,
+            to,
             value: Decimal::new(thousandths, thousandths_of),
-            bid: None,
+            bid: spread.map(|spread| Decimal::new(thousandths - spread, thousandths_of)),
             source: Text::new("desk").expect("short"),
             as_of: self.world.now().utc,
             max_age: Duration::from_secs(30 * 3_600),
@@ -323,6 +334,12 @@ fn chosen<T: Copy>(all: &[T], any: usize) -> Option<T> {
     } else {
         all.get(any % len.max(1)).copied()
     }
+}
+
+/// The assets of a pair.
+fn codes(pair: usize) -> (AssetCode, AssetCode) {
+    let (from, to) = PAIRS[pair];
+    (AssetCode::new(from).expect("a code"), AssetCode::new(to).expect("a code"))
 }
 
 fn month_of(at: Timestamp) -> Result<Expiry, ExpiryError> {

@@ -66,7 +66,7 @@ pub(crate) enum Step {
     /// Money in (above zero) or out (below) under one of a few idempotency keys.
     Post { account: u32, units: i128, key: u8 },
     /// A rate is quoted anew.
-    Quote { pair: usize, thousandths: i64 },
+    Quote { pair: usize, thousandths: i64, spread: Option<i64> },
     /// The clock ticks.
     Tick,
     /// The process dies and comes back.
@@ -141,8 +141,9 @@ impl Step {
                 key: u8::try_from(random.below(12)).expect("small"),
             },
             87..=91 => Self::Quote {
-                pair: usize::try_from(random.below(5)).expect("small"),
+                pair: usize::try_from(random.below(6)).expect("small"),
                 thousandths: i64::try_from(random.below(900)).expect("small") + 600,
+                spread: random.pick(&[None, None, Some(1), Some(30)]),
             },
             92..=95 => Self::Tick,
             96 => {

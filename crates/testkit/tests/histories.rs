@@ -18,9 +18,6 @@ use testkit::reference::Record;
 const NOT_OF_A_SHARD: [Reason; 4] =
     [Reason::SignedOff, Reason::Overloaded, Reason::JournalUnavailable, Reason::AmountOutOfRange];
 
-/// A reason of bands of rates, which the histories do not play.
-const NOT_PLAYED: [Reason; 1] = [Reason::RateOutsideBand];
-
 /// How many failures one worker shows before it stops.
 const FAILURES_MAX: usize = 3;
 
@@ -143,8 +140,7 @@ fn the_switch_and_the_naive_model_agree_in_every_history() {
 fn assert_histories_are_rich(reached: &[Reached]) {
     let reasons: BTreeSet<_> = reached.iter().flat_map(|part| part.reasons.keys().copied()).collect();
     let states: BTreeSet<_> = reached.iter().flat_map(|part| part.states.keys().copied()).collect();
-    let wanted =
-        Reason::ALL.iter().filter(|reason| !NOT_OF_A_SHARD.contains(reason) && !NOT_PLAYED.contains(reason));
+    let wanted = Reason::ALL.iter().filter(|reason| !NOT_OF_A_SHARD.contains(reason));
     // A wrong token is answered without a record, so it is in no list; the answers are compared all the same.
     let missed: Vec<_> =
         wanted.filter(|reason| **reason != Reason::UnknownCard && !reasons.contains(reason)).collect();

@@ -1,16 +1,16 @@
 //! Advices, increments and what else changes a hold that stands (E5, E10, E20, E36).
 
-use super::arithmetic::{is_nothing, less, none, plus};
-use super::requests::{Incoming, Price};
+use super::arithmetic::{cost_of, is_nothing, less, none, plus};
+use super::pricing::{Terms, plain, share, together};
+use super::requests::Incoming;
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
-use domain::{Amounts, Approver, DutyKind, Failure, LimitOwner, MessageClass, Money, Rate, Reason, Units};
+use domain::{Amounts, Approver, DutyKind, Failure, LimitOwner, MessageClass, Money, Reason, Units};
 
 /// What a message would hold, and what it breaks.
 struct Evaluated {
-    amounts: Option<Amounts>,
-    rate: Option<Rate>,
+    terms: Option<Terms>,
     failures: Vec<Failure>,
 }
 
@@ -30,23 +30,25 @@ impl Model {
         {
             return self.adjust(incoming, index, out);
         }
-        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, None, true);
+        let Evaluated { terms, failures } = self.evaluate(&incoming, None, true);
         let names = |index: &usize| names_one || by_network(*index);
         let payment = self.followed(card, &request, now.utc).filter(names);
         let may_be_paid = refused.is_none() && !request.details.incremental;
         if let Some(payment) = payment
             && may_be_paid
-            && amounts.is_some_and(|told| self.is_paid_already(payment, told.card))
+            && terms.is_some_and(|told| self.is_paid_already(payment, told.amounts.card))
         {
             let balances = self.told(card, &request, Units::ZERO, now);
             return self.note(incoming, Reason::Approved, balances, failures, out);
         }
         let takes = request.transaction_type().is_debit() && request.amount.minor() > 0 && refused.is_none();
-        let held = amounts.filter(|_| takes).unwrap_or(self.nothing(card));
+        let terms = terms.filter(|_| takes);
+        let held = terms.map_or(self.nothing(card), |terms| terms.amounts);
         let mut new = self.new_transaction(card, request, now);
         new.told = self.told(card, &request, held.units, now);
         (new.state, new.reason) = (TransactionState::Approved, Some(Reason::Approved));
-        (new.held, new.rate, new.failures) = (Some(held), rate.filter(|_| takes), failures);
+        (new.held, new.failures) = (Some(held), failures);
+        (new.rate, new.price) = (terms.and_then(|terms| terms.rate), terms.and_then(|terms| terms.price));
         (new.by, new.expires_at) = (Approver::Network, now.utc.plus(self.hold_for(&request)));
         let number = new.number;
         self.hold(new);
@@ -60,8 +62,9 @@ impl Model {
     /// The hold follows the advice that names it: up by what an increment adds, or to the total that it says.
     fn adjust(&mut self, incoming: Incoming, index: usize, out: &mut Outcome) {
         let Incoming { card, request, now, .. } = incoming;
-        let Evaluated { amounts, rate, failures } = self.evaluate(&incoming, Some(index), false);
-        let told = amounts.expect("worlds use amounts that fit");
+        let Evaluated { terms, failures } = self.evaluate(&incoming, Some(index), false);
+        let terms = terms.expect("worlds use amounts that fit");
+        let told = terms.amounts;
         let held = self.transactions[index].held.expect("an open hold");
         // A total is of the whole payment, increments that are holds of their own with it.
         let granted = |part: &&usize| self.transactions[**part].state == TransactionState::Approved;
@@ -74,21 +77,24 @@ impl Model {
         let left = beside(&|part| part.held.map(|held| held.card), told.card);
         let stands = beside(&|part| Some(part.standing()), request.amount);
         let added = if request.details.incremental {
-            told
+            terms
         } else if left.minor() <= held.card.minor() {
             // Downwards at the rate that the hold has locked (E14).
-            let units = if left == held.card { held.units } else { self.cost_of_part(index, left) };
-            less(Amounts { card: left, units }, held)
+            let share_of_held = cost_of(held, left).0;
+            let price = self.transactions[index].price.map(|price| share(price, share_of_held, held.units.0));
+            let cost = self.cost_of_part(index, left).0 + price.map_or(0, |price| price.buffer.0);
+            let units = if left == held.card { held.units } else { Units(cost.min(held.units.0)) };
+            Terms { amounts: less(Amounts { card: left, units }, held), price, ..terms }
         } else {
             // Upwards at the rate of the day: the difference alone.
             let card = left.minus(held.card).expect("both are in the card's currency");
-            let asset = self.asset_of(self.account_of(incoming.card));
-            let units = self.converted(&request, card, asset, now.utc, &mut Price::default());
-            Amounts { card, units: Units(units.expect("what tells is priced")) }
+            let more = self.on_account(incoming.card, &request, card, now.utc, &mut Vec::new());
+            let more = more.expect("what tells is priced");
+            Terms { amounts: Amounts { card, units: Units(more.units) }, price: more.price, ..terms }
         };
         let number = self.transactions[index].number;
-        self.raise(incoming, index, (added, rate), stands, failures, out);
-        let after = plus(held, added);
+        self.raise(incoming, index, added, stands, failures, out);
+        let after = plus(held, added.amounts);
         if self.is_jit(card) && after != held {
             let (kind, units) = if after.units < held.units {
                 (DutyKind::Reverse { left: after.units }, less(held, after).units)
@@ -102,19 +108,19 @@ impl Model {
     /// An increment that is asked for: of a JIT card it is a hold of its own, beside the first.
     pub(super) fn increment(&mut self, incoming: Incoming, out: &mut Outcome) {
         let parent = self.open_hold(&incoming);
-        let Evaluated { amounts, rate, mut failures } = self.evaluate(&incoming, parent, false);
+        let Evaluated { terms, mut failures } = self.evaluate(&incoming, parent, false);
         if parent.is_none() {
             failures.push(Reason::OriginalNotFound.into());
             failures = super::requests::in_order_of_precedence(&failures);
         }
         let passes = failures.iter().all(super::requests::is_shadow);
-        match (parent, amounts) {
+        match (parent, terms) {
             (Some(index), Some(added)) if passes && self.is_jit(incoming.card) => {
                 let of = Some(self.transactions[index].number);
-                self.fund(incoming, (added, rate), failures, of, out);
+                self.fund(incoming, added, failures, of, out);
             }
             (Some(index), Some(added)) if passes => {
-                self.raise(incoming, index, (added, rate), incoming.request.amount, failures, out);
+                self.raise(incoming, index, added, incoming.request.amount, failures, out);
             }
             _ => self.decline(incoming, failures, out),
         }
@@ -126,7 +132,7 @@ impl Model {
         &mut self,
         incoming: Incoming,
         index: usize,
-        (added, rate): (Amounts, Option<Rate>),
+        Terms { amounts: added, rate, price }: Terms,
         stands: Money,
         flags: Vec<Failure>,
         out: &mut Outcome,
@@ -140,6 +146,19 @@ impl Model {
         self.now_stands(index, said, before, plus(self.promised(index), added).card);
         (new.state, new.reason, new.of) = (TransactionState::Added, Some(Reason::Approved), Some(parent));
         (new.rate, new.failures) = (rate, flags);
+        let hold = self.transactions[index].price;
+        let held = self.transactions[index].held.map_or(0, |held| held.units.0);
+        if added.card.minor() > 0 {
+            // What was added keeps what it is made of, until the last clearing.
+            self.transactions[index].price = together(hold, held, price, added.units.0);
+            if hold.is_none() && price.is_some() {
+                self.show_plain_parts(parent);
+            }
+            let is_priced = self.transactions[index].price.is_some();
+            new.price = price.or_else(|| is_priced.then(|| plain(added.units.0)));
+        } else if added.card.minor() < 0 {
+            self.transactions[index].price = price;
+        }
         if is_nothing(added) {
             self.release(index, less(none(added.card.currency()), added), None);
         } else {
@@ -157,6 +176,16 @@ impl Model {
         hold.expires_at = hold.expires_at.max(end);
         self.transactions.push(new);
         out.answers.push((caller, self.answer_of(self.transactions.len() - 1)));
+    }
+
+    /// What was added to a hold before anything was added to its price is shown as what it is.
+    fn show_plain_parts(&mut self, hold: u64) {
+        let parts = self.uses.iter().filter(|used| used.hold == hold && used.number != hold);
+        let left: Vec<(u64, Amounts)> = parts.map(|used| (used.number, used.left())).collect();
+        for (number, left) in left.into_iter().filter(|(_, left)| !is_nothing(*left)) {
+            let row = self.transactions.iter_mut().find(|row| row.number == number);
+            row.expect("it was entered").price = Some(plain(left.units.0));
+        }
     }
 
     /// Gives a part of a hold back: money, limits, and for a JIT card the service gets it.
@@ -216,13 +245,14 @@ impl Model {
     /// All rules. What adds to a payment is not counted again by those that count payments.
     fn evaluate(&self, incoming: &Incoming, parent: Option<usize>, is_payment: bool) -> Evaluated {
         let Incoming { card, request, refused, now, .. } = *incoming;
-        let price = self.price(card, &request, now.utc);
-        let mut failures = self.broken_rules(card, &request, &price, now);
+        let costs = self.costs(card, &request, now.utc);
+        let mut failures = self.broken_rules(card, &request, &costs, now);
         failures.retain(|failure| {
             is_payment || !matches!(failure.reason, Reason::CountLimit | Reason::TooManyHolds)
         });
         failures.extend(refused.map(Failure::from));
-        let amounts = price.amounts();
+        let terms = costs.terms();
+        let amounts = terms.map(|terms| terms.amounts);
         if let Some(added) = amounts.filter(|_| request.details.incremental)
             && let Some(parent) = parent
         {
@@ -230,6 +260,6 @@ impl Model {
             failures.extend(self.broken_by_the_whole(parent, added));
         }
         let failures = self.with_program_rules(card, &request, amounts, failures, now.utc);
-        Evaluated { amounts, rate: price.rate, failures }
+        Evaluated { terms, failures }
     }
 }

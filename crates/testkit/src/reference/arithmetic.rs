@@ -1,6 +1,6 @@
 //! Sums over both sides of an amount, and the three ways in which a share of one is taken.
 
-use domain::{Amounts, Asset, Currency, Money, Rate, Units};
+use domain::{Amounts, Asset, Currency, Money, Price, Rate, Units};
 
 pub(super) fn money(minor: i128, currency: Currency) -> Money {
     Money::new(i64::try_from(minor).expect("worlds use amounts that fit"), currency)
@@ -47,10 +47,13 @@ pub(super) fn cost_of(whole: Amounts, card: Money) -> Units {
     if share >= of { whole.units } else { Units(share_up(whole.units.0, share, of)) }
 }
 
-/// An amount at a rate, as an exact fraction.
-fn at_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> (i128, i128) {
-    let dividend = minor * rate.value.mantissa() * 10_i128.pow(u32::from(to.decimals()));
-    (dividend, 10_i128.pow(u32::from(from.decimals())) * 10_i128.pow(rate.value.scale()))
+/// Whose money it is that is converted.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Side {
+    /// The customer pays.
+    Debit,
+    /// The customer gets.
+    Credit,
 }
 
 /// An exact sum of amounts at rates: a numerator over a power of ten.
@@ -65,23 +68,46 @@ impl Exact {
         Self { dividend: number, divisor: 1 }
     }
 
-    fn at_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> Self {
-        let (dividend, divisor) = at_rate(minor, rate, from, to);
-        Self { dividend, divisor }
-    }
-
-    /// At the rate that a transaction has locked, where it leads from the one to the other.
-    pub(super) fn locked(minor: i128, rate: Option<&Rate>, from: Asset, to: Asset) -> Option<Self> {
-        if from == to {
-            return Some(Self::whole(minor));
+    /// An amount at one rate or two, one after the other; as it is where there is none.
+    pub(super) fn over(minor: i128, legs: &[Rate], side: Side, from: Asset, to: Asset) -> Self {
+        let mut exact = Self::whole(minor);
+        for rate in legs {
+            let value = if side == Side::Debit { rate.value } else { rate.bid.unwrap_or(rate.value) };
+            exact.dividend *= value.mantissa();
+            exact.divisor *= 10_i128.pow(value.scale());
         }
-        let rate = rate.filter(|rate| (rate.from, rate.to) == (from.code(), to.code()))?;
-        Some(Self::at_rate(minor, rate, from, to))
+        if !legs.is_empty() {
+            exact.dividend *= 10_i128.pow(to.decimals().into());
+            exact.divisor *= 10_i128.pow(from.decimals().into());
+        }
+        exact
     }
 
-    /// At the side that a customer gets.
-    pub(super) fn at_credit_rate(minor: i128, rate: &Rate, from: Asset, to: Asset) -> Self {
-        Self::at_rate(minor, &Rate { value: rate.bid.unwrap_or(rate.value), ..*rate }, from, to)
+    /// So many hundredths of a percent of it.
+    pub(super) const fn hundredths_of_percent(self, share: i128) -> Self {
+        Self { dividend: self.dividend * share, divisor: self.divisor * 10_000 }
+    }
+
+    /// At what a transaction has locked, where that leads from the one to the other: with markup and fee, and without the
+    /// buffer.
+    pub(super) fn locked(
+        minor: i128,
+        (rate, price): (Option<&Rate>, Option<&Price>),
+        side: Side,
+        from: Asset,
+        to: Asset,
+    ) -> Option<Self> {
+        let second = price.and_then(|price| price.second_leg);
+        let legs: Vec<Rate> =
+            if from == to { Vec::new() } else { rate.copied().into_iter().chain(second).collect() };
+        let ends = legs.first().zip(legs.last()).map(|(first, last)| (first.from, last.to));
+        if from != to && (rate.is_none() || ends != Some((from.code(), to.code()))) {
+            return None;
+        }
+        let margins = price.map(|price| price.margins).unwrap_or_default();
+        let (markup, fee) = (i128::from(margins.markup), i128::from(margins.fee));
+        let share = if side == Side::Debit { 10_000 + markup + fee } else { 10_000 - markup };
+        Some(Self::over(minor, &legs, side, from, to).hundredths_of_percent(share))
     }
 
     /// How far it is below a whole number.
@@ -99,6 +125,11 @@ impl Exact {
         Self { dividend: scaled(self) + scaled(other), divisor }
     }
 
+    /// How often this goes into a whole number, rounded down.
+    pub(super) const fn within(self, whole: i128) -> i128 {
+        (whole * self.divisor).div_euclid(self.dividend)
+    }
+
     pub(super) fn up(self) -> i128 {
         share_up(self.dividend, 1, self.divisor)
     }
@@ -106,16 +137,4 @@ impl Exact {
     pub(super) fn down(self) -> i128 {
         self.dividend.div_euclid(self.divisor)
     }
-}
-
-/// What a customer pays.
-pub(super) fn converted_up(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
-    let (dividend, divisor) = at_rate(minor, rate, from, to);
-    share_up(dividend, 1, divisor)
-}
-
-/// What a customer gets.
-pub(super) fn converted_down(minor: i128, rate: &Rate, from: Asset, to: Asset) -> i128 {
-    let (dividend, divisor) = at_rate(minor, rate, from, to);
-    dividend.div_euclid(divisor)
 }

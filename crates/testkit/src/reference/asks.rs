@@ -1,6 +1,7 @@
 //! The end of an ask, what time brings about, and answers that did not arrive.
 
 use super::arithmetic::{less, money};
+use super::pricing::share;
 use super::stand_in::unusable;
 use super::uses::Counting;
 use super::{BookingKind, Message, Model, Outcome, Transaction};
@@ -80,6 +81,9 @@ impl Model {
         let rest = less(found.held.expect("what is asked is reserved"), amounts);
         (found.state, found.held, found.by, found.part) =
             (TransactionState::Approved, Some(amounts), by, part);
+        if let Some(whole) = found.price.filter(|_| rest.units.0 != 0) {
+            found.price = Some(share(whole, amounts.units.0, rest.units.0 + amounts.units.0));
+        }
         found.reason = Some(if part.is_some() { Reason::ApprovedPartially } else { Reason::Approved });
         let (number, card, of, end) = (found.number, found.card, found.of, found.expires_at);
         let country = found.request().merchant.country;

@@ -1,11 +1,11 @@
 //! What was paid: completions, clearings and forced posts. None is ever refused (E15, E16, E18, E19, E40).
 
 use super::arithmetic::{less, lesser, none, plus, smaller};
-use super::requests::{Incoming, Price};
+use super::requests::Incoming;
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
-use domain::{Amounts, ClearingFlags, DutyKind, Failure, Mcc, Money, Rate, Reason, Timestamp, Units};
+use domain::{Amounts, ClearingFlags, DutyKind, Failure, Mcc, Money, Price, Rate, Reason, Timestamp, Units};
 
 /// What one hold pays of a clearing, and what is paid beyond it.
 struct Piece {
@@ -15,6 +15,7 @@ struct Piece {
     released: Amounts,
     last: bool,
     rate: Option<Rate>,
+    price: Option<Price>,
 }
 
 impl Model {
@@ -27,16 +28,16 @@ impl Model {
             out.answers.push((caller, self.answer_of(index)));
             return;
         }
-        let mut price = Price::default();
-        let amount = self.price_on_card(card, &request, now.utc, &mut price).expect("what tells is priced");
-        price.rate = None;
+        let mut failures = Vec::new();
+        let (amount, _) = self.on_card(card, &request, now.utc, &mut failures).expect("what tells is priced");
         let parent = self.followed(card, &request, now.utc).filter(|index| !self.is_asked(*index));
-        let pieces = self.divided(&incoming, parent, amount, &mut price);
+        let pieces = self.divided(&incoming, parent, amount, &mut failures);
         let mut flags = self.flags_of(&incoming, parent, amount);
         let surplus: i128 = pieces.iter().map(|piece| piece.surplus.units.0).sum();
         let paid: i128 = pieces.iter().map(|piece| piece.from_hold.units.0).sum::<i128>() + surplus;
         flags.overdrawn = !self.is_jit(card) && self.balance(self.account_of(card)).available().0 < surplus;
-        flags.unpriced = price.failure.is_some() && paid == 0 && request.amount.minor() > 0;
+        flags.unpriced =
+            failures.contains(&Reason::RateUnavailable) && paid == 0 && request.amount.minor() > 0;
         let (first, places) = (self.transactions.len(), pieces.len());
         for (place, piece) in pieces.into_iter().enumerate() {
             let flags = if place + 1 == places { flags } else { ClearingFlags::default() };
@@ -51,7 +52,7 @@ impl Model {
         incoming: &Incoming,
         parent: Option<usize>,
         amount: Money,
-        price: &mut Price,
+        failures: &mut Vec<Reason>,
     ) -> Vec<Piece> {
         let Incoming { card, request, now, .. } = *incoming;
         let nothing = none(amount.currency());
@@ -74,19 +75,22 @@ impl Model {
                 continue;
             }
             let surplus = less(paid, from_hold);
-            pieces.push(Piece { hold: Some(index), from_hold, surplus, released, last, rate: None });
+            let hold = Some(index);
+            pieces.push(Piece { hold, from_hold, surplus, released, last, rate: None, price: None });
             left = left.minus(take).expect("no more than is left");
         }
         if left.minor() > 0 || pieces.is_empty() {
-            let asset = self.asset_of(self.account_of(card));
-            let units = self.converted(&request, left, asset, now.utc, price).expect("what tells is priced");
-            let surplus = Amounts { card: left, units: Units(units) };
+            let beyond =
+                self.on_account(card, &request, left, now.utc, failures).expect("what tells is priced");
+            let surplus = Amounts { card: left, units: Units(beyond.units) };
+            let (rate, price) = (beyond.rate, beyond.price);
             if pieces.is_empty() {
                 let (hold, from_hold, released) = (parent, nothing, nothing);
-                pieces.push(Piece { hold, from_hold, surplus: nothing, released, last: false, rate: None });
+                let (surplus, last) = (nothing, false);
+                pieces.push(Piece { hold, from_hold, surplus, released, last, rate, price });
             }
             let beyond = pieces.last_mut().expect("there is one now");
-            (beyond.surplus, beyond.rate) = (plus(beyond.surplus, surplus), price.rate);
+            (beyond.surplus, beyond.rate, beyond.price) = (plus(beyond.surplus, surplus), rate, price);
         }
         pieces
     }
@@ -98,7 +102,8 @@ impl Model {
         let of = piece.hold.map(|index| self.transactions[index].number);
         let mut new = self.new_transaction(card, request, now);
         (new.state, new.reason, new.of) = (TransactionState::Posted, Some(Reason::Approved), of);
-        (new.paid, new.taken, new.rate, new.clearing_flags) = (paid, piece.from_hold, piece.rate, flags);
+        (new.paid, new.taken, new.clearing_flags) = (paid, piece.from_hold, flags);
+        (new.rate, new.price) = (piece.rate, piece.price);
         let number = new.number;
         let payment = piece.hold.map(|index| self.payment_of(index, now.utc));
         let counted = piece.hold.is_some_and(|index| self.is_counted(index, now.utc));

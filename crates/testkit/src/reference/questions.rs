@@ -1,26 +1,20 @@
 //! What the naive model knows of questions that move nothing, of parts, and of how long holds last.
 
-use super::arithmetic;
+use super::arithmetic::{self, Exact, Side};
+use super::pricing::{self, Terms};
 use super::requests::{Incoming, is_shadow};
 use super::uses::Counting;
 use super::{Model, Outcome, Transaction};
-use authorizer::{Command, TransactionState};
+use authorizer::TransactionState;
 use domain::{
-    Amounts, Asset, Authorization, Balances, Failure, Initiator, MessageClass, Moment, Money,
-    PartialApproval, Presence, Purpose, Rate, Reason, Timestamp, TransactionType, Units,
+    Amounts, Asset, Authorization, Balances, Failure, Initiator, Margins, MessageClass, Moment, Money,
+    PartialApproval, Presence, Purpose, Reason, Timestamp, TransactionType, Units,
 };
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Model {
-    /// Whether the model plays this command. It adds nothing to a rate, and believes every one: from there on a story is
-    /// held against the invariants alone.
-    #[must_use]
-    pub fn plays(&self, command: &Command) -> bool {
-        !matches!(command, Command::Authorize { .. }) || self.policy.pricing == std::sync::Arc::default()
-    }
-
     /// A balance inquiry or a verification. The card must be good and its controls must let it pass; no money is asked
     /// for. And what tells of a kind that is not served: it is taken note of.
     pub(super) fn question(&mut self, incoming: Incoming, out: &mut Outcome) {
@@ -33,7 +27,9 @@ impl Model {
         }
         let inquiry = kind == TransactionType::BalanceInquiry;
         let wanted = inquiry || request.details.balances_wanted;
-        let told = self.balances_in_card_currency(card, Units::ZERO, Units::ZERO, now).filter(|_| wanted);
+        let margins = self.margins_of(card, &request);
+        let told = self.balances_in_card_currency(card, (Units::ZERO, Units::ZERO), margins, now);
+        let told = told.filter(|_| wanted);
         if inquiry && told.is_none() {
             failures.push(Reason::FundingUnavailable.into());
         }
@@ -74,7 +70,8 @@ impl Model {
         let books = request.class.is_financial() && !request.details.incremental
             || request.transaction_type().is_credit();
         let booked = if books { taken } else { Units::ZERO };
-        self.balances_in_card_currency(card, taken, booked, now).filter(|_| request.details.balances_wanted)
+        let told = self.balances_in_card_currency(card, (taken, booked), self.margins_of(card, request), now);
+        told.filter(|_| request.details.balances_wanted)
     }
 
     /// The same once the balance service has decided, or the switch in its place. A balance that came with the answer to
@@ -83,17 +80,18 @@ impl Model {
         let found = &self.transactions[index];
         let taken = if self.was_told_with(index) { Units::ZERO } else { taken };
         let booked = if found.request().class.is_financial() { taken } else { Units::ZERO };
-        let told = self.balances_in_card_currency(found.card, taken, booked, now);
+        let margins = self.margins_of(found.card, found.request());
+        let told = self.balances_in_card_currency(found.card, (taken, booked), margins, now);
         told.filter(|_| found.request().details.balances_wanted)
     }
 
     /// Both balances of a card's account, rounded down to the card's currency. Of a JIT card the switch knows what is
-    /// available at its service, if that has told it.
+    /// available at its service, if that has told it. What is shown as available can be paid with all that is added.
     fn balances_in_card_currency(
         &self,
         card: u32,
-        taken: Units,
-        booked: Units,
+        (taken, booked): (Units, Units),
+        margins: Margins,
         now: Moment,
     ) -> Option<Balances> {
         let (account, currency) = (self.account_of(card), self.currency_of(card));
@@ -105,17 +103,21 @@ impl Model {
             let balance = self.balance(account);
             (balance.ledger, balance.available())
         };
-        let rate = self.newest_rate(near, asset).filter(|rate| now.utc.since(rate.as_of) <= rate.max_age);
-        let money = |units: i128| -> Option<Money> {
-            if asset == near {
-                return Some(arithmetic::money(units, currency));
-            }
-            let value = rate?.value;
-            let up = units * 10_i128.pow(u32::from(near.decimals())) * 10_i128.pow(value.scale());
-            let down = 10_i128.pow(u32::from(asset.decimals())) * value.mantissa();
-            Some(arithmetic::money(up.div_euclid(down), currency))
+        let legs = self.legs(near, asset)?;
+        if legs.iter().any(|rate| self.why_not_believed(rate, now.utc).is_some()) {
+            return None;
+        }
+        let money = |units: i128, margins: Margins| {
+            let charged = i128::from(margins.markup) + i128::from(margins.fee);
+            let one = Exact::over(1, &legs, Side::Debit, near, asset)
+                .hundredths_of_percent(10_000 + charged)
+                .hundredths_of_percent(10_000 + i128::from(margins.buffer));
+            arithmetic::money(one.within(units), currency)
         };
-        Some(Balances { ledger: money(ledger.0 - booked.0)?, available: money(available.0 - taken.0)? })
+        Some(Balances {
+            ledger: money(ledger.0 - booked.0, Margins::default()),
+            available: money(available.0 - taken.0, margins),
+        })
     }
 
     /// The part of a purchase that the account can pay, if money is all that is missing (E7).
@@ -123,9 +125,9 @@ impl Model {
         &self,
         card: u32,
         request: &Authorization,
-        (whole, rate): (Amounts, Option<Rate>),
+        terms: Terms,
         failures: &[Failure],
-    ) -> Option<(Amounts, Money)> {
+    ) -> Option<(Terms, Money)> {
         let deciding = || failures.iter().filter(|failure| !is_shadow(failure));
         if request.partial != PartialApproval::Supported
             || self.is_jit(card)
@@ -133,6 +135,7 @@ impl Model {
         {
             return None;
         }
+        let whole = terms.amounts;
         let available = self.balance(self.account_of(card)).available().0;
         let minor = i128::from(whole.card.minor());
         let covered = minor * available / whole.units.0;
@@ -142,14 +145,19 @@ impl Model {
         // Rounded up: what the part costs by itself, and where no rate is known its share of the whole.
         let share = (whole.units.0 * covered + minor - 1) / minor;
         let (from, to) = (Asset::of(whole.card.currency()), self.asset_of(self.account_of(card)));
-        let exact = arithmetic::Exact::locked(covered, rate.as_ref(), from, to);
+        let locked = (terms.rate.as_ref(), terms.price.as_ref());
+        let exact = Exact::locked(covered, locked, Side::Debit, from, to);
+        // A buffer keeps its share.
+        let exact = exact.filter(|_| terms.price.is_none_or(|price| price.buffer.0 == 0));
         let units = exact.map_or(share, |exact| exact.up().min(share));
+        let price = terms.price.map(|price| pricing::share(price, units, whole.units.0));
         let asked = i128::from(request.amount.minor());
         let merchant = if request.amount == whole.card { covered } else { asked * covered / minor };
         let amounts =
             Amounts { card: arithmetic::money(covered, whole.card.currency()), units: Units(units) };
+        let terms = Terms { amounts, price, ..terms };
         (merchant > 0 && units <= available)
-            .then(|| (amounts, arithmetic::money(merchant, request.amount.currency())))
+            .then(|| (terms, arithmetic::money(merchant, request.amount.currency())))
     }
 
     /// How long a hold was to last from its last approved amount on, which is how long it lasts once more is added.

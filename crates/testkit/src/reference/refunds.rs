@@ -1,12 +1,13 @@
 //! Money that comes to the cardholder: refunds and original credits (E21).
 
-use super::arithmetic::{converted_down, less, plus};
-use super::requests::{Incoming, Price, is_shadow};
+use super::arithmetic::{Exact, Side, less, plus};
+use super::pricing::Terms;
+use super::requests::{Incoming, is_shadow};
 use super::uses::Counting;
 use super::{BookingKind, Model, Outcome, Transaction};
 use authorizer::TransactionState;
 use domain::{
-    Amounts, Asset, Authorization, CardStatus, DutyKind, Failure, MessageClass, Rate, Reason, RefundFlags,
+    Amounts, Asset, Authorization, CardStatus, DutyKind, Failure, MessageClass, Reason, RefundFlags,
     Timestamp, TransactionType, Units,
 };
 
@@ -23,9 +24,10 @@ impl Model {
             if now.mono >= request.deadline {
                 failures.push(Reason::DeadlinePassed.into());
             }
-            let brought = self.brought_in(&incoming, None).map(|(amounts, _)| amounts);
+            let mut wrong = Vec::new();
+            let brought = self.brought_in(&incoming, None, &mut wrong).map(|terms| terms.amounts);
             if request.class == MessageClass::FinancialRequest && brought.is_none() {
-                failures.push(Reason::RateUnavailable.into());
+                failures.extend(wrong.into_iter().map(Failure::from));
             }
             failures = self.with_program_rules(card, &request, brought, failures, now.utc);
             if !failures.iter().all(is_shadow) {
@@ -49,14 +51,15 @@ impl Model {
     fn refund(&mut self, incoming: Incoming, out: &mut Outcome) {
         let Incoming { card, request, caller, now, .. } = incoming;
         let payment = self.refunded_payment(&incoming);
-        let brought = self.brought_in(&incoming, payment);
-        let (amounts, rate) = brought.unwrap_or((self.nothing(card), None));
+        let brought = self.brought_in(&incoming, payment, &mut Vec::new());
+        let amounts = brought.map_or(self.nothing(card), |terms| terms.amounts);
+        let (rate, price) = brought.map_or((None, None), |terms| (terms.rate, terms.price));
         let left = payment.and_then(|index| self.left_to_refund(index));
         let of = payment.map(|index| self.transactions[index].number);
         let mut new = self.new_transaction(card, request, now);
         new.told = self.told(card, &request, Units(-amounts.units.0), now);
         (new.state, new.reason, new.of) = (TransactionState::Posted, Some(Reason::Approved), of);
-        (new.paid, new.rate) = (amounts, rate);
+        (new.paid, new.rate, new.price) = (amounts, rate, price);
         new.refund_flags = RefundFlags {
             unmatched: payment.is_none(),
             above_original: left.is_some_and(|left| amounts.card.minor() > left.card.minor()),
@@ -80,31 +83,32 @@ impl Model {
     }
 
     /// What comes in, rounded down; exactly what was taken where all of a recent payment comes back (E12, E14).
-    fn brought_in(&self, incoming: &Incoming, payment: Option<usize>) -> Option<(Amounts, Option<Rate>)> {
+    fn brought_in(
+        &self,
+        incoming: &Incoming,
+        payment: Option<usize>,
+        failures: &mut Vec<Reason>,
+    ) -> Option<Terms> {
         let Incoming { card, request, now, .. } = *incoming;
         // In the card's currency as a debit would be: rounded up, for the good of the cardholder.
-        let on_card = self.price_on_card(card, &request, now.utc, &mut Price::default())?;
+        let (on_card, _) = self.on_card(card, &request, now.utc, failures)?;
         let whole = payment.and_then(|index| {
             let recent = now.utc.since(self.transactions[index].at) <= self.policy.life.exact_refund_for;
             self.left_to_refund(index).filter(|left| recent && left.card == on_card)
         });
         if let Some(whole) = whole {
-            return Some((whole, None));
+            return Some(Terms { amounts: whole, rate: None, price: None });
         }
+        let credited = self.credited(card, &request, on_card, now.utc, failures)?;
+        let (rate, price) = (credited.rate, credited.price);
         let (from, to) = (Asset::of(on_card.currency()), self.asset_of(self.account_of(card)));
-        if from == to {
-            let units = Units(on_card.minor().into());
-            return Some((Amounts { card: on_card, units }, None));
-        }
-        let newest = self.newest_rate(from, to);
-        let tells = !request.class.is_request();
-        let rate = newest.filter(|rate| tells || now.utc.since(rate.as_of) <= rate.max_age)?;
-        let minor = on_card.minor().into();
-        let units = Units(match payment {
-            Some(payment) => self.brought_together(payment, minor, rate),
-            None => converted_down(minor, rate, from, to),
-        });
-        Some((Amounts { card: on_card, units }, Some(*rate)))
+        let locked = (rate.as_ref(), price.as_ref());
+        let exact = Exact::locked(on_card.minor().into(), locked, Side::Credit, from, to);
+        let units = match payment.zip(exact) {
+            Some((payment, exact)) => self.brought_together(payment, exact),
+            None => credited.units,
+        };
+        Some(Terms { amounts: Amounts { card: on_card, units: Units(units) }, rate, price })
     }
 
     /// The payment that it names, or else the newest to the same merchant that has as much left.
@@ -116,7 +120,7 @@ impl Model {
         let named = self.followed(card, &request, now.utc);
         let named = named.filter(|index| self.left_to_refund(*index).is_some());
         self.paid_under(incoming).or(named).or_else(|| {
-            let on_card = self.price_on_card(card, &request, now.utc, &mut Price::default())?;
+            let (on_card, _) = self.on_card(card, &request, now.utc, &mut Vec::new())?;
             let merchant = request.merchant.id;
             let booked = (0..self.transactions.len()).rev().filter(|index| {
                 let found = &self.transactions[*index];

@@ -1,32 +1,17 @@
 //! Requests that take money: every rule, the price, and the answer.
 
-use super::arithmetic::{converted_up, less, money, none};
+use super::arithmetic::{less, none};
 use super::memory::Seen;
+use super::pricing::{Costs, Terms};
 use super::questions::with_useful_part;
 use super::uses::Counting;
 use super::{Asked, BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, FundingPath, TransactionState};
 use domain::{
-    Amounts, Approver, Asset, Authorization, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitOwner,
-    Merchant, MessageClass, Moment, Money, Rate, Reason, RuleMode, Timestamp, TransactionNo, TransactionType,
-    Units,
+    Amounts, Approver, Authorization, CardNo, CardStatus, DutyKind, Failure, FundingMode, LimitOwner,
+    Merchant, MessageClass, Moment, Money, Reason, RuleMode, Timestamp, TransactionNo, TransactionType,
 };
 use std::time::Duration;
-
-/// What a request costs: in the card's currency and in the account's asset, as far as the rates say.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Price {
-    pub(super) card: Option<Money>,
-    pub(super) units: Option<i128>,
-    pub(super) rate: Option<Rate>,
-    pub(super) failure: Option<Reason>,
-}
-
-impl Price {
-    pub(super) fn amounts(&self) -> Option<Amounts> {
-        self.card.zip(self.units).map(|(card, units)| Amounts { card, units: Units(units) })
-    }
-}
 
 /// A message on its way: what is known of its references, and who waits.
 #[derive(Clone, Copy)]
@@ -83,18 +68,20 @@ impl Model {
 
     fn purchase(&mut self, incoming: Incoming, out: &mut Outcome) {
         let Incoming { card, request, now, .. } = incoming;
-        let price = self.price(card, &request, now.utc);
-        let mut failures = self.broken_rules(card, &request, &price, now);
+        let costs = self.costs(card, &request, now.utc);
+        let mut failures = self.broken_rules(card, &request, &costs, now);
         failures.extend(incoming.refused.map(Failure::from));
-        let failures = self.with_program_rules(card, &request, price.amounts(), failures, now.utc);
-        let Some(amounts) = price.amounts() else { return self.decline(incoming, failures, out) };
+        let terms = costs.terms();
+        let amounts = terms.map(|terms| terms.amounts);
+        let failures = self.with_program_rules(card, &request, amounts, failures, now.utc);
+        let Some(terms) = terms else { return self.decline(incoming, failures, out) };
         if failures.iter().all(is_shadow) {
-            return self.fund(incoming, (amounts, price.rate), failures, None, out);
+            return self.fund(incoming, terms, failures, None, out);
         }
-        match self.part(card, &request, (amounts, price.rate), &failures) {
-            Some((amounts, part)) => {
+        match self.part(card, &request, terms, &failures) {
+            Some((terms, part)) => {
                 let flags = failures.into_iter().filter(is_shadow).collect();
-                self.approve(incoming, (amounts, price.rate), Some(part), flags, out);
+                self.approve(incoming, terms, Some(part), flags, out);
             }
             None => self.decline(incoming, failures, out),
         }
@@ -113,14 +100,14 @@ impl Model {
     pub(super) fn fund(
         &mut self,
         incoming: Incoming,
-        priced: (Amounts, Option<Rate>),
+        terms: Terms,
         flags: Vec<Failure>,
         of: Option<u64>,
         out: &mut Outcome,
     ) {
         let card = incoming.card;
         if !self.is_jit(card) {
-            return self.approve(incoming, priced, None, flags, out);
+            return self.approve(incoming, terms, None, flags, out);
         }
         let asked = self.transactions.iter().filter(|found| found.state == TransactionState::Asked).count();
         if self.duties.len() + asked >= self.policy.duties_per_shard_max {
@@ -129,14 +116,16 @@ impl Model {
             return self.decline(incoming, failures, out);
         }
         if self.is_not_asked(card) {
-            return self.decide_in_its_place(incoming, priced, flags, of, out);
+            return self.decide_in_its_place(incoming, terms, flags, of, out);
         }
-        let new = self.reservation(incoming, priced, flags, of);
+        let new = self.reservation(incoming, terms, flags, of);
         let account = self.account_of(card);
         out.asks.push(Asked {
             number: TransactionNo(new.number),
             of: of.map(TransactionNo),
-            units: priced.0.units,
+            units: terms.amounts.units,
+            rate: terms.rate,
+            price: terms.price,
             held: self.balance(account).held,
             outstanding: self.outstanding(account),
         });
@@ -147,13 +136,14 @@ impl Model {
     pub(super) fn reservation(
         &mut self,
         incoming: Incoming,
-        (amounts, rate): (Amounts, Option<Rate>),
+        Terms { amounts, rate, price }: Terms,
         flags: Vec<Failure>,
         of: Option<u64>,
     ) -> Transaction {
         let Incoming { card, request, caller, now, .. } = incoming;
         let mut new = self.new_transaction(card, request, now);
         (new.held, new.rate, new.failures, new.of) = (Some(amounts), rate, flags, of);
+        new.price = price;
         let parent = self.transactions.iter().position(|found| Some(found.number) == of);
         let lasts = parent.map_or(Duration::ZERO, |parent| self.lasts(parent, now.utc));
         new.expires_at = now.utc.plus(self.hold_for(&request).max(lasts));
@@ -172,7 +162,7 @@ impl Model {
     fn approve(
         &mut self,
         incoming: Incoming,
-        (amounts, rate): (Amounts, Option<Rate>),
+        Terms { amounts, rate, price }: Terms,
         part: Option<Money>,
         flags: Vec<Failure>,
         out: &mut Outcome,
@@ -182,7 +172,7 @@ impl Model {
         let mut new = self.new_transaction(card, request, now);
         new.told = self.told(card, &request, amounts.units, now);
         (new.state, new.reason, new.part) = (TransactionState::Approved, Some(reason), part);
-        (new.held, new.rate, new.failures) = (Some(amounts), rate, flags);
+        (new.held, new.rate, new.price, new.failures) = (Some(amounts), rate, price, flags);
         new.expires_at = now.utc.plus(self.hold_for(&request));
         self.hold(new);
         let index = self.transactions.len() - 1;
@@ -271,17 +261,17 @@ impl Model {
         &self,
         card: u32,
         request: &Authorization,
-        price: &Price,
+        costs: &Costs,
         now: Moment,
     ) -> Vec<Failure> {
         let account = self.account_of(card);
-        let short = price.units.is_some_and(|units| self.balance(account).available().0 < units);
-        let cash = request.details.cash.filter(|_| price.card.is_some());
+        let short = costs.units.is_some_and(|units| self.balance(account).available().0 < units);
+        let cash = request.details.cash.filter(|_| costs.card.is_some());
         let cash_is_a_part = cash.is_none_or(|cash| {
             cash.currency() == request.amount.currency() && cash.minor() <= request.amount.minor()
         });
         let cash_on_card =
-            cash.zip(price.card).filter(|_| request.amount.minor() > 0).map(|(cash, whole)| {
+            cash.zip(costs.card).filter(|_| request.amount.minor() > 0).map(|(cash, whole)| {
                 i128::from(whole.minor()) * i128::from(cash.minor()) / i128::from(request.amount.minor())
             });
         let too_much_cash = self
@@ -298,12 +288,12 @@ impl Model {
         ];
         let mut failures = self.broken_card_rules(card, request, now);
         failures.extend(rules.iter().filter(|(broken, _)| *broken).map(|(_, reason)| Failure::from(*reason)));
-        failures.extend(price.failure.map(Failure::from));
-        if let Some(amount) = price.card {
+        failures.extend(costs.failures.iter().copied().map(Failure::from));
+        if let Some(amount) = costs.card {
             let minor = i128::from(amount.minor());
             failures.extend(self.broken_limits(LimitOwner::Card, card, minor, now.utc));
         }
-        if let Some(units) = price.units {
+        if let Some(units) = costs.units {
             failures.extend(self.broken_limits(LimitOwner::Account, account, units, now.utc));
         }
         failures
@@ -348,64 +338,6 @@ impl Model {
     ) -> Vec<Failure> {
         failures.extend(self.broken_program_rules(card, request, amounts, now));
         in_order_of_precedence(&failures)
-    }
-
-    /// Converts twice, rounding up each time: to the card's currency, and from there to the account's asset.
-    /// A request needs fresh rates (E11); an advice takes the newest, and costs nothing where there is none.
-    pub(super) fn price(&self, card: u32, request: &Authorization, now: Timestamp) -> Price {
-        let mut price = Price::default();
-        price.card = self.price_on_card(card, request, now, &mut price);
-        let asset = self.asset_of(self.account_of(card));
-        price.units = price.card.and_then(|amount| self.converted(request, amount, asset, now, &mut price));
-        price
-    }
-
-    /// What a request costs in the card's currency.
-    pub(super) fn price_on_card(
-        &self,
-        card: u32,
-        request: &Authorization,
-        now: Timestamp,
-        price: &mut Price,
-    ) -> Option<Money> {
-        let currency = self.currency_of(card);
-        let billed = request.billing.filter(|billing| billing.currency() == currency && billing.minor() > 0);
-        if request.amount.currency() == currency {
-            return Some(request.amount);
-        }
-        billed.or_else(|| {
-            let minor = self.converted(request, request.amount, Asset::of(currency), now, price);
-            minor.map(|minor| money(minor, currency))
-        })
-    }
-
-    /// What one amount costs in another asset, and with it the rate or what is wrong with it.
-    pub(super) fn converted(
-        &self,
-        request: &Authorization,
-        amount: Money,
-        to: Asset,
-        now: Timestamp,
-        price: &mut Price,
-    ) -> Option<i128> {
-        let from = Asset::of(amount.currency());
-        let minor = i128::from(amount.minor());
-        if from == to {
-            return Some(minor);
-        }
-        let newest = self.newest_rate(from, to);
-        let fresh = newest.filter(|rate| now.since(rate.as_of) <= rate.max_age);
-        if fresh.is_none() {
-            price.failure = Some(Reason::RateUnavailable);
-        }
-        let tells = !request.class.is_request();
-        match if tells { newest } else { fresh } {
-            Some(rate) => {
-                price.rate = Some(*rate);
-                Some(converted_up(minor, rate, from, to))
-            }
-            None => tells.then_some(0),
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::{BookingKind, Message, Model, Outcome, Transaction};
 use authorizer::{Answer, Caller, TransactionState};
 use domain::{
     Amounts, CancelCause, CardNo, Currency, DutyKind, Moment, Money, Reason, Reversal, ReversalMatch,
-    Timestamp,
+    Timestamp, Units,
 };
 
 impl Model {
@@ -171,7 +171,9 @@ impl Model {
         if left == held.card {
             return none(held.card.currency());
         }
-        let stays = Amounts { card: left, units: self.cost_of_part(index, left) };
+        // The buffer stays until the last clearing.
+        let cost = self.cost_of_part(index, left).0 + hold.buffer();
+        let stays = Amounts { card: left, units: Units(cost.min(held.units.0)) };
         less(held, stays)
     }
 
@@ -189,6 +191,7 @@ impl Model {
         }
         let before = self.promised(index).card;
         self.release(index, released, first);
+        self.drop_buffer(index, first);
         self.now_stands(index, said, before, self.promised(index).card);
         let hold = &self.transactions[index];
         let (number, card, left) = (hold.number, hold.card, hold.held.expect("an open hold").units);
@@ -196,6 +199,15 @@ impl Model {
             self.owe(DutyKind::Reverse { left }, number, card, released.units, now, out);
         }
         ReversalMatch::Matched
+    }
+
+    /// What an increment had brought of the buffer leaves with it.
+    fn drop_buffer(&mut self, index: usize, increment: Option<u64>) {
+        let row = self.transactions.iter().find(|row| Some(row.number) == increment);
+        let gone = row.map_or(0, Transaction::buffer);
+        if let Some(price) = &mut self.transactions[index].price {
+            price.buffer = Units((price.buffer.0 - gone).max(0));
+        }
     }
 
     /// Takes an increment out of the hold that it raised, as far as it is still there.

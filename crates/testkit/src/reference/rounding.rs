@@ -1,9 +1,9 @@
 //! What a payment costs over its whole life, rounded once: clearings up, refunds down (E12).
 
 use super::Model;
-use super::arithmetic::{Exact, cost_of};
+use super::arithmetic::{Exact, Side, cost_of};
 use authorizer::TransactionState;
-use domain::{Amounts, Asset, Money, Rate, Units};
+use domain::{Amounts, Asset, Money, Units};
 
 impl Model {
     /// What a part of a hold costs: all that was taken so far, at the rates that were locked, less what it has cost.
@@ -16,10 +16,14 @@ impl Model {
                 let cost = exact.plus(self.over_refunded(index)).up();
                 Units((cost - hold.taken.units.0).max(0))
             }
-            None if take.minor() >= held.card.minor() => held.units,
+            // Where the rate is not known, by its share of what was promised, without the buffer.
             None => {
-                let cost = cost_of(self.promised(index), upto).0;
-                Units((cost - hold.taken.units.0).clamp(0, held.units.0))
+                let most = (held.units.0 - hold.buffer()).max(0);
+                let mut promised = self.promised(index);
+                promised.units = Units((promised.units.0 - hold.buffer()).max(0));
+                let before = promised.units.0 - most;
+                let cost = cost_of(promised, upto).0 - before;
+                Units(if take.minor() >= held.card.minor() { most } else { cost.clamp(0, most) })
             }
         }
     }
@@ -38,15 +42,14 @@ impl Model {
     }
 
     /// What a refund brings: its worth, with what the payment has paid too much by now.
-    pub(super) fn brought_together(&self, payment: usize, minor: i128, rate: &Rate) -> i128 {
-        let (from, to) = self.assets_of(payment);
+    pub(super) fn brought_together(&self, payment: usize, exact: Exact) -> i128 {
         let found = &self.transactions[payment];
         let is_hold = found.taken.card.minor() > 0 && !found.request().class.is_financial();
         let charged = if is_hold { found.taken } else { found.paid };
         let should = self.exact_cost(payment, charged.card.minor().into());
         let excess = should.map(|cost| cost.plus(self.over_refunded(payment)).taken_from(charged.units.0));
         let excess = excess.filter(|excess| excess.is_below_one()).unwrap_or(Exact::whole(0));
-        Exact::at_credit_rate(minor, rate, from, to).plus(excess).down()
+        exact.plus(excess).down()
     }
 
     /// By how much its refunds have brought more than they are worth; one that was undone took back what it had brought.
@@ -58,12 +61,12 @@ impl Model {
                 && matches!(refund.state, TransactionState::Posted | TransactionState::Reversed)
                 && refund.request().transaction_type().is_credit()
         });
-        refunds.fold(Exact::whole(0), |over, refund| match &refund.rate {
-            Some(rate) => {
-                let worth = Exact::at_credit_rate(refund.paid.card.minor().into(), rate, from, to);
-                over.plus(worth.taken_from(refund.paid.units.0))
-            }
-            None => over,
+        // What came back exactly as it had been taken has no rate.
+        let at_a_rate = refunds.filter(|refund| refund.rate.is_some() || refund.price.is_some());
+        at_a_rate.fold(Exact::whole(0), |over, refund| {
+            let locked = (refund.rate.as_ref(), refund.price.as_ref());
+            let worth = Exact::locked(refund.paid.card.minor().into(), locked, Side::Credit, from, to);
+            over.plus(worth.expect("it was brought in at that").taken_from(refund.paid.units.0))
         })
     }
 
@@ -82,7 +85,8 @@ impl Model {
         for (number, part) in std::iter::once((found.number, first)).chain(added) {
             let row = self.transactions.iter().find(|row| row.number == number).expect("it was entered");
             let take = left.min(part).max(0);
-            sum = sum.plus(Exact::locked(take, row.rate.as_ref(), from, to)?);
+            let locked = (row.rate.as_ref(), row.price.as_ref());
+            sum = sum.plus(Exact::locked(take, locked, Side::Debit, from, to)?);
             left -= take;
         }
         (left <= 0).then_some(sum)

@@ -1,12 +1,13 @@
 //! Standing in for a balance service that does not answer, or that an operator has ordered not to be asked (E8, E9).
 
+use super::pricing::Terms;
 use super::requests::Incoming;
 use super::uses::Counting;
 use super::{Model, Outcome, Transaction};
 use authorizer::{StandInProgram, TransactionState};
 use domain::{
-    Amounts, Approver, Asset, CardStatus, DutyKind, Failure, FundingFailure, Moment, Rate, Reason,
-    RuleAmount, StandInMode, Timestamp, Units,
+    Amounts, Approver, Asset, CardStatus, DutyKind, Failure, FundingFailure, Moment, Reason, RuleAmount,
+    StandInMode, Timestamp, Units,
 };
 use std::time::Duration;
 
@@ -141,14 +142,14 @@ impl Model {
     pub(super) fn decide_in_its_place(
         &mut self,
         incoming: Incoming,
-        (amounts, rate): (Amounts, Option<Rate>),
+        terms: Terms,
         flags: Vec<Failure>,
         of: Option<u64>,
         out: &mut Outcome,
     ) {
         let Incoming { card, caller, now, .. } = incoming;
-        let new = self.reservation(incoming, (amounts, rate), flags, of);
-        if let Some(reason) = self.why_not(&new, amounts, now) {
+        let new = self.reservation(incoming, terms, flags, of);
+        if let Some(reason) = self.why_not(&new, terms.amounts, now) {
             let mut failures = vec![Reason::FundingUnavailable.into(), reason.into()];
             failures.extend(new.failures.iter().copied());
             let declined = Transaction {
@@ -157,6 +158,7 @@ impl Model {
                 failures,
                 held: None,
                 rate: None,
+                price: None,
                 of: None,
                 expires_at: Timestamp::MAX,
                 waiting: Vec::new(),

@@ -3,7 +3,8 @@
 use authorizer::{Caller, TransactionState};
 use domain::{
     AcquirerId, Amounts, ApprovalCode, Approver, Authorization, Balances, ClearingFlags, Failure,
-    MessageClass, Money, Rate, Reason, RefundFlags, Reversal, Rrn, Said, Stan, Timestamp, Transmission,
+    MessageClass, Money, Price, Rate, Reason, RefundFlags, Reversal, Rrn, Said, Stan, Timestamp,
+    Transmission,
 };
 
 /// One message and what became of it.
@@ -35,6 +36,8 @@ pub(super) struct Transaction {
     /// The balances that its answer carried.
     pub(super) told: Option<Balances>,
     pub(super) rate: Option<Rate>,
+    /// What the units are made of, where that is more than the amount at one rate.
+    pub(super) price: Option<Price>,
     pub(super) expires_at: Timestamp,
     /// When the hold ends if its approval, which could not be sent, arrives after all.
     pub(super) ends_when_delivered: Option<Timestamp>,

@@ -1,14 +1,14 @@
 //! Steps in which the balance service does not answer, tells a balance, or is not to be asked.
 
-use super::{NEWEST, PAIRS, Stage, chosen};
+use super::{NEWEST, PAIRS, Stage, chosen, codes};
 use crate::drafts::Draft;
 use crate::endings::Ending;
 use crate::finding::Finding;
 use crate::standing_in::{Bound, Counted, PROGRAMS, Tell, Unserved};
 use authorizer::{Change, Command, ServiceWord, TransactionState};
 use domain::{
-    AccountId, AccountNo, Approver, AssetCode, ProgramName, RuleAmount, Said, StandInMode, StandInOrder,
-    Text, TransactionNo, Units,
+    AccountId, AccountNo, Approver, ProgramName, RuleAmount, Said, StandInMode, StandInOrder, Text,
+    TransactionNo, Units,
 };
 
 impl Stage {
@@ -35,12 +35,19 @@ impl Stage {
 
     /// Where the rate of a JIT card has run out, it is quoted anew.
     fn quote_if_old(&mut self, card: u32) -> Result<(), Finding> {
-        let pair = if card == 5 { 4 } else { 0 };
-        let (from, to) = PAIRS[pair];
-        let (from, to) = (AssetCode::new(from).expect("a code"), AssetCode::new(to).expect("a code"));
-        let rate = self.world.rates().latest(from, to);
-        let is_old = rate.is_none_or(|rate| self.world.now().utc.since(rate.as_of) > rate.max_age);
-        if is_old { self.quote(pair, 1_000) } else { Ok(()) }
+        let from = if card == 5 { "EUR" } else { "USD" };
+        let now = self.world.now().utc;
+        let old: Vec<usize> = self
+            .quoted()
+            .into_iter()
+            .filter(|pair| PAIRS[*pair].0 == from || PAIRS[*pair].1 == "USDT")
+            .filter(|pair| {
+                let (from, to) = codes(*pair);
+                let rate = self.world.rates().latest(from, to);
+                rate.is_none_or(|rate| now.since(rate.as_of) > rate.max_age)
+            })
+            .collect();
+        old.into_iter().try_for_each(|pair| self.quote(pair, 1_000, None))
     }
 
     /// A number that no plain message has had.
