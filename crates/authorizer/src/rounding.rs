@@ -72,7 +72,9 @@ impl Shard {
     /// By how much the refunds of a payment have brought more than they are worth exactly. `None` where they are not all
     /// remembered. One that was undone counts as well: it has moved exactly what it had moved.
     fn over_refunded(&self, payment: &Transaction) -> Option<Fraction> {
-        if payment.more.as_ref().is_none_or(|more| more.paid.card.minor() <= 0) {
+        // What was never paid was never refunded. A payment that was undone may have been.
+        let was_paid = |more: &More| more.paid.card.minor() > 0 || more.taken.card.minor() > 0;
+        if !payment.more.as_deref().is_some_and(was_paid) {
             return Some(Fraction::whole(0));
         }
         let asset = self.asset_of(payment.card)?;

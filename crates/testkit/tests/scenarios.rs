@@ -44,6 +44,7 @@ stories! {
     e11_a_refund_is_not_converted_at_a_rate_that_is_not_believed: "e11-refund-outside-the-band.scenario",
     e13_what_adds_nothing_takes_no_margin_away: "e13-adding-nothing.scenario",
     e13_parts_at_different_prices_are_charged_part_by_part: "e13-added-at-another-price.scenario",
+    e12_what_was_undone_is_rounded_with_what_comes_after: "e12-undone-and-cleared-again.scenario",
     e13_markup_and_fee_are_charged_and_the_buffer_is_not: "e13-markup-and-buffer.scenario",
     e08_the_switch_stands_in_within_bounds: "e08-stand-in.scenario",
     e08_an_operator_may_order_that_the_service_is_not_asked: "e08-stand-in-by-order.scenario",
