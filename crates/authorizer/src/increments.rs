@@ -95,8 +95,7 @@ impl Shard {
         let Some((payment, more)) = payment.and_then(|found| Some((found, found.more.as_ref()?))) else {
             return false;
         };
-        let beside = self.increments_of(payment).filter_map(|hold| Some(hold.held()?.card.minor()));
-        let covered = beside.fold(more.paid.card.minor(), i64::saturating_add);
+        let covered = more.paid.card.minor().saturating_add(self.held_beside(payment));
         let is_paid = more.paid.card.minor() > 0 && covered >= told.minor();
         is_paid && names(case, payment) && !request.details.incremental
     }
@@ -239,9 +238,14 @@ impl Shard {
 
     /// What of a payment's total is left for its first hold.
     fn without_increments(&self, parent: &Transaction, total: Money) -> Money {
-        let beside = self.increments_of(parent).filter_map(|hold| Some(hold.held()?.card.minor()));
-        let beside = beside.fold(0, i64::saturating_add);
-        Money::new(total.minor().saturating_sub(beside).max(0), total.currency())
+        let left = total.minor().saturating_sub(self.held_beside(parent));
+        Money::new(left.max(0), total.currency())
+    }
+
+    /// What the increments of a payment hold beside its first hold, in minor units of the card's currency.
+    fn held_beside(&self, parent: &Transaction) -> i64 {
+        let held = self.increments_of(parent).filter_map(|hold| Some(hold.held()?.card.minor()));
+        held.fold(0, i64::saturating_add)
     }
 
     /// The increments of a payment that are holds of their own and were granted.

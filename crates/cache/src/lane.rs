@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a lane waits for room between the shards of a tick; a journal write takes about as long.
-const RECORDER_RETRY: Duration = Duration::from_micros(100);
+/// How long a lane waits while the recorder has no room; a journal write takes about as long.
+pub(crate) const RECORDER_RETRY: Duration = Duration::from_micros(100);
 
 /// One lane, before and while it runs.
 pub(crate) struct Lane<R> {

@@ -6,7 +6,7 @@
 //! recorder is short of room, they stay in the queue and the thread is told. Only the lane's own thread waits for its
 //! seat, for one such small batch at most.
 
-use crate::lane::{Desk, Lane};
+use crate::lane::{Desk, Lane, RECORDER_RETRY};
 use crate::queue::Bed;
 use crate::recorder::{Clock, Readiness, Recorder};
 use domain::Mono;
@@ -17,9 +17,7 @@ use std::time::Duration;
 /// Most commands that a poster decides itself: waking the lane's thread takes as long as some five decisions.
 pub(crate) const AS_GUEST_MAX: usize = 4;
 
-/// How long a lane sleeps while the recorder has no room; a journal write takes about as long.
-const RECORDER_RETRY: Duration = Duration::from_micros(100);
-/// How long it sleeps between two looks for requests to decline while there is no space.
+/// How long a lane sleeps between two looks for requests to decline while there is no space.
 const NO_SPACE_REST: Duration = Duration::from_millis(1);
 
 /// Where a lane is between two turns; empty before its thread has begun and after it has left.

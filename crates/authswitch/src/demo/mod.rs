@@ -15,7 +15,7 @@ mod stage;
 mod switch_books;
 
 use crate::api_client::Api;
-use crate::exit::{Exit, Outcome};
+use crate::exit::{Exit, Outcome, told};
 use crate::{import, output, runtime, scenery, traffic};
 use anyhow::{Context, anyhow, bail};
 use brown_out::{BrownOut, Planned};
@@ -391,7 +391,7 @@ fn broken_promises(
     if counts.answered == 0 {
         broken.push("nothing was answered".to_owned());
     }
-    broken.extend(steps.into_iter().filter_map(Result::err).map(|error| format!("{error:#}")));
+    broken.extend(steps.into_iter().filter_map(Result::err).map(|error| told(&error)));
     if !broken.is_empty() && !log.is_empty() {
         broken.push(format!("the switch said last:\n{log}"));
     }

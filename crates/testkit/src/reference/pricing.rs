@@ -108,11 +108,7 @@ impl Model {
         now: Timestamp,
         failures: &mut Vec<Reason>,
     ) -> Option<Converted> {
-        let legs = self.legs(Asset::of(amount.currency()), to);
-        let wrong = match &legs {
-            Some(legs) => legs.iter().find_map(|rate| self.why_not_believed(rate, now)),
-            None => Some(Reason::RateUnavailable),
-        };
+        let (legs, wrong) = self.judged_legs(Asset::of(amount.currency()), to, now);
         if let Some(reason) = wrong.filter(|reason| !failures.contains(reason)) {
             failures.push(reason);
         }
@@ -133,11 +129,7 @@ impl Model {
         failures: &mut Vec<Reason>,
     ) -> Option<Converted> {
         let (from, to) = (Asset::of(amount.currency()), self.asset_of(self.account_of(card)));
-        let legs = self.legs(from, to);
-        let wrong = match &legs {
-            Some(legs) => legs.iter().find_map(|rate| self.why_not_believed(rate, now)),
-            None => Some(Reason::RateUnavailable),
-        };
+        let (legs, wrong) = self.judged_legs(from, to, now);
         if let Some(reason) = wrong.filter(|_| request.class.is_request()) {
             failures.push(reason);
             return None;
@@ -157,6 +149,16 @@ impl Model {
             margins,
         };
         Some(Converted { units: left, rate: legs.first().copied(), price: unless_plain(price) })
+    }
+
+    /// The rates between two assets, and why they are not believed where they are not.
+    fn judged_legs(&self, from: Asset, to: Asset, now: Timestamp) -> (Option<Vec<Rate>>, Option<Reason>) {
+        let legs = self.legs(from, to);
+        let wrong = match &legs {
+            Some(legs) => legs.iter().find_map(|rate| self.why_not_believed(rate, now)),
+            None => Some(Reason::RateUnavailable),
+        };
+        (legs, wrong)
     }
 
     /// The rate between two assets, or the two over the base; none where they are the same money.
