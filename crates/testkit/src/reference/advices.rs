@@ -19,19 +19,19 @@ impl Model {
     pub(super) fn advice(&mut self, incoming: Incoming, out: &mut Outcome) {
         let Incoming { card, request, refused, caller, now } = incoming;
         let names_one = request.details.original.is_some_and(|original| !original.is_empty());
-        let by_network = |index: usize| {
+        let names = |index: &usize| {
             let reference = request.details.network_reference;
-            reference.is_some() && self.transactions[index].request().details.network_reference == reference
+            let found = self.transactions[*index].request().details.network_reference;
+            names_one || reference.is_some() && found == reference
         };
         let open = self.open_hold(&incoming);
-        let named = open.filter(|index| names_one || by_network(*index) || request.details.incremental);
+        let named = open.filter(|index| names(index) || request.details.incremental);
         if refused.is_none()
             && let Some(index) = named.or_else(|| self.own_request(&incoming))
         {
             return self.adjust(incoming, index, out);
         }
         let Evaluated { terms, failures } = self.evaluate(&incoming, None, true);
-        let names = |index: &usize| names_one || by_network(*index);
         let payment = self.followed(card, &request, now.utc).filter(names);
         let may_be_paid = refused.is_none() && !request.details.incremental;
         if let Some(payment) = payment
@@ -67,10 +67,9 @@ impl Model {
         let told = terms.amounts;
         let held = self.transactions[index].held.expect("an open hold");
         // A total is of the whole payment, increments that are holds of their own with it.
-        let granted = |part: &&usize| self.transactions[**part].state == TransactionState::Approved;
-        let beside: Vec<usize> = self.holds_of(index).iter().skip(1).filter(granted).copied().collect();
+        let granted = self.granted_increments(index);
         let beside = |held: &dyn Fn(&Transaction) -> Option<Money>, total: Money| {
-            let held = beside.iter().filter_map(|part| held(&self.transactions[*part]));
+            let held = granted.iter().filter_map(|part| held(part));
             let held = held.filter(|held| held.currency() == total.currency()).map(Money::minor);
             Money::new((total.minor() - held.sum::<i64>()).max(0), total.currency())
         };
@@ -227,11 +226,16 @@ impl Model {
         })
     }
 
+    /// The increments of a payment that are holds of their own and were granted.
+    fn granted_increments(&self, payment: usize) -> Vec<&Transaction> {
+        let parts = self.holds_of(payment).into_iter().skip(1).map(|part| &self.transactions[part]);
+        parts.filter(|part| part.state == TransactionState::Approved).collect()
+    }
+
     /// Whether the payment that an advice names has ended, and has taken, or holds in increments, no less than that.
     fn is_paid_already(&self, payment: usize, told: Money) -> bool {
         let paid = self.transactions[payment].paid.card.minor();
-        let parts = self.holds_of(payment).into_iter().skip(1).map(|part| &self.transactions[part]);
-        let granted = parts.filter(|part| part.state == TransactionState::Approved);
+        let granted = self.granted_increments(payment).into_iter();
         let held: i64 = granted.filter_map(|part| Some(part.held?.card.minor())).sum();
         !self.transactions[payment].state.is_open() && paid > 0 && paid + held >= told.minor()
     }
