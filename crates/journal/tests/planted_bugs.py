@@ -85,7 +85,7 @@ BUGS = [
      "if behind.first_sequence > retired.saturating_add(2) {"),
     ("snapshot named before it is synced", "snapshot/write.rs",
      "        self.flush()?;\n        self.sync()?;", "        self.flush()?;"),
-    ("snapshot not read back", "snapshot/write.rs", "verify_file(&*self.storage, &self.making)?;", ""),
+    ("snapshot not read back", "snapshot/write.rs", "while !self.verify_on()? {}", "let _ = &mut self;"),
     ("snapshot off by one", "snapshot/write.rs", ".map(|header| header.through)",
      ".map(|header| header.through + 1)"),
     ("snapshot digest ignored", "snapshot/read.rs", "reader.array::<TRAILER_BYTES>()? != expected",

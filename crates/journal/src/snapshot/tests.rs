@@ -142,6 +142,33 @@ fn a_snapshot_that_does_not_read_back_gets_no_name() {
 }
 
 #[test]
+fn a_snapshot_of_several_writes_is_read_back_to_its_end() {
+    // Longer than what is written at once, so that a write behind a whole header can be lost.
+    let payload = vec![7; 200 * 1024];
+    let large = |disk: &SimulatedDisk| {
+        let mut writer = SnapshotWriter::begin(Arc::new(disk.clone()), 1, 200, 5)?;
+        for shard in 0..4 {
+            writer.push(&Slice { shard, kind: 1, through: 200, payload_version: 1, payload: &payload })?;
+        }
+        writer.finish()
+    };
+    let mut refused = 0;
+    for at in 0..12 {
+        let disk = SimulatedDisk::new(at);
+        write(&disk, 1).unwrap();
+        disk.plan(Faults { write_lost_at: Some(disk.operations() + at), ..Faults::default() });
+        match large(&disk) {
+            Ok(kept) => assert!(verify(&disk, kept.newest.generation).is_ok(), "operation {at}"),
+            Err(_) => {
+                refused += 1;
+                assert_eq!(restored(&disk), (1, 0));
+            }
+        }
+    }
+    assert!(refused >= 4, "{refused} of the writes");
+}
+
+#[test]
 fn a_snapshot_that_does_not_fit_leaves_the_disk_as_it_was() {
     let disk = SimulatedDisk::new(0);
     write(&disk, 1).unwrap();
